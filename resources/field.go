@@ -1,0 +1,245 @@
+package resources
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// Cost is what a change of a field costs the running object.
+type Cost int
+
+const (
+	Free      Cost = iota // nothing on the engine changes
+	InPlace               // changed on the living object
+	Reconnect             // a network endpoint is cut and made again
+	Remake                // the object must be replaced
+)
+
+// String returns the word used in documentation tables.
+func (c Cost) String() string {
+	return [...]string{"nothing", "in place", "reconnect", "replace"}[c]
+}
+
+// Field is one row of a kind's table. Decoding, JSON schema, diff,
+// documentation and conformance tests all follow from it.
+type Field struct {
+	// Key is the spelling in the spec, for Docker kinds Compose's.
+	Key  string
+	Type Type
+	// Doc says what the field does, in one or two sentences.
+	Doc string
+	// Example and Other are two valid values in YAML. Conformance tests set
+	// the first, change to the second and remove it again.
+	Example, Other string
+	// Default is the canonical value that holds when the field is not
+	// declared; nil means absent.
+	Default Value
+	// Open marks a field whose value the engine chooses when it is not
+	// declared: then it is not compared, unless it was declared before.
+	Open bool
+	// Unseen marks a field that the engine does not show. Only what the object
+	// remembers of the last apply tells whether it changed.
+	Unseen bool
+	// Unmarked keeps the field out of what is written on the object.
+	Unmarked bool
+	Cost     Cost
+	Required bool
+	// Secret marks a field that should hold the value of a sensitive variable.
+	// A literal there is a finding, and is masked all the same.
+	Secret bool
+	// Since is the first version of the engine's API or of the broker that has
+	// the field ("1.44", "3.12"); "" means all supported ones.
+	Since string
+}
+
+// Table describes a kind: its name, where its resources stand in the spec, and
+// one row for each field.
+type Table struct {
+	// Kind is the first part of the address: "service", "queue".
+	Kind string
+	// Section is the path of one resource in the spec, with "*" for a key that
+	// becomes part of the name and "-" for a list item: "services/*",
+	// "rabbitmq/vhosts/*/queues/*", "rabbitmq/vhosts/*/bindings/-". A section
+	// without either is a single resource named by its last word. An empty
+	// Section means that no one writes this kind; it is derived.
+	Section string
+	Doc     string
+	Fields  []Field
+	// Nested are keys inside the section that belong to other kinds' sections
+	// (a vhost's "queues"); decoding this kind passes over them.
+	Nested []string
+	// Refused are keys people may expect, each with the reason why it is not
+	// supported and what to write instead.
+	Refused map[string]string
+	// NullOK allows "name:" with nothing after it, all fields being default.
+	NullOK bool
+}
+
+// Field returns the row of a key.
+func (t *Table) Field(key string) (*Field, bool) {
+	for i := range t.Fields {
+		if t.Fields[i].Key == key {
+			return &t.Fields[i], true
+		}
+	}
+	return nil, false
+}
+
+// Keys returns all keys that may be written, in the table's order.
+func (t *Table) Keys() []string {
+	keys := make([]string, 0, len(t.Fields)+len(t.Nested))
+	for i := range t.Fields {
+		keys = append(keys, t.Fields[i].Key)
+	}
+	return append(keys, t.Nested...)
+}
+
+// Decode reads the declared fields of one resource. Every problem goes to
+// report; a field that is wrong is left out of the result.
+func (t *Table) Decode(n specs.Node, report Report) Config {
+	c := Config{}
+	if n.Kind() == specs.Null && t.NullOK {
+		return c
+	}
+	if n.Kind() != specs.Map {
+		report(RuleShape.At(n.Pos(), t.Kind+" must be a map, not "+n.Kind().String(), ""))
+		return c
+	}
+	for _, e := range n.Entries() {
+		if slices.Contains(t.Nested, e.Key) || IsExtension(e.Key) {
+			continue
+		}
+		f, ok := t.Field(e.Key)
+		if !ok {
+			report(t.unknownKey(e))
+			continue
+		}
+		v, ok := f.Type.Decode(e.Value, report)
+		if !ok {
+			continue
+		}
+		if f.Secret && v != nil {
+			if !HasSecret(v) && !IsEmpty(v) && v != "" {
+				report(RuleLiteralSecret.At(e.Value.Pos(), "the value of \""+e.Key+"\" is a secret written in the spec",
+					"declare a variable with `sensitive: true` and write ${NAME} here"))
+			}
+			v = SealAll(v)
+		}
+		c[e.Key] = v
+	}
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		if _, ok := n.Entry(f.Key); f.Required && !ok {
+			report(RuleRequired.At(n.Pos(), t.Kind+" needs \""+f.Key+"\": "+f.Doc, "for example: "+f.Key+": "+f.Example))
+		}
+	}
+	return c
+}
+
+func (t *Table) unknownKey(e specs.Entry) *specs.Problem {
+	if why, ok := t.Refused[e.Key]; ok {
+		return RuleUnsupported.At(e.KeyPos, "key \""+e.Key+"\" is not supported: "+why, "")
+	}
+	return RuleUnknownKey.At(e.KeyPos, "unknown key \""+e.Key+"\" in "+t.Kind, specs.DidYouMean(e.Key, t.Keys()))
+}
+
+// IsExtension reports whether the key is an x-* fragment, which is kept for
+// anchors and otherwise passed over.
+func IsExtension(key string) bool { return len(key) > 2 && key[0] == 'x' && key[1] == '-' }
+
+// Schema returns the JSON schema of one resource of this kind, without its
+// nested sections.
+func (t *Table) Schema() Schema {
+	props := Schema{}
+	var required []any
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		props[f.Key] = f.Schema()
+		if f.Required {
+			required = append(required, f.Key)
+		}
+	}
+	s := Schema{
+		"type": "object", "description": t.Doc, "properties": props,
+		"additionalProperties": false,
+		"patternProperties":    Schema{"^x-": Schema{"description": "An extension: anchors live here; midaz does not read it."}},
+	}
+	if t.NullOK {
+		s["type"] = []any{"object", "null"}
+	}
+	if required != nil {
+		s["required"] = required
+	}
+	return s
+}
+
+// Schema returns the field's JSON schema with description, default and
+// examples, for completion and hover in editors.
+func (f *Field) Schema() Schema {
+	s := maps.Clone(f.Type.Schema())
+	s["description"] = f.Doc
+	if f.Default != nil {
+		s["default"] = f.Default
+	}
+	if ex, err := specs.ParseValue(f.Example); err == nil && f.Example != "" {
+		s["examples"] = []any{ex}
+	}
+	return s
+}
+
+// Compare returns the differences between what is wanted and what was
+// observed, field by field, in the table's order. want holds declared fields,
+// have observed ones, applied what the object remembers of the last apply (nil
+// when nothing). Observed values are masked where the wanted or the applied
+// value is a secret.
+func (t *Table) Compare(want, have Config, applied *Sealed) Delta {
+	var out Delta
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		out = append(out, f.compare(want, have, applied)...)
+	}
+	return out
+}
+
+func (f *Field) compare(want, have Config, applied *Sealed) Delta {
+	w, declared := want[f.Key]
+	if !declared {
+		if f.Open && !applied.Has(f.Key) {
+			return nil
+		}
+		w = f.Default
+	}
+	h, seen := have[f.Key]
+	if !seen {
+		h = f.Default
+	}
+	if f.Unseen {
+		if applied == nil || applied.Matches(f.Key, w) || (!applied.Has(f.Key) && Equal(w, f.Default)) {
+			return nil
+		}
+		h = applied.Shape(f.Key)
+		return Delta{{Path: f.Key, Field: f.Key, Before: h, After: w, Cost: f.Cost, Pending: true}}
+	}
+	if !declared && f.Open {
+		// It was declared once and is not now: the engine's own choice cannot be
+		// known, so what was applied must merely be gone.
+		if !applied.Matches(f.Key, h) {
+			return nil
+		}
+		return Delta{{Path: f.Key, Field: f.Key, Before: SealLike(h, applied.Shape(f.Key)), After: nil, Cost: f.Cost, Pending: true}}
+	}
+	if Equal(w, h) {
+		return nil
+	}
+	h = SealLike(SealLike(h, w), applied.Shape(f.Key))
+	diffs := DiffValues(f.Key, h, w)
+	drift := applied != nil && !applied.Matches(f.Key, h) && !(IsEmpty(h) && !applied.Has(f.Key))
+	pending := applied == nil || (!applied.Matches(f.Key, w) && !(Equal(w, f.Default) && !applied.Has(f.Key)))
+	for i := range diffs {
+		diffs[i].Field, diffs[i].Cost = f.Key, f.Cost
+		diffs[i].Drift, diffs[i].Pending = drift, pending || !drift
+	}
+	return diffs
+}

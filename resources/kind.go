@@ -1,0 +1,372 @@
+package resources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// Resource is one declared thing, decoded.
+type Resource struct {
+	Addr  Addr
+	Stack string
+	// Config holds the declared fields.
+	Config Config
+	// Node is where it is declared, KeyPos where its name stands. Derived
+	// resources carry the node of what they were derived from.
+	Node   specs.Node
+	KeyPos specs.Pos
+	// Dir is the folder that relative paths of this resource start at.
+	Dir string
+	// Refs are filled in by the engine from Kind.Refs.
+	Refs []Ref
+	// External resources are referred to and checked, never changed.
+	External bool
+	// Protect refuses to delete or replace the object.
+	Protect bool
+	// Dormant resources belong to a profile that is off: they are neither made
+	// nor removed.
+	Dormant bool
+	// Moved is the address the object had before a `moved` entry, zero if none.
+	Moved Addr
+}
+
+// Pos returns the place of a field, or of the resource for "".
+func (r *Resource) Pos(pointer string) specs.Pos {
+	if pointer == "" || r.Node.IsAbsent() {
+		return r.KeyPos
+	}
+	if pos := r.Node.KeyPos(pointer); !pos.IsZero() && r.Node.Kind() == specs.Map {
+		return pos
+	}
+	return r.KeyPos
+}
+
+// Bind says what a referrer does when what it refers to is made anew.
+type Bind int
+
+const (
+	Order   Bind = iota // only wait for it
+	Hold                // it is held open: released before the other is deleted, made anew after it
+	Content             // its content is part of this one: any change of it replaces this one
+)
+
+// Wait says how far what is referred to must have come.
+type Wait int
+
+const (
+	Ready   Wait = iota // its gate has passed
+	Started             // it exists and was started
+)
+
+// Ref is a reference from one resource to another: an edge of the graph.
+type Ref struct {
+	To   Addr
+	At   string // JSON pointer of the reference inside the resource
+	Bind Bind
+	Wait Wait
+	// Optional references are dropped when To is not declared or is dormant.
+	Optional bool
+}
+
+// Presence says what observation found.
+type Presence int
+
+const (
+	Absent  Presence = iota // asked, and it is not there
+	Present                 // it is there
+	Unknown                 // it could not be asked yet: its API is not up
+)
+
+// Observed is what was seen of one object.
+type Observed struct {
+	Addr     Addr
+	Presence Presence
+	// Why says why it is Unknown.
+	Why string
+	// Have holds the observed fields in canonical form.
+	Have Config
+	// Applied is what the object remembers of the last apply, nil if nothing.
+	Applied *Sealed
+	// Stack owns the object, "" when nobody marked it. Owner describes a
+	// foreign owner for people: `Compose project "infra"`.
+	Stack string
+	Owner string
+	// Free objects belong to nobody by nature (vhost "/"): they may be changed
+	// without being adopted, and are never deleted.
+	Free bool
+	// ID pins this very object: a container ID, or a digest of what was seen
+	// for objects without one.
+	ID string
+	// Protected was remembered on the object.
+	Protected bool
+	// Refs are what the object seen refers to; they order deletes.
+	Refs []Ref
+	// Notes are what a person should know before it is touched: "1,284
+	// messages ready, 3 consumers".
+	Notes []string
+	// State is the running state for ps and drift ("running", "exited (1)",
+	// "unhealthy"), "" for objects without one.
+	State string
+	// Leftover marks what a killed run left behind and the next one clears:
+	// it says what it is.
+	Leftover string
+	// Native is the backend's own memory of the object. The engine passes it
+	// back and never looks.
+	Native any
+}
+
+// Scope says what to observe.
+type Scope struct {
+	Stack string
+	// Want are the resources of the reader's kind that the spec declares.
+	Want []*Resource
+	// Owned asks also for everything that the stack owns and Want does not
+	// name. Without it only Want is looked at.
+	Owned bool
+	// Deep asks to read what is costly to compare, such as content of files.
+	Deep bool
+}
+
+// ErrUnreachable is wrapped by a Reader whose API cannot be connected to. It
+// turns into Unknown. A refusal (401, 403) is not unreachable.
+var ErrUnreachable = errors.New("not reachable")
+
+// Kind is the static part of a kind: what it is and what it needs. Nothing in
+// it touches the world.
+type Kind interface {
+	Table() *Table
+	// Refs returns what the resource refers to.
+	Refs(r *Resource) []Ref
+}
+
+// Replacement says how objects of a kind are replaced.
+type Replacement int
+
+const (
+	DeleteCreate Replacement = iota // delete, then create
+	SwapBack                        // Swapper: the old one comes back when the new one fails
+	OneStep                         // Replacer: a single step of the kind's own
+)
+
+// The following interfaces are optional for a Kind.
+type (
+	// Namer makes the name of a resource that stands in a list, or whose name is
+	// more than the keys above it. parts are the decoded keys of the section.
+	Namer interface {
+		Name(parts []string, c Config) Addr
+	}
+	// Deriver adds resources that nobody writes: images of services, the
+	// default network. It is called once, with everything declared.
+	Deriver interface {
+		Derive(all *Declared) []*Resource
+	}
+	// Finisher completes a decoded resource: reads files it names, fills in
+	// names that depend on the stack, sets External, Protect and Dormant.
+	Finisher interface {
+		Finish(r *Resource, all *Declared, report Report)
+	}
+	// Checker finds what is wrong with resources of this kind beyond their
+	// shape. It is called once with everything declared.
+	Checker interface {
+		Check(all *Declared, report Report)
+	}
+	// Comparer replaces Table.Compare, for kinds whose engine fills in values.
+	Comparer interface {
+		Compare(want *Resource, have *Observed) Delta
+	}
+	// Replaced tells how to replace; without it DeleteCreate.
+	Replaced interface {
+		Replacement() Replacement
+	}
+	// Gated tells which resources have a gate; without it none has.
+	Gated interface {
+		Gate(r *Resource) (Gate, bool)
+	}
+	// Hazarder names the dangers of a change beyond the general ones.
+	Hazarder interface {
+		Hazards(a Action, want *Resource, have *Observed) []Hazard
+	}
+	// Ruled lists the rules its checks use.
+	Ruled interface {
+		Rules() []*specs.Rule
+	}
+)
+
+// Gate is when a resource counts as ready, for people and for the plan.
+type Gate struct {
+	// Text says it on one line: "healthy, stable for 2s".
+	Text    string
+	Timeout time.Duration
+}
+
+// Hazard is a coded danger of a change.
+type Hazard struct {
+	Code string // "data-loss", "message-loss", "downtime", "connection-loss"
+	Msg  string
+}
+
+// Codes of hazards.
+const (
+	DataLoss       = "data-loss"
+	Downtime       = "downtime"
+	ConnectionLoss = "connection-loss"
+)
+
+// Reader observes objects of one kind. It cannot change anything: it is built
+// on a client whose type has no writing call.
+type Reader interface {
+	// Observe returns an Observed for each wanted resource, Absent included,
+	// and with scope.Owned one for each further object of the stack. The slice
+	// has no order. An error that wraps ErrUnreachable makes them all Unknown.
+	Observe(ctx context.Context, scope Scope) ([]*Observed, error)
+}
+
+// Note reports what a long step last saw, on one line without secrets.
+type Note func(format string, args ...any)
+
+// Writer changes objects of one kind. Every call may be repeated after a crash
+// and must then finish the job; each has looked again at its object shortly
+// before.
+type Writer interface {
+	Create(ctx context.Context, r *Resource, note Note) error
+	// Update applies the differences, none of which costs Remake.
+	Update(ctx context.Context, r *Resource, have *Observed, d Delta, note Note) error
+	// Delete removes the very object observed; one that is gone already is
+	// success.
+	Delete(ctx context.Context, have *Observed, note Note) error
+}
+
+// The following interfaces are optional for a Writer.
+type (
+	// Waiter waits for the gate of a resource that was just made or started.
+	// It returns nil when ready, a *GateError when the gate has failed or
+	// timed out.
+	Waiter interface {
+		Await(ctx context.Context, r *Resource, note Note) error
+	}
+	// Swapper replaces an object so that the old one can come back. After Swap
+	// the new one has the old one's place (or stands beside it) and is gated;
+	// then either Commit removes the old one, or Rollback puts it back.
+	Swapper interface {
+		Swap(ctx context.Context, r *Resource, have *Observed, note Note) error
+		Commit(ctx context.Context, r *Resource, have *Observed, note Note) error
+		Rollback(ctx context.Context, r *Resource, have *Observed, note Note) error
+	}
+	// Replacer replaces an object in one step.
+	Replacer interface {
+		Replace(ctx context.Context, r *Resource, have *Observed, note Note) error
+	}
+	// Claimer is told before the first write what the run will own, and at the
+	// end what it does own, for backends whose objects carry no mark. Both must
+	// cost nothing when nothing changes.
+	Claimer interface {
+		Claim(ctx context.Context, stack string, addrs []Addr) error
+		Release(ctx context.Context, stack string, addrs []Addr) error
+	}
+)
+
+// GateError says why a gate did not pass, with what a person needs to see.
+type GateError struct {
+	Addr     Addr
+	TimedOut bool
+	Cause    string   // "container exited", "health check failed", "timed out after 2m0s"
+	Probe    string   // last probe and its output
+	ExitCode *int     // of the container, when it has exited
+	OOM      bool     // killed for lack of memory
+	Restarts int      // how often the engine restarted it
+	Logs     []string // the last lines, at most 20
+	Next     string   // the next command to run
+}
+
+// Error returns the first line.
+func (e *GateError) Error() string { return fmt.Sprintf("gate of %s: %s", e.Addr, e.Cause) }
+
+// Diagnosis is an error that knows what to do next.
+type Diagnosis struct {
+	Err  error
+	Hint string // what a person should do
+}
+
+// Error returns the cause.
+func (d *Diagnosis) Error() string { return d.Err.Error() }
+
+// Unwrap returns the cause.
+func (d *Diagnosis) Unwrap() error { return d.Err }
+
+// Transient marks an error after which the same call may succeed; the engine
+// tries again a few times.
+func Transient(err error) error { return &transientError{err} }
+
+type transientError struct{ error }
+
+func (e *transientError) Unwrap() error { return e.error }
+
+// IsTransient reports whether the error was marked by Transient.
+func IsTransient(err error) bool {
+	var t *transientError
+	return errors.As(err, &t)
+}
+
+// Action is what happens to one resource. Ensure means "create or update,
+// decided when its API can be asked".
+type Action string
+
+const (
+	NoOp    Action = "no-op"
+	Create  Action = "create"
+	Update  Action = "update"
+	Ensure  Action = "ensure"
+	Replace Action = "replace"
+	Delete  Action = "delete"
+)
+
+// Declared is everything a spec declares.
+type Declared struct {
+	Stack     string
+	Spec      *specs.Spec
+	Kinds     []Kind
+	Resources []*Resource // sorted by address
+	byAddr    map[Addr]*Resource
+}
+
+// NewDeclared returns the set of the resources, sorted by address.
+func NewDeclared(spec *specs.Spec, kinds []Kind, all []*Resource) *Declared {
+	s := &Declared{Spec: spec, Kinds: kinds, Resources: slices.Clone(all), byAddr: make(map[Addr]*Resource, len(all))}
+	if spec != nil {
+		s.Stack = spec.Stack
+	}
+	slices.SortStableFunc(s.Resources, func(a, b *Resource) int { return a.Addr.Compare(b.Addr) })
+	for _, r := range s.Resources {
+		s.byAddr[r.Addr] = r
+	}
+	return s
+}
+
+// Get returns the resource of an address, nil when it is not declared.
+func (s *Declared) Get(a Addr) *Resource { return s.byAddr[a] }
+
+// Of returns the resources of one kind, in order of address.
+func (s *Declared) Of(kind string) []*Resource {
+	var out []*Resource
+	for _, r := range s.Resources {
+		if r.Addr.Kind == kind {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Kind returns the kind of that name, nil when there is none.
+func (s *Declared) Kind(name string) Kind {
+	for _, k := range s.Kinds {
+		if k.Table().Kind == name {
+			return k
+		}
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package resources
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
+
+// Sealed is a Config as it is written on the object itself: the declared
+// fields as last applied, with every secret replaced by its keyed hash. It
+// encodes to JSON that fits into a label.
+type Sealed struct {
+	Key    string         `json:"key,omitempty"` // hex; only when there are secrets
+	Fields map[string]any `json:"fields"`
+}
+
+// secretMark is the key that marks a keyed hash inside sealed fields.
+const secretMark = "$hmac-sha256"
+
+// Seal returns c with its secrets hashed under a fresh random key. The same
+// Config sealed twice therefore differs; compare with Sealed.Matches.
+func Seal(c Config) Sealed {
+	s := Sealed{Fields: make(map[string]any, len(c))}
+	var key []byte
+	for _, v := range c {
+		if HasSecret(v) {
+			key = make([]byte, 16)
+			_, _ = rand.Read(key) // never fails: crypto/rand aborts the program
+			s.Key = hex.EncodeToString(key)
+			break
+		}
+	}
+	for k, v := range c {
+		s.Fields[k] = sealValue(v, key)
+	}
+	return s
+}
+
+func sealValue(v Value, key []byte) any {
+	switch v := v.(type) {
+	case Secret:
+		return map[string]any{secretMark: v.Digest(key)}
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = sealValue(e, key)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			out[k] = sealValue(e, key)
+		}
+		return out
+	default:
+		return v
+	}
+}
+
+// String returns the JSON form.
+func (s Sealed) String() string { return string(Canonical(map[string]any{"key": s.Key, "fields": s.Fields})) }
+
+// ParseSealed reads the JSON form. The text comes from outside and may be
+// anything; a nil Sealed with an error is returned for what is not ours.
+func ParseSealed(text string) (*Sealed, error) {
+	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
+	dec.UseNumber()
+	var s Sealed
+	if err := dec.Decode(&s); err != nil {
+		return nil, fmt.Errorf("sealed fields: %w", err)
+	}
+	if _, err := hex.DecodeString(s.Key); err != nil {
+		return nil, fmt.Errorf("sealed fields: key: %w", err)
+	}
+	fields, ok := Normalize(s.Fields).(map[string]any)
+	if !ok {
+		fields = map[string]any{}
+	}
+	s.Fields = fields
+	return &s, nil
+}
+
+// Has reports whether the field was declared when the object was applied.
+func (s *Sealed) Has(field string) bool {
+	if s == nil {
+		return false
+	}
+	_, ok := s.Fields[field]
+	return ok
+}
+
+// Matches reports whether v is the value that was applied for the field.
+// A Secret or a string matches a keyed hash of its text.
+func (s *Sealed) Matches(field string, v Value) bool {
+	if s == nil {
+		return false
+	}
+	key, _ := hex.DecodeString(s.Key)
+	return sealedEqual(s.Fields[field], v, key)
+}
+
+func sealedEqual(sealed, v Value, key []byte) bool {
+	if IsEmpty(sealed) && IsEmpty(v) {
+		return true
+	}
+	if m, ok := sealed.(map[string]any); ok && len(m) == 1 && m[secretMark] != nil {
+		switch v := v.(type) {
+		case Secret:
+			return m[secretMark] == v.Digest(key)
+		case string:
+			return m[secretMark] == NewSecret(v).Digest(key)
+		}
+		return false
+	}
+	switch sealed := sealed.(type) {
+	case []any:
+		vl, ok := v.([]any)
+		if !ok || len(vl) != len(sealed) {
+			return false
+		}
+		for i := range sealed {
+			if !sealedEqual(sealed[i], vl[i], key) {
+				return false
+			}
+		}
+		return true
+	case map[string]any:
+		vm, ok := v.(map[string]any)
+		if !ok || len(vm) != len(sealed) {
+			return false
+		}
+		for k := range sealed {
+			e, ok := vm[k]
+			if !ok || !sealedEqual(sealed[k], e, key) {
+				return false
+			}
+		}
+		return true
+	default:
+		return Equal(sealed, v)
+	}
+}
+
+// Shape returns the field as last applied with an opaque Secret in place of
+// each hash. It is for SealLike, which then masks the observed value of a
+// field that was sensitive and is no longer declared.
+func (s *Sealed) Shape(field string) Value {
+	if s == nil {
+		return nil
+	}
+	return unseal(s.Fields[field])
+}
+
+func unseal(v Value) Value {
+	switch v := v.(type) {
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = unseal(e)
+		}
+		return out
+	case map[string]any:
+		if len(v) == 1 && v[secretMark] != nil {
+			return Secret{}
+		}
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			out[k] = unseal(e)
+		}
+		return out
+	default:
+		return v
+	}
+}

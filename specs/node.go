@@ -1,0 +1,305 @@
+package specs
+
+import (
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Kind is the shape of a Node.
+type Kind int
+
+const (
+	Absent Kind = iota // no such node
+	Null               // ~, null or an empty value
+	String
+	Int
+	Float
+	Bool
+	List
+	Map
+)
+
+// String returns the word used in messages: "a map", "a list", "a string".
+func (k Kind) String() string {
+	switch k {
+	case Null:
+		return "null"
+	case String:
+		return "a string"
+	case Int:
+		return "an integer"
+	case Float:
+		return "a number"
+	case Bool:
+		return "a boolean"
+	case List:
+		return "a list"
+	case Map:
+		return "a map"
+	default:
+		return "absent"
+	}
+}
+
+// Entry is one key of a map with the place the key was written at.
+type Entry struct {
+	Key    string
+	KeyPos Pos
+	Value  Node
+}
+
+// tree is the storage behind Node. It is never changed once Load has returned,
+// so Nodes may be shared between goroutines.
+type tree struct {
+	kind      Kind
+	pos       Pos
+	text      string // scalars: the text after interpolation
+	quoted    bool   // scalars: written in quotes or as a block, hence a string
+	sensitive bool   // scalars: holds the value of a sensitive variable
+	entries   []Entry
+	items     []Node
+}
+
+// Node is a value that knows its place. The zero Node is absent; every method
+// works on it.
+type Node struct{ t *tree }
+
+// Kind returns the shape of the node, Absent for the zero Node.
+func (n Node) Kind() Kind {
+	if n.t == nil {
+		return Absent
+	}
+	return n.t.kind
+}
+
+// IsAbsent reports whether there is no such node.
+func (n Node) IsAbsent() bool { return n.t == nil }
+
+// Pos returns where the value was written, the zero Pos when absent.
+func (n Node) Pos() Pos {
+	if n.t == nil {
+		return Pos{}
+	}
+	return n.t.pos
+}
+
+// IsScalar reports whether the node is a string, number or boolean.
+func (n Node) IsScalar() bool {
+	switch n.Kind() {
+	case String, Int, Float, Bool:
+		return true
+	default:
+		return false
+	}
+}
+
+// Text returns a scalar's text as written, after interpolation; "" for all
+// other kinds. It reveals sensitive values: see Sensitive.
+func (n Node) Text() string {
+	if n.t == nil {
+		return ""
+	}
+	return n.t.text
+}
+
+// Sensitive reports whether the scalar holds the value of a sensitive
+// variable, wholly or in part. Its Text must then never be printed.
+func (n Node) Sensitive() bool { return n.t != nil && n.t.sensitive }
+
+// Entries returns a map's entries in the order they were written.
+func (n Node) Entries() []Entry {
+	if n.t == nil {
+		return nil
+	}
+	return n.t.entries
+}
+
+// Items returns a list's items.
+func (n Node) Items() []Node {
+	if n.t == nil {
+		return nil
+	}
+	return n.t.items
+}
+
+// Get returns the value of a key of a map, absent when there is none.
+func (n Node) Get(key string) Node {
+	e, _ := n.Entry(key)
+	return e.Value
+}
+
+// Entry returns the entry of a key of a map.
+func (n Node) Entry(key string) (Entry, bool) {
+	for _, e := range n.Entries() {
+		if e.Key == key {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
+// At returns the deepest existing node on a JSON pointer ("/ports/0"), so that
+// a message about something missing points at what should hold it.
+func (n Node) At(pointer string) Node {
+	at, _ := n.walk(pointer)
+	return at
+}
+
+// KeyPos returns where the last key of the pointer was written; for list items
+// and missing keys, where the deepest existing value stands.
+func (n Node) KeyPos(pointer string) Pos {
+	_, pos := n.walk(pointer)
+	return pos
+}
+
+func (n Node) walk(pointer string) (Node, Pos) {
+	at, pos := n, n.Pos()
+	for _, part := range splitPointer(pointer) {
+		switch at.Kind() {
+		case Map:
+			e, ok := at.Entry(part)
+			if !ok {
+				return at, pos
+			}
+			at, pos = e.Value, e.KeyPos
+		case List:
+			i, err := strconv.Atoi(part)
+			if err != nil || i < 0 || i >= len(at.Items()) {
+				return at, pos
+			}
+			at = at.Items()[i]
+			pos = at.Pos()
+		default:
+			return at, pos
+		}
+	}
+	return at, pos
+}
+
+func splitPointer(pointer string) []string {
+	pointer = strings.TrimPrefix(pointer, "/")
+	if pointer == "" {
+		return nil
+	}
+	parts := strings.Split(pointer, "/")
+	for i, p := range parts {
+		parts[i] = strings.ReplaceAll(strings.ReplaceAll(p, "~1", "/"), "~0", "~")
+	}
+	return parts
+}
+
+// JSON returns the value as encoding/json would decode it (numbers as int64 or
+// float64), for a JSON schema validator. Sensitive scalars are revealed.
+func (n Node) JSON() any {
+	switch n.Kind() {
+	case String:
+		return n.t.text
+	case Bool:
+		return strings.EqualFold(n.t.text, "true")
+	case Int:
+		if i, err := strconv.ParseInt(n.t.text, 0, 64); err == nil {
+			return i
+		}
+		return n.t.text
+	case Float:
+		if f, err := strconv.ParseFloat(n.t.text, 64); err == nil {
+			return f
+		}
+		return n.t.text
+	case List:
+		out := make([]any, 0, len(n.t.items))
+		for _, item := range n.t.items {
+			out = append(out, item.JSON())
+		}
+		return out
+	case Map:
+		out := make(map[string]any, len(n.t.entries))
+		for _, e := range n.t.entries {
+			out[e.Key] = e.Value.JSON()
+		}
+		return out
+	default:
+		return nil
+	}
+}
+
+// NewScalar returns a scalar node at pos; kinds use it for values they derive.
+func NewScalar(pos Pos, kind Kind, text string, sensitive bool) Node {
+	return Node{&tree{kind: kind, pos: pos, text: text, sensitive: sensitive}}
+}
+
+// NewMap returns a map node at pos.
+func NewMap(pos Pos, entries []Entry) Node {
+	return Node{&tree{kind: Map, pos: pos, entries: entries}}
+}
+
+// NewList returns a list node at pos.
+func NewList(pos Pos, items []Node) Node {
+	return Node{&tree{kind: List, pos: pos, items: items}}
+}
+
+// ParseValue reads one YAML value and returns it as encoding/json would decode
+// it. It is for short texts of our own, such as examples in tables.
+func ParseValue(text string) (any, error) {
+	var v any
+	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// ParseNode reads one YAML value as a Node without merging, variables or
+// limits, for short texts of our own, such as examples in tables and tests.
+func ParseNode(file, text string) (Node, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+		return Node{}, err
+	}
+	if len(doc.Content) == 0 {
+		return NewScalar(Pos{File: file, Line: 1, Col: 1}, Null, "", false), nil
+	}
+	return fromYAML(file, doc.Content[0]), nil
+}
+
+// fromYAML converts a parsed node. Aliases are followed; only for short texts
+// of our own, since it has no limit.
+func fromYAML(file string, y *yaml.Node) Node {
+	if y.Kind == yaml.AliasNode {
+		y = y.Alias
+	}
+	t := &tree{pos: Pos{File: file, Line: y.Line, Col: y.Column}}
+	switch y.Kind {
+	case yaml.MappingNode:
+		t.kind = Map
+		for i := 0; i+1 < len(y.Content); i += 2 {
+			k := y.Content[i]
+			t.entries = append(t.entries, Entry{Key: k.Value, KeyPos: Pos{File: file, Line: k.Line, Col: k.Column}, Value: fromYAML(file, y.Content[i+1])})
+		}
+	case yaml.SequenceNode:
+		t.kind = List
+		for _, c := range y.Content {
+			t.items = append(t.items, fromYAML(file, c))
+		}
+	default:
+		t.kind, t.text = scalarKind(y), y.Value
+	}
+	return Node{t}
+}
+
+// scalarKind returns the kind of a scalar by its resolved tag.
+func scalarKind(y *yaml.Node) Kind {
+	switch y.ShortTag() {
+	case "!!null":
+		return Null
+	case "!!bool":
+		return Bool
+	case "!!int":
+		return Int
+	case "!!float":
+		return Float
+	default:
+		return String
+	}
+}

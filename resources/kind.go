@@ -53,6 +53,7 @@ const (
 	Order   Bind = iota // only wait for it
 	Hold                // it is held open: released before the other is deleted, made anew after it
 	Content             // its content is part of this one: any change of it replaces this one
+	Inside              // it lives inside the other, and goes when the other is destroyed
 )
 
 // Wait says how far what is referred to must have come.
@@ -136,6 +137,9 @@ type Scope struct {
 // turns into Unknown. A refusal (401, 403) is not unreachable.
 var ErrUnreachable = errors.New("not reachable")
 
+// ErrMoved is wrapped when an object is not the one that was planned for.
+var ErrMoved = errors.New("not the object that was planned for")
+
 // Kind is the static part of a kind: what it is and what it needs. Nothing in
 // it touches the world.
 type Kind interface {
@@ -191,6 +195,11 @@ type (
 	Hazarder interface {
 		Hazards(a Action, want *Resource, have *Observed) []Hazard
 	}
+	// Rival tells that a wanted resource cannot exist beside an object that is
+	// there (one host port, one name), so that the old one is removed first.
+	Rival interface {
+		Rivals(want *Resource, have *Observed) bool
+	}
 	// Ruled lists the rules its checks use.
 	Ruled interface {
 		Rules() []*specs.Rule
@@ -236,8 +245,9 @@ type Writer interface {
 	Create(ctx context.Context, r *Resource, note Note) error
 	// Update applies the differences, none of which costs Remake.
 	Update(ctx context.Context, r *Resource, have *Observed, d Delta, note Note) error
-	// Delete removes the very object observed; one that is gone already is
-	// success.
+	// Delete removes the very object observed, pinned by its ID: another one of
+	// the same name is left alone and gives an error that wraps ErrMoved. One
+	// that is gone already is success.
 	Delete(ctx context.Context, have *Observed, note Note) error
 }
 
@@ -261,14 +271,24 @@ type (
 	Replacer interface {
 		Replace(ctx context.Context, r *Resource, have *Observed, note Note) error
 	}
-	// Claimer is told before the first write what the run will own, and at the
-	// end what it does own, for backends whose objects carry no mark. Both must
-	// cost nothing when nothing changes.
-	Claimer interface {
-		Claim(ctx context.Context, stack string, addrs []Addr) error
-		Release(ctx context.Context, stack string, addrs []Addr) error
+	// Claimed is for writers of backends whose objects carry no mark. All
+	// writers of one backend return the same Claimer.
+	Claimed interface {
+		Claimer() Claimer
 	}
 )
+
+// Claimer keeps the list of what a stack owns where the objects cannot carry
+// it themselves. Both calls cost no write when nothing changes.
+type Claimer interface {
+	// Claim is called once, before the first write of a run, with everything
+	// the run may create or change: an intent, so that a killed run is
+	// recognised.
+	Claim(ctx context.Context, stack string, intended []*Resource) error
+	// Release is called at the end of a run that wrote. applied are as declared
+	// now, gone are removed; everything else on the list stays.
+	Release(ctx context.Context, stack string, applied []*Resource, gone []Addr) error
+}
 
 // GateError says why a gate did not pass, with what a person needs to see.
 type GateError struct {

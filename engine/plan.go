@@ -1,0 +1,221 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/engine/graph"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// Options say what a plan is for.
+type Options struct {
+	// Destroy plans the removal of everything the stack owns.
+	Destroy bool
+	// KeepVolumes leaves volumes alone when Destroy is set (midaz down).
+	KeepVolumes bool
+	// Targets and Excludes are globs of addresses; see resources.Addr.Match.
+	// What a target needs is part of the plan too.
+	Targets, Excludes []string
+	// Replace forces the replacement of these (globs).
+	Replace []string
+	// Adopt takes over objects that nobody or another owner has marked (globs).
+	Adopt []string
+	// Allow lists hazards that were consented to.
+	Allow []string
+	// AllowEmpty permits a spec that declares nothing to remove everything.
+	AllowEmpty bool
+	// MaxDestroy refuses plans that delete or replace more; negative is no limit.
+	MaxDestroy int
+	// OnlyDrift plans only what was changed outside, and leaves pending changes
+	// of the spec alone.
+	OnlyDrift bool
+}
+
+// Change is what happens to one resource: what a person approves.
+type Change struct {
+	Addr   resources.Addr
+	Action resources.Action
+	// Mode is how a Replace is carried out.
+	Mode resources.Replacement
+	// Reason says in words why the action is needed; Code is its stable name
+	// ("replace_because_cannot_update", "delete_because_no_resource_config").
+	Reason, Code string
+	Delta        resources.Delta
+	// Unchanged counts the declared fields without a difference.
+	Unchanged int
+	Hazards   []resources.Hazard
+	// Gate is the gate that is waited for, nil when there is none.
+	Gate *resources.Gate
+	// Needs are the addresses of other changes that come first.
+	Needs []resources.Addr
+	// Adopted says that the object is taken over from its owner.
+	Adopted bool
+	// Want is nil for deletes, Have for creates; Have may be Unknown.
+	Want *resources.Resource
+	Have *resources.Observed
+}
+
+// Pos is where the resource is declared, zero when it no longer is.
+func (c *Change) Pos() specs.Pos {
+	if c.Want == nil {
+		return specs.Pos{}
+	}
+	return c.Want.KeyPos
+}
+
+// IsNoOp reports whether nothing happens to the resource.
+func (c *Change) IsNoOp() bool { return c.Action == resources.NoOp }
+
+// Symbol returns the sign of the action: "+", "~", "-", "-/+", "+/-" or " ".
+func (c *Change) Symbol() string {
+	switch c.Action {
+	case resources.Create, resources.Ensure:
+		return "+"
+	case resources.Update:
+		return "~"
+	case resources.Delete:
+		return "-"
+	case resources.Replace:
+		if c.Mode == resources.SwapBack {
+			return "+/-"
+		}
+		return "-/+"
+	default:
+		return " "
+	}
+}
+
+// Verb is what a step does.
+type Verb string
+
+const (
+	VerbCreate  Verb = "create"
+	VerbUpdate  Verb = "update"
+	VerbEnsure  Verb = "ensure"
+	VerbDelete  Verb = "delete"
+	VerbReplace Verb = "replace" // resources.OneStep
+	VerbSwap    Verb = "swap"    // resources.SwapBack: the new one takes the place
+	VerbAwait   Verb = "await"   // the gate
+	VerbCommit  Verb = "commit"  // resources.SwapBack: the old one goes
+)
+
+// Step is one operation of the walk.
+type Step struct {
+	Addr resources.Addr
+	Verb Verb
+}
+
+// String returns "create service/x".
+func (s Step) String() string { return string(s.Verb) + " " + s.Addr.String() }
+
+// Refusal is something the plan would have to do and must not: it is shown, and
+// Apply refuses a plan that has one.
+type Refusal struct {
+	Addr resources.Addr
+	Pos  specs.Pos
+	Code string // "protected", "foreign", "max-destroy", "empty-spec", "hazard", "missing-external"
+	Msg  string
+	Hint string
+}
+
+// Error returns the message with its place.
+func (r Refusal) Error() string {
+	if r.Pos.IsZero() {
+		return r.Addr.String() + ": " + r.Msg
+	}
+	return r.Pos.String() + ": " + r.Addr.String() + ": " + r.Msg
+}
+
+// Plan is what Apply would do. It is data: printing it twice gives the same
+// bytes.
+type Plan struct {
+	Stack string
+	// Destroy tells that the plan removes the stack.
+	Destroy bool
+	// Changes holds one entry for each resource declared or seen, NoOp
+	// included, in an order in which each comes after what it needs.
+	Changes []*Change
+	// Steps is what the walk runs.
+	Steps graph.Graph[Step]
+	// Refusals make the plan one that cannot be applied.
+	Refusals []Refusal
+	// Unknown counts resources whose API could not be asked.
+	Unknown int
+
+	declared *resources.Declared
+	byAddr   map[resources.Addr]*Change
+}
+
+// Counts is the summary line of a plan or report. A replacement counts as one
+// to add and one to destroy.
+type Counts struct{ Add, Change, Destroy int }
+
+// Counts returns the numbers of the summary line.
+func (p *Plan) Counts() Counts {
+	var n Counts
+	for _, c := range p.Changes {
+		switch c.Action {
+		case resources.Create, resources.Ensure:
+			n.Add++
+		case resources.Update:
+			n.Change++
+		case resources.Delete:
+			n.Destroy++
+		case resources.Replace:
+			n.Add++
+			n.Destroy++
+		}
+	}
+	return n
+}
+
+// IsEmpty reports whether nothing would change.
+func (p *Plan) IsEmpty() bool {
+	return !slices.ContainsFunc(p.Changes, func(c *Change) bool { return !c.IsNoOp() })
+}
+
+// Change returns the change of an address, nil when the plan has none.
+func (p *Plan) Change(a resources.Addr) *Change { return p.byAddr[a] }
+
+// Declared returns what the plan was made from.
+func (p *Plan) Declared() *resources.Declared { return p.declared }
+
+// String returns one line for each step with what it waits for and why it is
+// there: the language of the planner's tests.
+//
+//	[1] create network/infra: it does not exist
+//	[2] [1] -> create service/db: it does not exist
+func (p *Plan) String() string {
+	var b strings.Builder
+	number := map[Step]int{}
+	for i, s := range p.Steps.Sorted() {
+		number[s] = i + 1
+		var needs []int
+		for _, n := range p.Steps.Needs(s) {
+			needs = append(needs, number[n])
+		}
+		slices.Sort(needs)
+		fmt.Fprintf(&b, "[%d] ", i+1)
+		for _, n := range needs {
+			fmt.Fprintf(&b, "[%d] ", n)
+		}
+		if len(needs) > 0 {
+			b.WriteString("-> ")
+		}
+		b.WriteString(s.String())
+		if c := p.byAddr[s.Addr]; c != nil && s.Verb != VerbAwait && s.Verb != VerbCommit && c.Reason != "" {
+			b.WriteString(": " + c.Reason)
+		}
+		b.WriteByte('\n')
+	}
+	for _, r := range p.Refusals {
+		fmt.Fprintf(&b, "refused %s: %s\n", r.Addr, r.Msg)
+	}
+	return b.String()
+}
+
+// MakePlan compares what is declared with what was seen. It does no I/O.
+func MakePlan(declared *resources.Declared, seen *Seen, opt Options) *Plan { return nil }

@@ -33,6 +33,9 @@ type Resource struct {
 	Dormant bool
 	// Moved is the address the object had before a `moved` entry, zero if none.
 	Moved Addr
+	// Native is the kind's own memory of the resource, set by its Finish. The
+	// engine never looks.
+	Native any
 }
 
 // Pos returns the place of a field, or of the resource for "".
@@ -119,6 +122,10 @@ type Observed struct {
 	// Native is the backend's own memory of the object. The engine passes it
 	// back and never looks.
 	Native any
+	// Allowed are the hazards of the planned change that were consented to. The
+	// engine fills it in before it calls a Writer, which otherwise refuses what
+	// would destroy data.
+	Allowed []Hazard
 }
 
 // Scope says what to observe.

@@ -2,6 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/hashicorp/go-multierror"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -11,8 +18,67 @@ type Seen struct {
 	byAddr map[resources.Addr]*resources.Observed
 }
 
-// Observe asks all readers at the same time. A reader that is not reachable
-// makes its resources Unknown; any other error ends the observation.
+// NewSeen returns what was seen as a value, for tests and recorded observations.
+func NewSeen(all []*resources.Observed) *Seen {
+	s := &Seen{byAddr: make(map[resources.Addr]*resources.Observed, len(all))}
+	for _, o := range all {
+		s.byAddr[o.Addr] = o
+	}
+	return s
+}
+
+// Get returns what was seen at an address, nil when nothing was asked there.
+func (s *Seen) Get(a resources.Addr) *resources.Observed { return s.byAddr[a] }
+
+// All returns everything seen, in order of address.
+func (s *Seen) All() []*resources.Observed {
+	return slices.SortedFunc(maps.Values(s.byAddr), func(a, b *resources.Observed) int { return a.Addr.Compare(b.Addr) })
+}
+
+// Observe asks all readers at the same time for what is declared and, with
+// scope.Owned, for everything else the stack owns. A reader that is not
+// reachable makes its resources Unknown; other errors are returned together,
+// by kind. scope.Want is filled in here.
 func Observe(ctx context.Context, readers map[string]resources.Reader, declared *resources.Declared, scope resources.Scope) (*Seen, error) {
-	return nil, nil
+	want := map[string][]*resources.Resource{}
+	for _, r := range declared.Resources {
+		if !r.Dormant {
+			want[r.Addr.Kind] = append(want[r.Addr.Kind], r)
+		}
+	}
+	kinds := slices.Sorted(maps.Keys(readers))
+	found := make([][]*resources.Observed, len(kinds))
+	errs := make([]error, len(kinds))
+	var wg sync.WaitGroup
+	for i, kind := range kinds {
+		wg.Go(func() {
+			s := scope
+			s.Want = want[kind]
+			if s.Stack == "" {
+				s.Stack = declared.Stack
+			}
+			if len(s.Want) == 0 && !s.Owned {
+				return
+			}
+			found[i], errs[i] = readers[kind].Observe(ctx, s)
+		})
+	}
+	wg.Wait()
+	seen := NewSeen(nil)
+	var all *multierror.Error
+	for i, kind := range kinds {
+		switch {
+		case errors.Is(errs[i], resources.ErrUnreachable):
+			for _, r := range want[kind] {
+				seen.byAddr[r.Addr] = &resources.Observed{Addr: r.Addr, Presence: resources.Unknown, Why: errs[i].Error()}
+			}
+		case errs[i] != nil:
+			all = multierror.Append(all, fmt.Errorf("observe %s: %w", kind, errs[i]))
+		default:
+			for _, o := range found[i] {
+				seen.byAddr[o.Addr] = o
+			}
+		}
+	}
+	return seen, all.ErrorOrNil()
 }

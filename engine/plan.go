@@ -14,8 +14,11 @@ import (
 type Options struct {
 	// Destroy plans the removal of everything the stack owns.
 	Destroy bool
-	// KeepVolumes leaves volumes alone when Destroy is set (midaz down).
-	KeepVolumes bool
+	// Keep are globs of addresses that Destroy leaves alone ("volume/*").
+	Keep []string
+	// Unprotect are globs of addresses whose protection was lifted by someone
+	// who said so.
+	Unprotect []string
 	// Targets and Excludes are globs of addresses; see resources.Addr.Match.
 	// What a target needs is part of the plan too.
 	Targets, Excludes []string
@@ -27,8 +30,8 @@ type Options struct {
 	Allow []string
 	// AllowEmpty permits a spec that declares nothing to remove everything.
 	AllowEmpty bool
-	// MaxDestroy refuses plans that delete or replace more; negative is no limit.
-	MaxDestroy int
+	// MaxDestroy refuses plans that delete or replace more; nil is no limit.
+	MaxDestroy *int
 	// OnlyDrift plans only what was changed outside, and leaves pending changes
 	// of the spec alone.
 	OnlyDrift bool
@@ -216,6 +219,3 @@ func (p *Plan) String() string {
 	}
 	return b.String()
 }
-
-// MakePlan compares what is declared with what was seen. It does no I/O.
-func MakePlan(declared *resources.Declared, seen *Seen, opt Options) *Plan { return nil }

@@ -117,8 +117,10 @@ type Observed struct {
 	// "unhealthy"), "" for objects without one.
 	State string
 	// Leftover marks what a killed run left behind and the next one clears:
-	// it says what it is.
-	Leftover string
+	// it says what it is. It is deleted after the resource LeftoverOf is ready,
+	// so that what might still be needed to go back is kept until then.
+	Leftover   string
+	LeftoverOf Addr
 	// Native is the backend's own memory of the object. The engine passes it
 	// back and never looks.
 	Native any

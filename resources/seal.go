@@ -60,7 +60,9 @@ func sealValue(v Value, key []byte) any {
 }
 
 // String returns the JSON form.
-func (s Sealed) String() string { return string(Canonical(map[string]any{"key": s.Key, "fields": s.Fields})) }
+func (s Sealed) String() string {
+	return string(Canonical(map[string]any{"key": s.Key, "fields": s.Fields}))
+}
 
 // ParseSealed reads the JSON form. The text comes from outside and may be
 // anything; a nil Sealed with an error is returned for what is not ours.

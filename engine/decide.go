@@ -1,0 +1,458 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// Codes of reasons, in the names that readers of OpenTofu's JSON know where it
+// has one. They explain and are never used to decide.
+const (
+	reasonMissing   = "create_because_missing"
+	reasonUnknown   = "ensure_because_not_observable"
+	reasonDiffers   = "update_because_fields_differ"
+	reasonAdopted   = "update_because_adopted"
+	reasonCannot    = "replace_because_cannot_update"
+	reasonRequested = "replace_by_request"
+	reasonTriggered = "replace_by_triggers"
+	reasonKnot      = "replace_because_of_order"
+	reasonNoConfig  = "delete_because_no_resource_config"
+	reasonDestroy   = "delete_because_destroy"
+	reasonLeftover  = "delete_because_left_over"
+)
+
+// MakePlan compares what is declared with what was seen. It does no I/O, and
+// equal arguments give equal plans.
+func MakePlan(declared *resources.Declared, seen *Seen, opt Options) *Plan {
+	d := decider{declared: declared, seen: seen, opt: opt,
+		plan: &Plan{Stack: declared.Stack, Destroy: opt.Destroy, declared: declared, byAddr: map[resources.Addr]*Change{}}}
+	d.selected = d.selection()
+	if opt.Destroy {
+		d.destroy()
+	} else {
+		d.compare()
+		d.orphans()
+		d.propagate()
+	}
+	d.order()
+	d.hazards()
+	d.refuse()
+	return d.plan
+}
+
+// decider is the memory of one MakePlan.
+type decider struct {
+	declared *resources.Declared
+	seen     *Seen
+	opt      Options
+	plan     *Plan
+	selected func(resources.Addr) bool
+}
+
+func matchAny(a resources.Addr, globs []string) bool {
+	return slices.ContainsFunc(globs, a.Match)
+}
+
+// selection returns which addresses the plan is about: the targets with all
+// they need, without the excluded ones and all that need them.
+func (d *decider) selection() func(resources.Addr) bool {
+	if len(d.opt.Targets) == 0 && len(d.opt.Excludes) == 0 {
+		return func(resources.Addr) bool { return true }
+	}
+	in := map[resources.Addr]bool{}
+	var need func(a resources.Addr)
+	need = func(a resources.Addr) {
+		if in[a] {
+			return
+		}
+		in[a] = true
+		if r := d.declared.Get(a); r != nil && !d.opt.Destroy {
+			for _, ref := range r.Refs {
+				need(ref.To)
+			}
+		}
+	}
+	all := d.addresses()
+	for _, a := range all {
+		if len(d.opt.Targets) == 0 || matchAny(a, d.opt.Targets) {
+			need(a)
+		}
+	}
+	out := map[resources.Addr]bool{}
+	for changed := true; changed; {
+		changed = false
+		for _, a := range all {
+			if out[a] {
+				continue
+			}
+			r := d.declared.Get(a)
+			if matchAny(a, d.opt.Excludes) || r != nil && slices.ContainsFunc(r.Refs, func(ref resources.Ref) bool { return out[ref.To] }) {
+				out[a], changed = true, true
+			}
+		}
+	}
+	return func(a resources.Addr) bool { return in[a] && !out[a] }
+}
+
+// addresses returns everything declared or seen, in order.
+func (d *decider) addresses() []resources.Addr {
+	var all []resources.Addr
+	for _, r := range d.declared.Resources {
+		all = append(all, r.Addr)
+	}
+	for _, o := range d.seen.All() {
+		if d.declared.Get(o.Addr) == nil {
+			all = append(all, o.Addr)
+		}
+	}
+	slices.SortFunc(all, resources.Addr.Compare)
+	return all
+}
+
+func (d *decider) add(c *Change) {
+	if !d.selected(c.Addr) {
+		return
+	}
+	d.plan.Changes = append(d.plan.Changes, c)
+	d.plan.byAddr[c.Addr] = c
+}
+
+func (d *decider) refusal(c resources.Addr, code, msg, hint string) {
+	r := Refusal{Addr: c, Code: code, Msg: msg, Hint: hint}
+	if res := d.declared.Get(c); res != nil {
+		r.Pos = res.KeyPos
+	}
+	d.plan.Refusals = append(d.plan.Refusals, r)
+}
+
+// compare decides for each declared resource by itself.
+func (d *decider) compare() {
+	for _, r := range d.declared.Resources {
+		if r.Dormant {
+			continue
+		}
+		d.add(d.one(r))
+	}
+}
+
+func (d *decider) one(r *resources.Resource) *Change {
+	have := d.seen.Get(r.Addr)
+	c := &Change{Addr: r.Addr, Action: resources.NoOp, Want: r, Have: have, Mode: d.mode(r.Addr.Kind), Gate: d.gate(r)}
+	switch {
+	case have == nil:
+		// Its kind has no reader: a resource that only orders others.
+		return c
+	case have.Presence == resources.Unknown:
+		d.plan.Unknown++
+		if d.selected(r.Addr) && !r.External && d.writes(r) {
+			c.Action, c.Reason, c.Code = resources.Ensure, "whether it exists cannot be asked yet: "+have.Why, reasonUnknown
+		}
+		return c
+	case r.External:
+		if have.Presence == resources.Absent && d.selected(r.Addr) {
+			d.refusal(r.Addr, "missing-external", "it is declared external and does not exist", "create it, or remove `external: true` to let midaz manage it")
+		}
+		return c
+	case have.Presence == resources.Absent:
+		if !d.opt.OnlyDrift {
+			c.Action, c.Reason, c.Code = resources.Create, "it does not exist", reasonMissing
+		}
+		return c
+	}
+	d.against(c)
+	return c
+}
+
+// writes reports whether resources of the kind are ever written: the broker is
+// only asked.
+func (d *decider) writes(r *resources.Resource) bool {
+	_, readonly := d.declared.Kind(r.Addr.Kind).(interface{ ReadOnly() })
+	return !readonly
+}
+
+// against decides for a resource that is there.
+func (d *decider) against(c *Change) {
+	r, have := c.Want, c.Have
+	c.Delta = compareOne(d.declared.Kind(r.Addr.Kind), r, have)
+	foreign := have.Stack != r.Stack && !have.Free
+	if foreign && !matchAny(r.Addr, d.opt.Adopt) {
+		c.Delta = nil
+		if d.selected(r.Addr) {
+			owner := have.Owner
+			if owner == "" {
+				owner = "nobody that midaz knows"
+			}
+			if have.Stack != "" {
+				owner = fmt.Sprintf("stack %q", have.Stack)
+			}
+			d.refusal(r.Addr, "foreign", "it exists and belongs to "+owner,
+				fmt.Sprintf("take it over with `midaz apply -adopt '%s'`, which shows the difference first, or give this one another name", r.Addr))
+		}
+		return
+	}
+	if foreign && !c.Delta.Has("owner") {
+		c.Adopted = true
+		c.Delta = append(resources.Delta{{Path: "owner", Field: "owner", Before: have.Owner, After: r.Stack, Cost: resources.InPlace, Pending: true}}, c.Delta...)
+	}
+	if d.opt.OnlyDrift {
+		c.Delta = slices.DeleteFunc(c.Delta, func(f resources.Diff) bool { return !f.Drift })
+	}
+	c.Unchanged = unchanged(r, c.Delta)
+	for i := range c.Delta {
+		c.Delta[i].Pos = r.Pos(pointerOf(c.Delta[i].Path))
+	}
+	switch {
+	case matchAny(r.Addr, d.opt.Replace):
+		c.Action, c.Reason, c.Code = resources.Replace, "its replacement was asked for", reasonRequested
+	case len(c.Delta) == 0:
+	case c.Delta.Cost() == resources.Remake:
+		c.Action, c.Code = resources.Replace, reasonCannot
+		c.Reason = listFields(c.Delta, resources.Remake) + " cannot be changed in place"
+	case c.Adopted:
+		c.Action, c.Reason, c.Code = resources.Update, "it is taken over", reasonAdopted
+	default:
+		c.Action, c.Reason, c.Code = resources.Update, listFields(c.Delta, resources.Free)+" differs", reasonDiffers
+	}
+}
+
+func compareOne(k resources.Kind, r *resources.Resource, have *resources.Observed) resources.Delta {
+	if cmp, ok := k.(resources.Comparer); ok {
+		return cmp.Compare(r, have)
+	}
+	return k.Table().Compare(r.Config, have.Have, have.Applied)
+}
+
+// listFields names the fields of at least the cost, at most three.
+func listFields(delta resources.Delta, least resources.Cost) string {
+	var names []string
+	for _, f := range delta {
+		if f.Cost >= least && !slices.Contains(names, f.Field) {
+			names = append(names, f.Field)
+		}
+	}
+	if len(names) > 3 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:2], ", "), len(names)-2)
+	}
+	return strings.Join(names, ", ")
+}
+
+func unchanged(r *resources.Resource, delta resources.Delta) int {
+	n := 0
+	for field := range r.Config {
+		if !delta.Has(field) {
+			n++
+		}
+	}
+	return n
+}
+
+// pointerOf turns a path for people into a JSON pointer:
+// `environment.PGPORT` into /environment/PGPORT.
+func pointerOf(path string) string {
+	var parts []string
+	for path != "" {
+		switch path[0] {
+		case '.':
+			path = path[1:]
+		case '[':
+			end := strings.IndexByte(path, ']')
+			if strings.HasPrefix(path, `["`) {
+				end = strings.Index(path, `"]`) + 1
+			}
+			if end <= 0 {
+				return pointer(parts)
+			}
+			parts = append(parts, strings.Trim(path[1:end], `"`))
+			path = path[end+1:]
+		default:
+			end := strings.IndexAny(path, ".[")
+			if end < 0 {
+				end = len(path)
+			}
+			parts = append(parts, path[:end])
+			path = path[end:]
+		}
+	}
+	return pointer(parts)
+}
+
+func pointer(parts []string) string {
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteString("/" + strings.ReplaceAll(strings.ReplaceAll(p, "~", "~0"), "/", "~1"))
+	}
+	return b.String()
+}
+
+func (d *decider) mode(kind string) resources.Replacement {
+	if r, ok := d.declared.Kind(kind).(resources.Replaced); ok {
+		return r.Replacement()
+	}
+	return resources.DeleteCreate
+}
+
+func (d *decider) gate(r *resources.Resource) *resources.Gate {
+	if g, ok := d.declared.Kind(r.Addr.Kind).(resources.Gated); ok && !r.External {
+		if gate, ok := g.Gate(r); ok {
+			return &gate
+		}
+	}
+	return nil
+}
+
+// orphans plans the removal of what the stack owns and no longer declares, and
+// of what a killed run left behind.
+func (d *decider) orphans() {
+	for _, o := range d.seen.All() {
+		if r := d.declared.Get(o.Addr); r != nil || o.Presence != resources.Present || o.Free || o.Stack != d.plan.Stack || d.opt.OnlyDrift {
+			continue
+		}
+		c := &Change{Addr: o.Addr, Action: resources.Delete, Have: o, Reason: "it is no longer in the spec", Code: reasonNoConfig}
+		if o.Leftover != "" {
+			c.Reason, c.Code = "it was left behind: "+o.Leftover, reasonLeftover
+		}
+		d.add(c)
+	}
+}
+
+// destroy plans the removal of everything owned, but for what is kept and what
+// goes by itself with the thing it lives in.
+func (d *decider) destroy() {
+	going := map[resources.Addr]bool{}
+	for _, o := range d.seen.All() {
+		if o.Presence == resources.Present && !o.Free && o.Stack == d.plan.Stack && !matchAny(o.Addr, d.opt.Keep) {
+			if r := d.declared.Get(o.Addr); r == nil || !r.External {
+				going[o.Addr] = true
+			}
+		}
+	}
+	for _, o := range d.seen.All() {
+		if going[o.Addr] && !d.inside(o.Addr, going, map[resources.Addr]bool{}) {
+			d.add(&Change{Addr: o.Addr, Action: resources.Delete, Have: o, Reason: "the stack is being removed", Code: reasonDestroy})
+		}
+	}
+}
+
+// inside reports whether the object lives inside another that goes.
+func (d *decider) inside(a resources.Addr, going, visited map[resources.Addr]bool) bool {
+	if visited[a] {
+		return false
+	}
+	visited[a] = true
+	for _, ref := range d.refs(a) {
+		if ref.Bind == resources.Inside && (going[ref.To] || d.inside(ref.To, going, visited)) {
+			return true
+		}
+	}
+	return false
+}
+
+// refs returns the references declared and those seen.
+func (d *decider) refs(a resources.Addr) []resources.Ref {
+	var refs []resources.Ref
+	if r := d.declared.Get(a); r != nil {
+		refs = append(refs, r.Refs...)
+	}
+	if o := d.seen.Get(a); o != nil {
+		refs = append(refs, o.Refs...)
+	}
+	return refs
+}
+
+// propagate carries replacements on to what is bound, until nothing changes.
+func (d *decider) propagate() {
+	for changed := true; changed; {
+		changed = false
+		for _, c := range d.plan.Changes {
+			if c.Want == nil || c.Want.External || c.Have == nil || c.Have.Presence != resources.Present || !c.ours() {
+				continue
+			}
+			for _, ref := range c.Want.Refs {
+				changed = d.bound(c, ref) || changed
+			}
+		}
+	}
+}
+
+// ours reports whether the object that was seen may be touched.
+func (c *Change) ours() bool {
+	return c.Have.Stack == c.Want.Stack || c.Have.Free || c.Adopted
+}
+
+// bound makes c follow a change of what it refers to, and reports whether c
+// has changed by that.
+func (d *decider) bound(c *Change, ref resources.Ref) bool {
+	to := d.plan.byAddr[ref.To]
+	if to == nil || to.IsNoOp() {
+		return false
+	}
+	switch {
+	case ref.Bind == resources.Hold && to.Action == resources.Replace && to.Mode == resources.DeleteCreate:
+		if c.Action == resources.Replace && c.Mode == resources.DeleteCreate {
+			return false
+		}
+		if c.Action != resources.Replace {
+			c.Reason, c.Code = fmt.Sprintf("%s, which it holds, is made anew", ref.To), reasonTriggered
+		}
+		c.Action, c.Mode = resources.Replace, resources.DeleteCreate
+		return true
+	case ref.Bind == resources.Content && c.Action != resources.Replace:
+		c.Action, c.Code = resources.Replace, reasonTriggered
+		c.Reason = fmt.Sprintf("%s, which is its content, changes", ref.To)
+		return true
+	}
+	return false
+}
+
+func (d *decider) hazards() {
+	for _, c := range d.plan.Changes {
+		if c.IsNoOp() {
+			continue
+		}
+		if h, ok := d.declared.Kind(c.Addr.Kind).(resources.Hazarder); ok {
+			c.Hazards = h.Hazards(c.Action, c.Want, c.Have)
+		}
+	}
+}
+
+// refuse adds what the plan must not do without someone saying so.
+func (d *decider) refuse() {
+	destroyed := 0
+	for _, c := range d.plan.Changes {
+		if c.Action != resources.Delete && c.Action != resources.Replace {
+			continue
+		}
+		destroyed++
+		protected := c.Have != nil && c.Have.Protected || c.Want != nil && c.Want.Protect
+		inOneStep := c.Action == resources.Replace && c.Mode == resources.SwapBack
+		if protected && !inOneStep && !matchAny(c.Addr, d.opt.Unprotect) {
+			hint := "to remove it all the same, declare it with `protect: false`, apply, and then remove it"
+			if c.Action == resources.Replace {
+				hint = "to lose it all the same, declare it with `protect: false`"
+			}
+			d.refusal(c.Addr, "protected", fmt.Sprintf("it is protected and would be %sd: %s", strings.TrimSuffix(string(c.Action), "d"), c.Reason), hint)
+			continue
+		}
+		for _, h := range c.Hazards {
+			if h.Code == resources.DataLoss && !slices.Contains(d.opt.Allow, h.Code) && !matchAny(c.Addr, d.opt.Unprotect) {
+				d.refusal(c.Addr, "hazard", h.Msg, "to go on all the same, say `-allow "+h.Code+"`")
+			}
+		}
+	}
+	if d.opt.MaxDestroy != nil && destroyed > *d.opt.MaxDestroy {
+		d.refusal(resources.Addr{Kind: "stack", Name: d.plan.Stack}, "max-destroy",
+			fmt.Sprintf("the plan removes or replaces %d resources, more than the %d that -max-destroy allows", destroyed, *d.opt.MaxDestroy), "look at the plan, then raise the limit")
+	}
+	if !d.opt.Destroy && !d.opt.AllowEmpty && destroyed > 0 && d.declaresNothing() {
+		d.refusal(resources.Addr{Kind: "stack", Name: d.plan.Stack}, "empty-spec",
+			fmt.Sprintf("the spec declares nothing, and applying it would remove all %d resources of the stack", destroyed),
+			"if that is meant, use `midaz destroy`, or say -allow-empty")
+	}
+}
+
+func (d *decider) declaresNothing() bool {
+	return !slices.ContainsFunc(d.declared.Resources, func(r *resources.Resource) bool { return !r.External && !r.Node.IsAbsent() })
+}

@@ -1,0 +1,294 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/LerianStudio/midaz-infra/engine/graph"
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// order builds the graph of steps. All ordering is in this file:
+//
+//	create, update, ensure, swap, replace  wait for the gate (or the step) of
+//	        everything the resource refers to in the spec
+//	delete  waits for every object seen referring to it to let go: its delete,
+//	        or the change by which it no longer refers
+//	replace by deletion  is a delete, then a create
+//	await   waits for the step of its own resource; dependents wait for it. It
+//	        is added for an unchanged resource when something that needs it
+//	        changes
+//
+// Deletes alone follow what was seen, and creates alone follow what is wanted,
+// so both are acyclic; only an update or a swap, which does both at once, can
+// tie a knot. One on a cycle is promoted to a deletion and a creation, and the
+// graph is built again. It ends because each round promotes one.
+func (d *decider) order() {
+	for {
+		d.plan.Steps = graph.Graph[Step]{}
+		d.steps()
+		cycle := d.plan.Steps.Cycle()
+		if cycle == nil {
+			break
+		}
+		if !d.promote(cycle) {
+			d.refusal(cycle[0].Addr, "order", fmt.Sprintf("no order of steps exists: %v", cycle), "this is a bug in midaz")
+			d.plan.Steps = graph.Graph[Step]{}
+			return
+		}
+		d.propagate()
+	}
+	d.sortChanges()
+}
+
+func (d *decider) promote(cycle []Step) bool {
+	for _, s := range cycle {
+		c := d.plan.byAddr[s.Addr]
+		if c == nil || c.Action == resources.Replace && c.Mode == resources.DeleteCreate {
+			continue
+		}
+		switch c.Action {
+		case resources.Update, resources.Replace:
+			if c.Action == resources.Update {
+				c.Reason, c.Code = "it cannot be changed in place while what it uses is replaced", reasonKnot
+			}
+			c.Action, c.Mode = resources.Replace, resources.DeleteCreate
+			return true
+		}
+	}
+	return false
+}
+
+func (d *decider) steps() {
+	g := &d.plan.Steps
+	for _, c := range d.plan.Changes {
+		for _, s := range stepsOf(c) {
+			g.Add(s)
+		}
+	}
+	for _, c := range d.plan.Changes {
+		all := stepsOf(c)
+		for i := 1; i < len(all); i++ {
+			g.Add(all[i], all[i-1])
+		}
+		if work, ok := workStep(c); ok {
+			g.Add(work, d.needsOf(c, g)...)
+		}
+	}
+	d.releases(g)
+	d.rivals(g)
+	d.leftovers(g)
+}
+
+// stepsOf returns the steps of a change in order.
+func stepsOf(c *Change) []Step {
+	var verbs []Verb
+	switch c.Action {
+	case resources.Create:
+		verbs = []Verb{VerbCreate}
+	case resources.Update:
+		verbs = []Verb{VerbUpdate}
+	case resources.Ensure:
+		verbs = []Verb{VerbEnsure}
+	case resources.Delete:
+		return []Step{{c.Addr, VerbDelete}}
+	case resources.Replace:
+		switch c.Mode {
+		case resources.SwapBack:
+			verbs = []Verb{VerbSwap}
+		case resources.OneStep:
+			verbs = []Verb{VerbReplace}
+		default:
+			verbs = []Verb{VerbDelete, VerbCreate}
+		}
+	default:
+		return nil
+	}
+	if c.Gate != nil {
+		verbs = append(verbs, VerbAwait)
+	}
+	if c.Action == resources.Replace && c.Mode == resources.SwapBack {
+		verbs = append(verbs, VerbCommit)
+	}
+	out := make([]Step, len(verbs))
+	for i, v := range verbs {
+		out[i] = Step{c.Addr, v}
+	}
+	return out
+}
+
+// workStep is the step that makes the resource what is wanted.
+func workStep(c *Change) (Step, bool) {
+	switch c.Action {
+	case resources.Create:
+		return Step{c.Addr, VerbCreate}, true
+	case resources.Update:
+		return Step{c.Addr, VerbUpdate}, true
+	case resources.Ensure:
+		return Step{c.Addr, VerbEnsure}, true
+	case resources.Replace:
+		switch c.Mode {
+		case resources.SwapBack:
+			return Step{c.Addr, VerbSwap}, true
+		case resources.OneStep:
+			return Step{c.Addr, VerbReplace}, true
+		default:
+			return Step{c.Addr, VerbCreate}, true
+		}
+	default:
+		return Step{}, false
+	}
+}
+
+// needsOf returns the steps that must be done before the work on c begins.
+func (d *decider) needsOf(c *Change, g *graph.Graph[Step]) []Step {
+	var out []Step
+	for _, ref := range c.Want.Refs {
+		out = append(out, d.readyOf(ref, g, map[resources.Addr]bool{})...)
+	}
+	return out
+}
+
+// readyOf returns the steps after which what ref refers to is ready. An
+// unchanged resource with a gate gets an await step; one without a gate is
+// looked through to what it needs itself.
+func (d *decider) readyOf(ref resources.Ref, g *graph.Graph[Step], visited map[resources.Addr]bool) []Step {
+	if visited[ref.To] {
+		return nil
+	}
+	visited[ref.To] = true
+	to := d.plan.byAddr[ref.To]
+	if to == nil || to.Want == nil {
+		return nil
+	}
+	await := Step{ref.To, VerbAwait}
+	if ref.Wait == resources.Ready && to.Gate != nil && g.Has(await) {
+		return []Step{await}
+	}
+	if work, ok := workStep(to); ok {
+		return []Step{work}
+	}
+	var behind []Step
+	for _, r := range to.Want.Refs {
+		behind = append(behind, d.readyOf(r, g, visited)...)
+	}
+	if to.Gate == nil || ref.Wait != resources.Ready {
+		return behind
+	}
+	g.Add(await, behind...)
+	return []Step{await}
+}
+
+// releases makes deletes wait until what refers to the object has let go.
+func (d *decider) releases(g *graph.Graph[Step]) {
+	for _, c := range d.plan.Changes {
+		if c.Have == nil || c.Have.Presence != resources.Present {
+			continue
+		}
+		free, ok := releaseStep(c)
+		if !ok {
+			continue
+		}
+		targets := slices.Clone(c.Have.Refs)
+		if c.Want != nil && c.Action == resources.Replace {
+			targets = append(targets, c.Want.Refs...)
+		}
+		for _, ref := range targets {
+			del := Step{ref.To, VerbDelete}
+			if !g.Has(del) || del == free {
+				continue
+			}
+			if c.Action == resources.Update && stillRefers(c.Want, ref.To) {
+				continue // it holds on; the target is then replaced under it
+			}
+			g.Add(del, free)
+		}
+	}
+}
+
+// releaseStep is the step after which the object as it was seen is gone or no
+// longer refers to what it referred to.
+func releaseStep(c *Change) (Step, bool) {
+	switch {
+	case c.Action == resources.Delete, c.Action == resources.Replace && c.Mode == resources.DeleteCreate:
+		return Step{c.Addr, VerbDelete}, true
+	case c.Action == resources.Replace && c.Mode == resources.SwapBack:
+		return Step{c.Addr, VerbCommit}, true
+	case c.Action == resources.Replace:
+		return Step{c.Addr, VerbReplace}, true
+	case c.Action == resources.Update:
+		return Step{c.Addr, VerbUpdate}, true
+	default:
+		return Step{}, false
+	}
+}
+
+func stillRefers(r *resources.Resource, to resources.Addr) bool {
+	return slices.ContainsFunc(r.Refs, func(ref resources.Ref) bool { return ref.To == to })
+}
+
+// rivals makes a creation wait for the removal of what it cannot exist beside:
+// an orphan that holds its host port, or the old form of another service.
+func (d *decider) rivals(g *graph.Graph[Step]) {
+	for _, c := range d.plan.Changes {
+		work, ok := workStep(c)
+		if !ok {
+			continue
+		}
+		rival, ok := d.declared.Kind(c.Addr.Kind).(resources.Rival)
+		if !ok {
+			continue
+		}
+		for _, other := range d.plan.Changes {
+			if other == c || other.Addr.Kind != c.Addr.Kind || other.Have == nil || other.Have.Presence != resources.Present {
+				continue
+			}
+			gone := Step{other.Addr, VerbDelete}
+			if other.Action == resources.Replace && other.Mode == resources.SwapBack {
+				gone = Step{other.Addr, VerbSwap}
+			}
+			if g.Has(gone) && rival.Rivals(c.Want, other.Have) {
+				g.Add(work, gone)
+			}
+		}
+	}
+}
+
+// leftovers makes the removal of what a killed run left wait until the
+// resource it was left by is ready.
+func (d *decider) leftovers(g *graph.Graph[Step]) {
+	for _, c := range d.plan.Changes {
+		if c.Action == resources.Delete && !c.Have.LeftoverOf.IsZero() {
+			ref := resources.Ref{To: c.Have.LeftoverOf}
+			g.Add(Step{c.Addr, VerbDelete}, d.readyOf(ref, g, map[resources.Addr]bool{})...)
+		}
+	}
+}
+
+// sortChanges puts each change after what it needs and notes what those are.
+func (d *decider) sortChanges() {
+	at := map[resources.Addr]int{}
+	for i, s := range d.plan.Steps.Sorted() {
+		if _, ok := at[s.Addr]; !ok {
+			at[s.Addr] = i + 1
+		}
+		c := d.plan.byAddr[s.Addr]
+		for _, n := range d.plan.Steps.Needs(s) {
+			if n.Addr != s.Addr && !slices.Contains(c.Needs, n.Addr) {
+				c.Needs = append(c.Needs, n.Addr)
+			}
+		}
+	}
+	for _, c := range d.plan.Changes {
+		slices.SortFunc(c.Needs, resources.Addr.Compare)
+	}
+	slices.SortStableFunc(d.plan.Changes, func(a, b *Change) int {
+		if (at[a.Addr] == 0) != (at[b.Addr] == 0) { // what has no step stands first
+			return at[a.Addr] - at[b.Addr]
+		}
+		if at[a.Addr] != at[b.Addr] {
+			return at[a.Addr] - at[b.Addr]
+		}
+		return a.Addr.Compare(b.Addr)
+	})
+}

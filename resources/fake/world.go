@@ -1,0 +1,377 @@
+// Package fake is a world in memory with three kinds, for tests: boxes are
+// deleted and created, crates are swapped and gated, pipes are replaced in one
+// step. It can crash at any write, before or after the write took effect.
+package fake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// Object is one thing that exists.
+type Object struct {
+	Stack   string
+	Owner   string
+	Fields  resources.Config
+	Applied *resources.Sealed
+	ID      int
+	Protect bool
+	// Refs are what it refers to, by bind.
+	Refs []resources.Ref
+}
+
+// ErrCrashed is what every call returns once the world has crashed: the
+// process that made them is gone.
+var ErrCrashed = errors.New("crash")
+
+// World is what exists. The zero World is empty.
+type World struct {
+	// CrashAt is the number of the write that crashes, from 1; 0 never does.
+	// CrashAfter lets that write take effect first.
+	CrashAt    int
+	CrashAfter bool
+	// Down kinds cannot be asked: their readers are unreachable until a box
+	// named DownUntil exists.
+	Down      string
+	DownUntil resources.Addr
+	// OnWrite, when set, is called with each write that takes effect.
+	OnWrite func(verb string, a resources.Addr)
+
+	mu      sync.Mutex
+	objects map[resources.Addr]*Object
+	writes  int
+	lastID  int
+	crashed bool
+	log     []string
+}
+
+// Put sets an object directly, as someone outside would.
+func (w *World) Put(a resources.Addr, o *Object) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.put(a, o)
+}
+
+func (w *World) put(a resources.Addr, o *Object) {
+	if w.objects == nil {
+		w.objects = map[resources.Addr]*Object{}
+	}
+	if o.ID == 0 {
+		w.lastID++
+		o.ID = w.lastID
+	}
+	w.objects[a] = o
+}
+
+// Get returns the object at an address, nil when there is none.
+func (w *World) Get(a resources.Addr) *Object {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.objects[a]
+}
+
+// Remove deletes an object directly.
+func (w *World) Remove(a resources.Addr) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.objects, a)
+}
+
+// Addrs returns the addresses of everything there is, in order.
+func (w *World) Addrs() []resources.Addr {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(w.objects), resources.Addr.Compare)
+}
+
+// Log returns the writes that took effect: "create box/a".
+func (w *World) Log() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.log)
+}
+
+// Writes counts the writes that were asked for since the last Restart.
+func (w *World) Writes() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.writes
+}
+
+// Restart ends a crash: a new process begins.
+func (w *World) Restart() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.CrashAt, w.crashed, w.writes, w.log = 0, false, 0, nil
+}
+
+// write runs effect as one write, unless the world has crashed or crashes now.
+func (w *World) write(verb string, a resources.Addr, effect func() error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.crashed {
+		return ErrCrashed
+	}
+	w.writes++
+	if w.writes == w.CrashAt {
+		w.crashed = true
+		if !w.CrashAfter {
+			return ErrCrashed
+		}
+	}
+	if err := effect(); err != nil {
+		return err
+	}
+	w.log = append(w.log, verb+" "+a.String())
+	if w.OnWrite != nil {
+		w.OnWrite(verb, a)
+	}
+	if w.crashed {
+		return ErrCrashed
+	}
+	return nil
+}
+
+// users returns who holds an object open.
+func (w *World) users(a resources.Addr) []string {
+	var out []string
+	for _, addr := range slices.SortedFunc(maps.Keys(w.objects), resources.Addr.Compare) {
+		for _, ref := range w.objects[addr].Refs {
+			if ref.To == a && ref.Bind == resources.Hold {
+				out = append(out, addr.String())
+			}
+		}
+	}
+	return out
+}
+
+// Readers returns a reader for each kind.
+func (w *World) Readers() map[string]resources.Reader {
+	out := map[string]resources.Reader{}
+	for _, k := range Kinds() {
+		out[k.Table().Kind] = reader{w, k.Table().Kind}
+	}
+	return out
+}
+
+// Writers returns a writer for each kind.
+func (w *World) Writers() map[string]resources.Writer {
+	out := map[string]resources.Writer{}
+	for _, k := range Kinds() {
+		out[k.Table().Kind] = writer{w}
+	}
+	return out
+}
+
+type reader struct {
+	w    *World
+	kind string
+}
+
+func (r reader) Observe(_ context.Context, scope resources.Scope) ([]*resources.Observed, error) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	if r.w.crashed {
+		return nil, ErrCrashed
+	}
+	if r.w.Down == r.kind && r.w.objects[r.w.DownUntil] == nil {
+		return nil, fmt.Errorf("%s: %w", r.kind, resources.ErrUnreachable)
+	}
+	var out []*resources.Observed
+	named := map[resources.Addr]bool{}
+	for _, res := range scope.Want {
+		named[res.Addr] = true
+		out = append(out, r.see(res.Addr))
+	}
+	if !scope.Owned {
+		return out, nil
+	}
+	for _, a := range slices.SortedFunc(maps.Keys(r.w.objects), resources.Addr.Compare) {
+		if a.Kind == r.kind && !named[a] && r.w.objects[a].Stack == scope.Stack {
+			out = append(out, r.see(a))
+		}
+	}
+	return out, nil
+}
+
+func (r reader) see(a resources.Addr) *resources.Observed {
+	o := r.w.objects[a]
+	if o == nil {
+		return &resources.Observed{Addr: a, Presence: resources.Absent}
+	}
+	seen := &resources.Observed{Addr: a, Presence: resources.Present, Have: plain(o.Fields), Applied: o.Applied,
+		Stack: o.Stack, Owner: o.Owner, ID: fmt.Sprint(o.ID), Protected: o.Protect, Refs: slices.Clone(o.Refs)}
+	if base, ok := strings.CutSuffix(a.Name, oldSuffix); ok {
+		seen.Leftover = "the object that a replacement had set aside"
+		seen.LeftoverOf = resources.Addr{Kind: a.Kind, Name: base}
+	}
+	return seen
+}
+
+// plain reveals secrets, as a real backend shows what it was sent.
+func plain(c resources.Config) resources.Config {
+	out := c.Clone()
+	for k, v := range out {
+		if s, ok := v.(resources.Secret); ok {
+			out[k] = s.Reveal()
+		}
+	}
+	return out
+}
+
+const oldSuffix = ".old"
+
+type writer struct{ w *World }
+
+func (x writer) make(r *resources.Resource) *Object {
+	return &Object{Stack: r.Stack, Fields: fieldsOf(r.Config), Applied: sealed(r.Config),
+		Protect: r.Protect, Refs: slices.Clone(r.Refs)}
+}
+
+// fieldsOf drops what the world does not show.
+func fieldsOf(c resources.Config) resources.Config {
+	out := c.Clone()
+	for _, k := range []string{"protect", "external", "profiles"} {
+		delete(out, k)
+	}
+	return out
+}
+
+func sealed(c resources.Config) *resources.Sealed {
+	s := resources.Seal(fieldsOf(c))
+	return &s
+}
+
+// exist reports what is missing of the references, as an engine would.
+func (x writer) exist(r *resources.Resource) error {
+	for _, ref := range r.Refs {
+		if x.w.objects[ref.To] == nil {
+			return fmt.Errorf("no such %s: %s", ref.To.Kind, ref.To)
+		}
+	}
+	return nil
+}
+
+func (x writer) Create(_ context.Context, r *resources.Resource, _ resources.Note) error {
+	return x.w.write("create", r.Addr, func() error {
+		if x.w.objects[r.Addr] != nil {
+			return fmt.Errorf("%s exists already", r.Addr)
+		}
+		if err := x.exist(r); err != nil {
+			return err
+		}
+		x.w.put(r.Addr, x.make(r))
+		return nil
+	})
+}
+
+func (x writer) Update(_ context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta, _ resources.Note) error {
+	return x.w.write("update", r.Addr, func() error {
+		o := x.w.objects[r.Addr]
+		if o == nil || fmt.Sprint(o.ID) != have.ID {
+			return fmt.Errorf("update %s: %w", r.Addr, resources.ErrMoved)
+		}
+		if d.Cost() == resources.Remake {
+			return fmt.Errorf("update %s: it cannot be changed in place", r.Addr)
+		}
+		if err := x.exist(r); err != nil {
+			return err
+		}
+		n := x.make(r)
+		n.ID = o.ID
+		x.w.put(r.Addr, n)
+		return nil
+	})
+}
+
+func (x writer) Delete(_ context.Context, have *resources.Observed, _ resources.Note) error {
+	return x.w.write("delete", have.Addr, func() error {
+		o := x.w.objects[have.Addr]
+		if o == nil {
+			return nil
+		}
+		if fmt.Sprint(o.ID) != have.ID {
+			return fmt.Errorf("delete %s: %w", have.Addr, resources.ErrMoved)
+		}
+		if users := x.w.users(have.Addr); users != nil {
+			return fmt.Errorf("%s is in use by %s", have.Addr, strings.Join(users, ", "))
+		}
+		delete(x.w.objects, have.Addr)
+		return nil
+	})
+}
+
+func (x writer) Replace(_ context.Context, r *resources.Resource, have *resources.Observed, _ resources.Note) error {
+	return x.w.write("replace", r.Addr, func() error {
+		if o := x.w.objects[r.Addr]; o == nil || fmt.Sprint(o.ID) != have.ID {
+			return fmt.Errorf("replace %s: %w", r.Addr, resources.ErrMoved)
+		}
+		x.w.put(r.Addr, x.make(r))
+		return nil
+	})
+}
+
+func old(a resources.Addr) resources.Addr {
+	return resources.Addr{Kind: a.Kind, Name: a.Name + oldSuffix}
+}
+
+// Swap sets the old object aside and makes the new one.
+func (x writer) Swap(_ context.Context, r *resources.Resource, have *resources.Observed, _ resources.Note) error {
+	return x.w.write("swap", r.Addr, func() error {
+		o := x.w.objects[r.Addr]
+		if o == nil || fmt.Sprint(o.ID) != have.ID {
+			return fmt.Errorf("swap %s: %w", r.Addr, resources.ErrMoved)
+		}
+		if err := x.exist(r); err != nil {
+			return err
+		}
+		x.w.put(old(r.Addr), o)
+		x.w.put(r.Addr, x.make(r))
+		return nil
+	})
+}
+
+func (x writer) Commit(_ context.Context, r *resources.Resource, _ *resources.Observed, _ resources.Note) error {
+	return x.w.write("commit", r.Addr, func() error {
+		delete(x.w.objects, old(r.Addr))
+		return nil
+	})
+}
+
+func (x writer) Rollback(_ context.Context, r *resources.Resource, _ *resources.Observed, _ resources.Note) error {
+	return x.w.write("rollback", r.Addr, func() error {
+		o := x.w.objects[old(r.Addr)]
+		if o == nil {
+			return nil
+		}
+		delete(x.w.objects, old(r.Addr))
+		x.w.objects[r.Addr] = o
+		return nil
+	})
+}
+
+// Await passes unless the object says ready: false.
+func (x writer) Await(ctx context.Context, r *resources.Resource, note resources.Note) error {
+	x.w.mu.Lock()
+	o, crashed := x.w.objects[r.Addr], x.w.crashed
+	x.w.mu.Unlock()
+	switch {
+	case crashed:
+		return ErrCrashed
+	case o == nil:
+		return &resources.GateError{Addr: r.Addr, Cause: "it does not exist"}
+	}
+	note("probing")
+	if ready, ok := o.Fields["ready"].(bool); ok && !ready {
+		return &resources.GateError{Addr: r.Addr, Cause: "health check failed", Probe: "exit 1: not ready",
+			Logs: []string{"starting", "giving up"}, Next: "midaz logs " + r.Addr.Name}
+	}
+	return ctx.Err()
+}

@@ -124,10 +124,6 @@ type Observed struct {
 	// Native is the backend's own memory of the object. The engine passes it
 	// back and never looks.
 	Native any
-	// Allowed are the hazards of the planned change that were consented to. The
-	// engine fills it in before it calls a Writer, which otherwise refuses what
-	// would destroy data.
-	Allowed []Hazard
 }
 
 // Scope says what to observe.

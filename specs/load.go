@@ -1,6 +1,12 @@
 package specs
 
-import "io"
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+)
 
 // Options say what to read and where values of variables come from. The zero
 // Options read nothing.
@@ -15,7 +21,8 @@ type Options struct {
 	// first spec file is read when it is there.
 	EnvFiles []string
 	// VarFiles are YAML files of variables, Vars "name=value" from the command
-	// line; both beat EnvFiles.
+	// line; both beat EnvFiles. A var file that does not end in .yaml, .yml or
+	// .json is read like an env file.
 	VarFiles []string
 	Vars     []string
 	// LookupEnv reads the environment; nil means an empty environment.
@@ -36,6 +43,8 @@ type Variable struct {
 	Sensitive   bool
 	HasDefault  bool
 	Default     string
+	Enum        []string // the values allowed, all when empty
+	Pattern     string   // a regular expression the value must match, "" for none
 	Value       string
 	From        string
 	Pos         Pos
@@ -50,20 +59,143 @@ type Spec struct {
 	// Dir is the absolute folder of the first spec file: relative paths inside
 	// the spec start there. DirOf tells it for any position.
 	Dir string
+	// Partial says that a file could not be read, so that what seems to be
+	// missing may stand there.
+	Partial bool
 
-	files []source
+	files      []*source
+	unresolved map[Pos]bool
+	secrets    []string // texts that a snippet must not show
 }
 
-// source is one file that was read, kept for snippets and ignore comments.
-type source struct {
-	name  string
-	dir   string
-	lines []string
-	// silenced: line number -> directives that hold for it
-	silenced map[int][]silence
+// loader is one run of Load.
+type loader struct {
+	opt       Options
+	dir       string
+	spec      *Spec
+	problems  Problems
+	left      int // problems beyond maxProblems
+	stdinRead bool
+
+	used      map[string]bool // variables that any file refers to
+	variables map[string]*variable
+	values    values
+	loose     map[string]value // undeclared variables, looked up once
 }
 
-type silence struct {
-	code   string
-	reason string
+// Load reads the spec. It goes on after every problem as far as that makes
+// sense, and returns all of them, sorted, warnings included. The Spec is never
+// nil; with errors it holds what could be read, and must not be applied.
+func Load(opt Options) (*Spec, Problems) {
+	l := &loader{opt: opt, used: map[string]bool{}, loose: map[string]value{}}
+	l.spec = &Spec{Profiles: opt.Profiles, unresolved: map[Pos]bool{}}
+	dir, err := filepath.Abs(opt.Dir)
+	if err != nil {
+		l.report(RuleFile.At(Pos{File: "."}, "the current folder cannot be told: "+reason(err), ""))
+		return l.spec, l.problems
+	}
+	l.dir, l.spec.Dir = dir, dir
+
+	root := l.readFiles()
+	l.readValues()
+	l.declare(Node{root}.Get("variables"))
+	if !opt.NoInterpolate && root != nil {
+		root = l.interpolate(root)
+	}
+	l.checkUse()
+	l.spec.Root = Node{root}
+	if stack := l.spec.Root.Get("stack"); stack.IsScalar() {
+		l.spec.Stack = stack.Text()
+	}
+	return l.spec, l.finish()
+}
+
+// readFiles reads and merges the spec files; nil when none could be read.
+func (l *loader) readFiles() *tree {
+	var root *tree
+	for i, name := range l.opt.Files {
+		src, text, ok := l.readSource(name)
+		if i == 0 {
+			l.spec.Dir = src.dir
+		}
+		l.spec.files = append(l.spec.files, src)
+		if !ok {
+			l.spec.Partial = true
+			continue
+		}
+		l.readIgnores(src)
+		p := &parser{src: src, report: l.report, uses: l.noteUses}
+		t := p.parse(text)
+		if t == nil {
+			l.spec.Partial = true
+			continue
+		}
+		root = mergeFiles(root, t, l.report)
+	}
+	return root
+}
+
+func (l *loader) noteUses(text string) {
+	parts, _ := splitReferences(text)
+	referencedNames(parts, func(name string) { l.used[name] = true })
+}
+
+func (l *loader) report(p *Problem) {
+	if len(l.problems) >= maxProblems {
+		l.left++
+		return
+	}
+	l.problems = append(l.problems, p)
+}
+
+func (l *loader) finish() Problems {
+	out := l.problems.Sorted()
+	if l.left > 0 {
+		out = append(out, RuleLimit.At(Pos{}, fmt.Sprintf("%d more problems are not shown", l.left), "correct these first"))
+	}
+	return out
+}
+
+// source returns the file of that name, nil when it is not a spec file.
+func (s *Spec) source(file string) *source {
+	i := slices.IndexFunc(s.files, func(f *source) bool { return f.name == file })
+	if i < 0 {
+		return nil
+	}
+	return s.files[i]
+}
+
+// Line returns a line of a spec file, counted from 1. Files of values are not
+// kept, since they hold secrets.
+func (s *Spec) Line(file string, n int) (string, bool) {
+	src := s.source(file)
+	if src == nil || n < 1 || n > len(src.lines) {
+		return "", false
+	}
+	return src.lines[n-1], true
+}
+
+// DirOf returns the absolute folder of the file that the position is in: there
+// the relative paths written in it start.
+func (s *Spec) DirOf(pos Pos) string {
+	if src := s.source(pos.File); src != nil {
+		return src.dir
+	}
+	return s.Dir
+}
+
+// Unresolved reports whether a value at the position could not be substituted.
+// Load has said why; whatever else is found wrong with the value is a
+// consequence.
+func (s *Spec) Unresolved(pos Pos) bool { return s.unresolved[pos] }
+
+// Enabled reports whether something with these profiles is on: it has none,
+// one of them is on, or all are ("*").
+func (s *Spec) Enabled(profiles []string) bool {
+	if len(profiles) == 0 || slices.Contains(s.Profiles, "*") {
+		return true
+	}
+	return slices.ContainsFunc(profiles, func(p string) bool {
+		return slices.Contains(s.Profiles, strings.TrimSpace(p))
+	})
 }

@@ -1,6 +1,7 @@
 package specs
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -56,10 +57,58 @@ type tree struct {
 	kind      Kind
 	pos       Pos
 	text      string // scalars: the text after interpolation
-	quoted    bool   // scalars: written in quotes or as a block, hence a string
+	written   string // scalars with a substituted variable: the text before it
 	sensitive bool   // scalars: holds the value of a sensitive variable
 	entries   []Entry
 	items     []Node
+	index     map[string]int // large maps: key -> entry
+
+	// What reading needs to know.
+	style  style
+	tagged bool // scalars: the kind was given by a tag
+	broken bool // stands in for a value that was refused
+	op     mergeOp
+	ops    bool // this or a value below has a mergeOp
+	refs   bool // this or a value below may hold a reference
+	size   int  // values in here, aliases unfolded
+	height int  // levels, 1 for a scalar
+}
+
+// style is how a scalar is written.
+type style uint8
+
+const (
+	plain style = iota
+	quoted
+	block
+)
+
+// mergeOp is what a tag asks of the merging of files.
+type mergeOp uint8
+
+const (
+	opNone mergeOp = iota
+	opReset
+	opOverride
+)
+
+// adopt counts a value that was put into t.
+func (t *tree) adopt(child *tree) {
+	t.size += child.size
+	t.height = max(t.height, child.height+1)
+	t.ops = t.ops || child.ops
+	t.refs = t.refs || child.refs
+}
+
+// makeIndex makes looking up keys fast in large maps.
+func (t *tree) makeIndex() {
+	if len(t.entries) <= fewKeys {
+		return
+	}
+	t.index = make(map[string]int, len(t.entries))
+	for i, e := range t.entries {
+		t.index[e.Key] = i
+	}
 }
 
 // Node is a value that knows its place. The zero Node is absent; every method
@@ -132,6 +181,13 @@ func (n Node) Get(key string) Node {
 
 // Entry returns the entry of a key of a map.
 func (n Node) Entry(key string) (Entry, bool) {
+	if n.t != nil && n.t.index != nil {
+		i, ok := n.t.index[key]
+		if !ok {
+			return Entry{}, false
+		}
+		return n.t.entries[i], true
+	}
 	for _, e := range n.Entries() {
 		if e.Key == key {
 			return e, true
@@ -192,37 +248,59 @@ func splitPointer(pointer string) []string {
 
 // JSON returns the value as encoding/json would decode it (numbers as int64 or
 // float64), for a JSON schema validator. Sensitive scalars are revealed.
-func (n Node) JSON() any {
+func (n Node) JSON() any { return n.json(func(t *tree) any { return t.scalar() }) }
+
+// Written returns the value like JSON, but every scalar into which a variable
+// was substituted as the text that stands in the file, "${X}". It holds no
+// value of any variable.
+func (n Node) Written() any {
+	return n.json(func(t *tree) any {
+		if t.written != "" {
+			return t.written
+		}
+		return t.scalar()
+	})
+}
+
+func (n Node) json(scalar func(*tree) any) any {
 	switch n.Kind() {
-	case String:
-		return n.t.text
-	case Bool:
-		return strings.EqualFold(n.t.text, "true")
-	case Int:
-		if i, err := strconv.ParseInt(n.t.text, 0, 64); err == nil {
-			return i
-		}
-		return n.t.text
-	case Float:
-		if f, err := strconv.ParseFloat(n.t.text, 64); err == nil {
-			return f
-		}
-		return n.t.text
 	case List:
 		out := make([]any, 0, len(n.t.items))
 		for _, item := range n.t.items {
-			out = append(out, item.JSON())
+			out = append(out, item.json(scalar))
 		}
 		return out
 	case Map:
 		out := make(map[string]any, len(n.t.entries))
 		for _, e := range n.t.entries {
-			out[e.Key] = e.Value.JSON()
+			out[e.Key] = e.Value.json(scalar)
 		}
 		return out
-	default:
+	case Absent:
 		return nil
+	default:
+		return scalar(n.t)
 	}
+}
+
+// scalar returns the value of a scalar, nil for null. Numbers that JSON cannot
+// hold are texts.
+func (t *tree) scalar() any {
+	switch t.kind {
+	case Null:
+		return nil
+	case Bool:
+		return strings.EqualFold(t.text, "true")
+	case Int:
+		if i, err := strconv.ParseInt(t.text, 0, 64); err == nil {
+			return i
+		}
+	case Float:
+		if f, err := strconv.ParseFloat(t.text, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
+			return f
+		}
+	}
+	return t.text
 }
 
 // NewScalar returns a scalar node at pos; kinds use it for values they derive.
@@ -232,7 +310,9 @@ func NewScalar(pos Pos, kind Kind, text string, sensitive bool) Node {
 
 // NewMap returns a map node at pos.
 func NewMap(pos Pos, entries []Entry) Node {
-	return Node{&tree{kind: Map, pos: pos, entries: entries}}
+	t := &tree{kind: Map, pos: pos, entries: entries}
+	t.makeIndex()
+	return Node{t}
 }
 
 // NewList returns a list node at pos.
@@ -283,23 +363,7 @@ func fromYAML(file string, y *yaml.Node) Node {
 			t.items = append(t.items, fromYAML(file, c))
 		}
 	default:
-		t.kind, t.text = scalarKind(y), y.Value
+		t.kind, t.text = kindOfTag(y.ShortTag()), y.Value
 	}
 	return Node{t}
-}
-
-// scalarKind returns the kind of a scalar by its resolved tag.
-func scalarKind(y *yaml.Node) Kind {
-	switch y.ShortTag() {
-	case "!!null":
-		return Null
-	case "!!bool":
-		return Bool
-	case "!!int":
-		return Int
-	case "!!float":
-		return Float
-	default:
-		return String
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/go-multierror"
 )
@@ -25,12 +26,37 @@ type Rule struct {
 	Severity Severity
 	Title    string
 	Explain  string
+	// Silenceable lets a `# midaz:ignore` comment silence an Error. Warnings
+	// can always be silenced.
+	Silenceable bool
+	// Masked keeps the text at the problem's position out of snippets: the rule
+	// is about a secret that stands there.
+	Masked bool
 }
 
 // At returns a problem of this rule at pos. msg is lower case, without a full
-// stop; hint says what to do and may be empty.
+// stop; hint says what to do and may be empty. Characters that a terminal
+// would act on are replaced, since both may repeat text from the spec.
 func (r *Rule) At(pos Pos, msg, hint string) *Problem {
-	return &Problem{Pos: pos, Rule: r, Msg: msg, Hint: hint}
+	return &Problem{Pos: pos, Rule: r, Msg: Printable(msg), Hint: Printable(hint)}
+}
+
+// And adds a second place to the problem and returns it.
+func (p *Problem) And(pos Pos, msg string) *Problem {
+	p.Related = append(p.Related, Related{Pos: pos, Msg: Printable(msg)})
+	return p
+}
+
+// Printable returns the text with every rune that does not show as itself
+// (control characters, escapes, text direction marks) replaced by a dot in
+// the middle of the line.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '·'
+	}, text)
 }
 
 // Related is a second place that a problem speaks of.

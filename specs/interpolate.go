@@ -1,0 +1,286 @@
+package specs
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Limits of substitution: a small file whose variables hold large texts must
+// not fill the memory.
+const (
+	maxScalar   = 1 << 20  // bytes of one value
+	maxExpanded = 64 << 20 // bytes of all values with references
+)
+
+// interpolation substitutes variables in trees. Trees that several places
+// share through anchors are done once and stay shared.
+type interpolation struct {
+	l       *loader
+	done    map[*tree]*tree
+	bytes   int
+	tooMuch bool
+	missing map[string][]missing
+}
+
+// missing is one use of a variable that has no value.
+type missing struct {
+	pos Pos
+	msg string // of ${X:?msg}
+}
+
+// interpolate returns the root with variables substituted in every value,
+// apart from the declarations of variables and top-level x-* fragments, which
+// matter only where an alias takes them over.
+func (l *loader) interpolate(root *tree) *tree {
+	in := &interpolation{l: l, done: map[*tree]*tree{}, missing: map[string][]missing{}}
+	out := *root
+	out.entries = slices.Clone(root.entries)
+	for i, e := range out.entries {
+		if e.Key == "variables" || strings.HasPrefix(e.Key, "x-") {
+			continue
+		}
+		out.entries[i].Value = Node{in.tree(e.Value.t)}
+	}
+	in.reportMissing()
+	return &out
+}
+
+func (in *interpolation) tree(t *tree) *tree {
+	if !t.refs {
+		return t
+	}
+	if done, ok := in.done[t]; ok {
+		return done
+	}
+	out := *t
+	switch t.kind {
+	case Map:
+		out.entries = slices.Clone(t.entries)
+		for i := range out.entries {
+			out.entries[i].Value = Node{in.tree(out.entries[i].Value.t)}
+		}
+	case List:
+		out.items = slices.Clone(t.items)
+		for i := range out.items {
+			out.items[i] = Node{in.tree(out.items[i].t)}
+		}
+	default:
+		in.scalar(t, &out)
+	}
+	in.done[t] = &out
+	return &out
+}
+
+// scalar substitutes in one scalar. A plain one is then a number or a boolean
+// when its text says so, as if the text had been written; one that became
+// empty or "null" stays a text.
+func (in *interpolation) scalar(t, out *tree) {
+	parts, bad := splitReferences(t.text)
+	for _, m := range bad {
+		in.l.report(RuleReference.At(in.l.place(t, m.start, m.end), m.msg, "write $$ for a dollar sign"))
+		in.l.spec.unresolved[t.pos] = true
+	}
+	e := &expansion{in: in, at: t}
+	e.parts(parts)
+	if !e.substituted {
+		out.text = e.out.String()
+		return
+	}
+	out.written = t.text
+	out.sensitive = e.sensitive
+	if e.incomplete {
+		in.l.spec.unresolved[t.pos] = true
+		out.text, out.kind = t.text, String
+		return
+	}
+	out.text = e.out.String()
+	if t.style != plain || t.tagged && t.kind == String {
+		return
+	}
+	switch kind := resolve(out.text); kind {
+	case Int, Float, Bool:
+		out.kind = kind
+	default:
+		out.kind = String
+	}
+}
+
+// expansion is the substitution in one scalar.
+type expansion struct {
+	in          *interpolation
+	at          *tree
+	out         strings.Builder
+	substituted bool // a reference was there
+	sensitive   bool // a sensitive variable was
+	incomplete  bool // a variable had no value
+}
+
+func (e *expansion) parts(parts []part) {
+	for _, p := range parts {
+		if p.ref != nil {
+			e.reference(p.ref)
+			continue
+		}
+		e.write(p.text)
+	}
+}
+
+func (e *expansion) write(text string) {
+	e.in.bytes += len(text)
+	if e.out.Len()+len(text) > maxScalar || e.in.bytes > maxExpanded {
+		if !e.in.tooMuch {
+			e.in.tooMuch = true
+			e.in.l.report(RuleLimit.At(e.at.pos, "the value is too large with its variables substituted", "read long texts from a file"))
+		}
+		e.incomplete = true
+		return
+	}
+	e.out.WriteString(text)
+}
+
+func (e *expansion) reference(ref *reference) {
+	e.substituted = true
+	v := e.in.l.lookup(ref.name)
+	e.sensitive = e.sensitive || v.sensitive
+	given := v.set && (v.text != "" || !strings.HasPrefix(ref.op, ":"))
+	switch strings.TrimPrefix(ref.op, ":") {
+	case "-":
+		if given {
+			e.write(v.text)
+			return
+		}
+		e.parts(ref.word)
+	case "+":
+		if given {
+			e.parts(ref.word)
+		}
+	case "?":
+		if !given {
+			e.miss(ref, ref.wordText)
+			return
+		}
+		e.write(v.text)
+	default:
+		if !given {
+			e.miss(ref, "")
+			return
+		}
+		e.write(v.text)
+	}
+}
+
+func (e *expansion) miss(ref *reference, msg string) {
+	e.incomplete = true
+	pos := e.in.l.place(e.at, ref.start, ref.end)
+	e.in.missing[ref.name] = append(e.in.missing[ref.name], missing{pos, msg})
+}
+
+// reportMissing reports each variable without a value once, at its first use,
+// with the other uses beside it.
+func (in *interpolation) reportMissing() {
+	for _, name := range slices.Sorted(maps.Keys(in.missing)) {
+		uses := in.missing[name]
+		slices.SortFunc(uses, func(a, b missing) int { return a.pos.Compare(b.pos) })
+		first := uses[0]
+		decl := in.l.variables[name]
+		if decl == nil && in.l.spec.Partial {
+			// Its declaration may stand in the file that could not be read.
+			continue
+		}
+		msg := fmt.Sprintf("variable %q is used and nowhere set", name)
+		if v := in.l.given(name); v.set {
+			msg = fmt.Sprintf("variable %q is empty (from %s)", name, v.from)
+		}
+		if first.msg != "" {
+			msg += ": " + first.msg
+		}
+		p := RuleUnset.At(first.pos, msg, in.l.unsetHint(name, decl))
+		if decl != nil {
+			p.And(decl.Pos, "it is declared here")
+		}
+		for _, use := range uses[1:min(len(uses), 10)] {
+			p.And(use.pos, "it is also used here")
+		}
+		in.l.report(p)
+	}
+}
+
+func (l *loader) unsetHint(name string, decl *variable) string {
+	if decl != nil {
+		return "set it in .env or the environment, or with -var " + name + "=...; `midaz env` writes a .env"
+	}
+	if near := Suggest(name, slices.Collect(maps.Keys(l.variables))); near != "" {
+		return "did you mean \"" + near + "\"? Write $$ for a dollar sign"
+	}
+	return "declare it under variables:, write ${" + name + ":-default}, or $$ for a dollar sign"
+}
+
+// place returns where the bytes from start to end of a scalar's text stand in
+// the file. Where escapes or folding make that unclear it is the scalar's own
+// place.
+func (l *loader) place(t *tree, start, end int) Pos {
+	src := l.spec.source(t.pos.File)
+	if src == nil || t.pos.Line < 1 || t.pos.Line > len(src.lines) {
+		return t.pos
+	}
+	want := t.text[start:end]
+	if strings.ContainsAny(want, "\n\"\\") || want == "" {
+		return t.pos
+	}
+	nth := strings.Count(t.text[:start], want)
+	first, last := t.pos.Line, t.pos.Line
+	if t.style == block {
+		first, last = t.pos.Line+1, blockEnd(src.lines, t.pos.Line)
+	}
+	for n := first; n <= last; n++ {
+		line, skip := src.lines[n-1], 0
+		if n == t.pos.Line {
+			skip = byteOfColumn(line, t.pos.Col)
+		}
+		for {
+			i := strings.Index(line[skip:], want)
+			if i < 0 {
+				break
+			}
+			skip += i
+			if nth == 0 {
+				return Pos{File: t.pos.File, Line: n, Col: runeCount(line[:skip]) + 1}
+			}
+			nth--
+			skip += len(want)
+		}
+	}
+	return t.pos
+}
+
+// blockEnd returns the last line of the block scalar whose header is on the
+// line: all that is indented at least as its first line with text.
+func blockEnd(lines []string, header int) int {
+	indent := -1
+	for n := header + 1; n <= len(lines); n++ {
+		body := strings.TrimLeft(lines[n-1], " ")
+		if strings.TrimSpace(body) == "" {
+			continue
+		}
+		here := len(lines[n-1]) - len(body)
+		if indent < 0 {
+			indent = here
+		}
+		if here < indent {
+			return n - 1
+		}
+	}
+	return len(lines)
+}
+
+// byteOfColumn returns the byte at which a column of a line begins.
+func byteOfColumn(line string, col int) int {
+	for i := range line {
+		if col--; col == 0 {
+			return i
+		}
+	}
+	return len(line)
+}

@@ -1,0 +1,191 @@
+package specs
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// value is what a variable got and from where.
+type value struct {
+	text      string
+	from      string // "-var", a file's name, "environment", "default"
+	pos       Pos    // in a file of values, else zero
+	set       bool
+	sensitive bool
+}
+
+// values are all texts given for variables, by source.
+type values struct {
+	vars     map[string]value // -var
+	files    map[string]value // -var-file, over --env-file
+	dotEnv   map[string]value // .env beside the first spec file
+	varOrder []string
+}
+
+func (l *loader) readValues() {
+	l.values = values{vars: map[string]value{}, files: map[string]value{}, dotEnv: map[string]value{}}
+	for _, name := range l.opt.EnvFiles {
+		l.readEnvFile(name, l.values.files, l.earlierFirst)
+	}
+	for _, name := range l.opt.VarFiles {
+		if isYAML(name) {
+			l.readVarFile(name)
+			continue
+		}
+		l.readEnvFile(name, l.values.files, l.earlierFirst)
+	}
+	if len(l.opt.EnvFiles) == 0 && len(l.opt.Files) > 0 {
+		l.readDotEnv()
+	}
+	for _, arg := range l.opt.Vars {
+		l.readVar(arg)
+	}
+}
+
+func isYAML(name string) bool {
+	return slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(name)))
+}
+
+// readVar takes one "name=value" of the command line. The value is never
+// repeated in a message.
+func (l *loader) readVar(arg string) {
+	at := Pos{File: "-var"}
+	name, text, ok := strings.Cut(arg, "=")
+	name = strings.TrimSpace(name)
+	switch {
+	case !ok && isName(name):
+		l.report(RuleValuesFile.At(at, "\""+name+"\" has no value", "write -var "+name+"=value"))
+	case !isName(name):
+		l.report(RuleValuesFile.At(at, "the text before \"=\" is not the name of a variable", "write -var NAME=value"))
+	default:
+		if _, twice := l.values.vars[name]; !twice {
+			l.values.varOrder = append(l.values.varOrder, name)
+		}
+		l.values.vars[name] = value{text: text, from: "-var", set: true}
+	}
+}
+
+// readDotEnv reads ".env" beside the first spec file, if there is one.
+func (l *loader) readDotEnv() {
+	name := ".env"
+	if first := l.opt.Files[0]; first != stdinName {
+		name = filepath.Join(filepath.Dir(first), ".env")
+	}
+	if _, err := os.Stat(l.path(name)); errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	l.readEnvFile(name, l.values.dotEnv, l.environmentFirst)
+}
+
+// readEnvFile adds the entries of a dotenv file. expand tells which values its
+// references see: within the file, the source that is stronger wins.
+func (l *loader) readEnvFile(name string, into map[string]value, expand func(map[string]value) func(string) (string, bool)) {
+	text, ok := l.readText(name)
+	if !ok {
+		return
+	}
+	own := maps.Clone(into)
+	d := &dotenv{file: name, text: string(text), lookup: expand(own), report: l.report, set: func(key, text string, pos Pos) {
+		own[key] = value{text: text, from: name, pos: pos, set: true}
+	}}
+	d.parse()
+	maps.Copy(into, own)
+}
+
+// earlierFirst looks up references inside an env file in what the files said so
+// far, then in the environment.
+func (l *loader) earlierFirst(own map[string]value) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		if v, ok := own[name]; ok {
+			return v.text, true
+		}
+		return l.environment(name)
+	}
+}
+
+// environmentFirst is the other way round, for .env, which the environment
+// overrules.
+func (l *loader) environmentFirst(own map[string]value) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		if text, ok := l.environment(name); ok {
+			return text, true
+		}
+		v, ok := own[name]
+		return v.text, ok
+	}
+}
+
+func (l *loader) environment(name string) (string, bool) {
+	if l.opt.LookupEnv == nil {
+		return "", false
+	}
+	if text, ok := l.opt.LookupEnv("MIDAZ_VAR_" + name); ok {
+		return text, true
+	}
+	return l.opt.LookupEnv(name)
+}
+
+// readVarFile adds the entries of a YAML map of names and plain values, taken
+// literally.
+func (l *loader) readVarFile(name string) {
+	text, ok := l.readText(name)
+	if !ok {
+		return
+	}
+	src := &source{name: name, lines: splitLines(string(text))}
+	if !l.checkText(src, text) {
+		return
+	}
+	p := &parser{src: src, report: l.report, uses: func(string) {}}
+	root := p.parse(text)
+	for _, e := range (Node{root}).Entries() {
+		switch {
+		case !isName(e.Key):
+			l.report(RuleValuesFile.At(e.KeyPos, "this is not the name of a variable", "letters, digits and _, not beginning with a digit"))
+		case !e.Value.IsScalar():
+			l.report(RuleValuesFile.At(e.Value.Pos(), "variable "+e.Key+" takes a plain value, not "+e.Value.Kind().String(), ""))
+		default:
+			l.values.files[e.Key] = value{text: e.Value.Text(), from: name, pos: e.Value.Pos(), set: true}
+		}
+	}
+}
+
+// find returns the strongest text given for a name, apart from a default.
+func (l *loader) find(name string) value {
+	for _, from := range []map[string]value{l.values.vars, l.values.files} {
+		if v, ok := from[name]; ok {
+			return v
+		}
+	}
+	if text, ok := l.environment(name); ok {
+		return value{text: text, from: "environment", set: true}
+	}
+	return l.values.dotEnv[name]
+}
+
+// lookup returns the value of a variable, declared or not.
+func (l *loader) lookup(name string) value {
+	if v, ok := l.variables[name]; ok {
+		return v.effective()
+	}
+	v, ok := l.loose[name]
+	if !ok {
+		v = l.find(name)
+		l.loose[name] = v
+	}
+	return v
+}
+
+// given returns what was given for a variable, also when a reference may not
+// have it.
+func (l *loader) given(name string) value {
+	if v, ok := l.variables[name]; ok {
+		return v.value
+	}
+	return l.lookup(name)
+}

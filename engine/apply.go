@@ -27,9 +27,10 @@ func Apply(ctx context.Context, plan *Plan, world World, opt ApplyOptions) (*Rep
 	walkCtx, gates := a.contexts(ctx)
 	defer gates()
 	outcomes := graph.Walk(walkCtx, &plan.Steps, graph.WalkOptions[Step]{
-		Limit: opt.Parallelism,
-		Free:  func(s Step) bool { return s.Verb == VerbAwait },
-		Drain: a.drain,
+		Limit:   opt.Parallelism,
+		Free:    func(s Step) bool { return s.Verb == VerbAwait },
+		Drain:   a.drain,
+		Stopped: func() bool { return isDone(opt.Drain) },
 	}, a.visit)
 	a.report(report, outcomes)
 	if err := a.release(ctx, report); err != nil {

@@ -189,17 +189,13 @@ func (d *decider) releases(g *graph.Graph[Step]) {
 		if !ok {
 			continue
 		}
-		targets := slices.Clone(c.Have.Refs)
-		if c.Want != nil && c.Action == resources.Replace {
-			targets = append(targets, c.Want.Refs...)
-		}
-		for _, ref := range targets {
+		for _, ref := range c.Have.Refs {
 			del := Step{ref.To, VerbDelete}
 			if !g.Has(del) || del == free {
 				continue
 			}
-			if c.Action == resources.Update && stillRefers(c.Want, ref.To) {
-				continue // it holds on; the target is then replaced under it
+			if c.Action == resources.Update && ref.Bind != resources.Hold && stillRefers(c.Want, ref.To) {
+				continue // it held nothing open, and goes on referring to the new one
 			}
 			g.Add(del, free)
 		}

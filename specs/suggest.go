@@ -8,9 +8,10 @@ import (
 )
 
 // Suggest returns the candidate nearest to word, or "" when none is near
-// enough to be a likely misspelling: at most a third of its letters differ.
+// enough to be a likely misspelling: at most a third of its letters differ, or
+// one of a short word.
 func Suggest(word string, candidates []string) string {
-	best, bestCost := "", len(word)/3+1
+	best, bestCost := "", max(1, len(word)/3)+1
 	for _, c := range slices.Sorted(slices.Values(candidates)) {
 		if c == word {
 			continue

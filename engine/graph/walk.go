@@ -32,6 +32,8 @@ type WalkOptions[K comparable] struct {
 	Free func(K) bool
 	// Drain, when done, stops new visits; those that run go on. nil never stops.
 	Drain <-chan struct{}
+	// Stopped, when set, is asked before each start and stops new visits too.
+	Stopped func() bool
 }
 
 // Walk visits each node after everything it needs is Done, in parallel, nodes
@@ -87,7 +89,7 @@ func (w *walk[K]) run(ctx context.Context, visit func(context.Context, K) error)
 	drain, done := w.opt.Drain, ctx.Done()
 	stopped := false
 	for {
-		stopped = stopped || isClosed(drain) || isClosed(done)
+		stopped = stopped || isClosed(drain) || isClosed(done) || w.opt.Stopped != nil && w.opt.Stopped()
 		if !stopped {
 			w.start(ctx, visit)
 		}

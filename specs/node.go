@@ -235,11 +235,10 @@ func (n Node) walk(pointer string) (Node, Pos) {
 }
 
 func splitPointer(pointer string) []string {
-	pointer = strings.TrimPrefix(pointer, "/")
 	if pointer == "" {
 		return nil
 	}
-	parts := strings.Split(pointer, "/")
+	parts := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
 	for i, p := range parts {
 		parts[i] = strings.ReplaceAll(strings.ReplaceAll(p, "~1", "/"), "~0", "~")
 	}

@@ -228,15 +228,40 @@ func showFloat(f float64) string {
 }
 
 // Canonical returns v as JSON with sorted keys and secrets masked. Equal
-// values without secrets give equal bytes.
+// values without secrets give equal bytes, and a float64 stays one when it is
+// read back: 2.0 is not 2.
 func Canonical(v Value) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	if err := enc.Encode(pointed(v)); err != nil {
 		return []byte("null")
 	}
 	return bytes.TrimRight(b.Bytes(), "\n")
+}
+
+// pointed returns v with floats as numbers that show their point.
+func pointed(v Value) any {
+	switch v := v.(type) {
+	case float64:
+		return json.Number(showFloat(v))
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = pointed(e)
+		}
+		return out
+	case Config:
+		return pointed(map[string]any(v))
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			out[k] = pointed(e)
+		}
+		return out
+	default:
+		return v
+	}
 }
 
 // Normalize turns a value decoded from JSON (with or without UseNumber) into

@@ -139,7 +139,7 @@ func (r *resolver) one(k resources.Kind, n specs.Node, keyPos specs.Pos, names [
 	if addr.IsZero() { // too broken to have a name; Decode has said why
 		return
 	}
-	r.add(&resources.Resource{Addr: addr, Stack: r.spec.Stack, Config: config, Node: n, KeyPos: keyPos, Dir: r.spec.DirOf(n.Pos())})
+	r.add(&resources.Resource{Addr: addr, Stack: r.spec.Stack, Config: config, Node: n, KeyPos: keyPos, Dir: r.spec.Dir})
 }
 
 // link fills in the references and reports those that lead nowhere.

@@ -20,7 +20,8 @@ type Resource struct {
 	// resources carry the node of what they were derived from.
 	Node   specs.Node
 	KeyPos specs.Pos
-	// Dir is the folder that relative paths of this resource start at.
+	// Dir is the folder that relative paths start at: that of the first spec
+	// file, whichever file they are written in, as in Compose.
 	Dir string
 	// Refs are filled in by the engine from Kind.Refs.
 	Refs []Ref

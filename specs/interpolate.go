@@ -12,12 +12,15 @@ import (
 const (
 	maxScalar   = 1 << 20  // bytes of one value
 	maxExpanded = 64 << 20 // bytes of all values with references
+	maxPlaced   = 64 << 10 // bytes of a text within which problems have places
+	maxUses     = 10       // places named for one variable without a value
 )
 
 // interpolation substitutes variables in trees. Trees that several places
 // share through anchors are done once and stay shared.
 type interpolation struct {
-	l       *loader
+	spec    *Spec
+	report  func(*Problem)
 	done    map[*tree]*tree
 	bytes   int
 	tooMuch bool
@@ -34,7 +37,7 @@ type missing struct {
 // apart from the declarations of variables and top-level x-* fragments, which
 // matter only where an alias takes them over.
 func (l *loader) interpolate(root *tree) *tree {
-	in := &interpolation{l: l, done: map[*tree]*tree{}, missing: map[string][]missing{}}
+	in := &interpolation{spec: l.spec, report: l.report, done: map[*tree]*tree{}, missing: map[string][]missing{}}
 	out := *root
 	out.entries = slices.Clone(root.entries)
 	for i, e := range out.entries {
@@ -77,26 +80,17 @@ func (in *interpolation) tree(t *tree) *tree {
 // when its text says so, as if the text had been written; one that became
 // empty or "null" stays a text.
 func (in *interpolation) scalar(t, out *tree) {
-	parts, bad := splitReferences(t.text)
-	for _, m := range bad {
-		in.l.report(RuleReference.At(in.l.place(t, m.start, m.end), m.msg, "write $$ for a dollar sign"))
-		in.l.spec.unresolved[t.pos] = true
-	}
-	e := &expansion{in: in, at: t}
-	e.parts(parts)
-	if !e.substituted {
-		out.text = e.out.String()
-		return
-	}
-	out.written = t.text
-	out.sensitive = e.sensitive
-	if e.incomplete {
-		in.l.spec.unresolved[t.pos] = true
-		out.text, out.kind = t.text, String
-		return
-	}
+	e := in.expand(t.text, t.pos, func(start, end int) Pos { return in.spec.place(t, start, end) })
 	out.text = e.out.String()
-	if t.style != plain || t.tagged && t.kind == String {
+	if e.incomplete {
+		in.spec.unresolved[t.pos] = true
+		out.text, out.kind = t.text, String
+	}
+	if !e.substituted {
+		return
+	}
+	out.written, out.sensitive = t.text, e.sensitive
+	if e.incomplete || t.style != plain || t.tagged && t.kind == String {
 		return
 	}
 	switch kind := resolve(out.text); kind {
@@ -107,10 +101,23 @@ func (in *interpolation) scalar(t, out *tree) {
 	}
 }
 
-// expansion is the substitution in one scalar.
+// expand substitutes in a text that stands at pos; place tells where its bytes
+// from start to end are.
+func (in *interpolation) expand(text string, pos Pos, place func(start, end int) Pos) *expansion {
+	parts, bad := splitReferences(text)
+	e := &expansion{in: in, pos: pos, place: place, incomplete: len(bad) > 0}
+	for _, m := range bad[:min(len(bad), maxProblems)] {
+		in.report(RuleReference.At(place(m.start, m.end), m.msg, "write $$ for a dollar sign"))
+	}
+	e.parts(parts)
+	return e
+}
+
+// expansion is the substitution in one text.
 type expansion struct {
 	in          *interpolation
-	at          *tree
+	pos         Pos
+	place       func(start, end int) Pos
 	out         strings.Builder
 	substituted bool // a reference was there
 	sensitive   bool // a sensitive variable was
@@ -132,7 +139,7 @@ func (e *expansion) write(text string) {
 	if e.out.Len()+len(text) > maxScalar || e.in.bytes > maxExpanded {
 		if !e.in.tooMuch {
 			e.in.tooMuch = true
-			e.in.l.report(RuleLimit.At(e.at.pos, "the value is too large with its variables substituted", "read long texts from a file"))
+			e.in.report(RuleLimit.At(e.pos, "the value is too large with its variables substituted", "read long texts from a file"))
 		}
 		e.incomplete = true
 		return
@@ -142,7 +149,7 @@ func (e *expansion) write(text string) {
 
 func (e *expansion) reference(ref *reference) {
 	e.substituted = true
-	v := e.in.l.lookup(ref.name)
+	v := e.in.spec.scope.lookup(ref.name)
 	e.sensitive = e.sensitive || v.sensitive
 	given := v.set && (v.text != "" || !strings.HasPrefix(ref.op, ":"))
 	switch strings.TrimPrefix(ref.op, ":") {
@@ -173,8 +180,11 @@ func (e *expansion) reference(ref *reference) {
 
 func (e *expansion) miss(ref *reference, msg string) {
 	e.incomplete = true
-	pos := e.in.l.place(e.at, ref.start, ref.end)
-	e.in.missing[ref.name] = append(e.in.missing[ref.name], missing{pos, msg})
+	uses := e.in.missing[ref.name]
+	if len(uses) >= maxUses || uses == nil && len(e.in.missing) >= maxProblems {
+		return
+	}
+	e.in.missing[ref.name] = append(uses, missing{e.place(ref.start, ref.end), msg})
 }
 
 // reportMissing reports each variable without a value once, at its first use,
@@ -184,49 +194,67 @@ func (in *interpolation) reportMissing() {
 		uses := in.missing[name]
 		slices.SortFunc(uses, func(a, b missing) int { return a.pos.Compare(b.pos) })
 		first := uses[0]
-		decl := in.l.variables[name]
-		if decl == nil && in.l.spec.Partial {
+		decl := in.spec.scope.variables[name]
+		if decl == nil && in.spec.Partial {
 			// Its declaration may stand in the file that could not be read.
 			continue
 		}
 		msg := fmt.Sprintf("variable %q is used and nowhere set", name)
-		if v := in.l.given(name); v.set {
+		if v := in.spec.scope.given(name); v.set {
 			msg = fmt.Sprintf("variable %q is empty (from %s)", name, v.from)
 		}
 		if first.msg != "" {
 			msg += ": " + first.msg
 		}
-		p := RuleUnset.At(first.pos, msg, in.l.unsetHint(name, decl))
+		p := RuleUnset.At(first.pos, msg, in.spec.scope.unsetHint(name, decl))
 		if decl != nil {
 			p.And(decl.Pos, "it is declared here")
 		}
-		for _, use := range uses[1:min(len(uses), 10)] {
+		for _, use := range uses[1:] {
 			p.And(use.pos, "it is also used here")
 		}
-		in.l.report(p)
+		in.report(p)
 	}
 }
 
-func (l *loader) unsetHint(name string, decl *variable) string {
-	if decl != nil {
-		return "set it in .env or the environment, or with -var " + name + "=...; `midaz env` writes a .env"
+// Expand substitutes variables in the text of another file that the spec
+// names, with the same rules as in the spec itself. sensitive says that the
+// result holds the value of a sensitive variable. With errors among the
+// problems the result is not to be used.
+func (s *Spec) Expand(file, text string) (out string, sensitive bool, ps Problems) {
+	in := &interpolation{spec: s, missing: map[string][]missing{}, report: func(p *Problem) {
+		if len(ps) < maxProblems {
+			ps = append(ps, p)
+		}
+	}}
+	if s.scope == nil {
+		in.spec = &Spec{scope: newScope(nil)}
 	}
-	if near := Suggest(name, slices.Collect(maps.Keys(l.variables))); near != "" {
-		return "did you mean \"" + near + "\"? Write $$ for a dollar sign"
+	in.spec.scope.use(text)
+	e := in.expand(text, Pos{File: file, Line: 1, Col: 1}, func(start, _ int) Pos { return placeInText(file, text, start) })
+	in.reportMissing()
+	return e.out.String(), e.sensitive, ps.Sorted()
+}
+
+// placeInText returns the position of a byte of a whole file.
+func placeInText(file, text string, at int) Pos {
+	if len(text) > maxPlaced {
+		return Pos{File: file, Line: 1 + strings.Count(text[:at], "\n"), Col: 1}
 	}
-	return "declare it under variables:, write ${" + name + ":-default}, or $$ for a dollar sign"
+	lines := splitLines(text[:at])
+	return Pos{File: file, Line: len(lines), Col: runeCount(lines[len(lines)-1]) + 1}
 }
 
 // place returns where the bytes from start to end of a scalar's text stand in
 // the file. Where escapes or folding make that unclear it is the scalar's own
 // place.
-func (l *loader) place(t *tree, start, end int) Pos {
-	src := l.spec.source(t.pos.File)
+func (s *Spec) place(t *tree, start, end int) Pos {
+	src := s.source(t.pos.File)
 	if src == nil || t.pos.Line < 1 || t.pos.Line > len(src.lines) {
 		return t.pos
 	}
 	want := t.text[start:end]
-	if strings.ContainsAny(want, "\n\"\\") || want == "" {
+	if len(t.text) > maxPlaced || strings.ContainsAny(want, "\n\"\\") || want == "" {
 		return t.pos
 	}
 	nth := strings.Count(t.text[:start], want)

@@ -63,6 +63,7 @@ type Spec struct {
 	// missing may stand there.
 	Partial bool
 
+	scope      *scope
 	files      []*source
 	unresolved map[Pos]bool
 	secrets    []string // texts that a snippet must not show
@@ -76,19 +77,14 @@ type loader struct {
 	problems  Problems
 	left      int // problems beyond maxProblems
 	stdinRead bool
-
-	used      map[string]bool // variables that any file refers to
-	variables map[string]*variable
-	values    values
-	loose     map[string]value // undeclared variables, looked up once
 }
 
 // Load reads the spec. It goes on after every problem as far as that makes
 // sense, and returns all of them, sorted, warnings included. The Spec is never
 // nil; with errors it holds what could be read, and must not be applied.
 func Load(opt Options) (*Spec, Problems) {
-	l := &loader{opt: opt, used: map[string]bool{}, loose: map[string]value{}}
-	l.spec = &Spec{Profiles: opt.Profiles, unresolved: map[Pos]bool{}}
+	l := &loader{opt: opt}
+	l.spec = &Spec{Profiles: opt.Profiles, unresolved: map[Pos]bool{}, scope: newScope(opt.LookupEnv)}
 	dir, err := filepath.Abs(opt.Dir)
 	if err != nil {
 		l.report(RuleFile.At(Pos{File: "."}, "the current folder cannot be told: "+reason(err), ""))
@@ -102,7 +98,7 @@ func Load(opt Options) (*Spec, Problems) {
 	if !opt.NoInterpolate && root != nil {
 		root = l.interpolate(root)
 	}
-	l.checkUse()
+	l.checkVars()
 	l.spec.Root = Node{root}
 	if stack := l.spec.Root.Get("stack"); stack.IsScalar() {
 		l.spec.Stack = stack.Text()
@@ -124,7 +120,7 @@ func (l *loader) readFiles() *tree {
 			continue
 		}
 		l.readIgnores(src)
-		p := &parser{src: src, report: l.report, uses: l.noteUses}
+		p := &parser{src: src, report: l.report, uses: l.spec.scope.use}
 		t := p.parse(text)
 		if t == nil {
 			l.spec.Partial = true
@@ -133,11 +129,6 @@ func (l *loader) readFiles() *tree {
 		root = mergeFiles(root, t, l.report)
 	}
 	return root
-}
-
-func (l *loader) noteUses(text string) {
-	parts, _ := splitReferences(text)
-	referencedNames(parts, func(name string) { l.used[name] = true })
 }
 
 func (l *loader) report(p *Problem) {

@@ -19,25 +19,17 @@ type value struct {
 	sensitive bool
 }
 
-// values are all texts given for variables, by source.
-type values struct {
-	vars     map[string]value // -var
-	files    map[string]value // -var-file, over --env-file
-	dotEnv   map[string]value // .env beside the first spec file
-	varOrder []string
-}
-
 func (l *loader) readValues() {
-	l.values = values{vars: map[string]value{}, files: map[string]value{}, dotEnv: map[string]value{}}
+	scope := l.spec.scope
 	for _, name := range l.opt.EnvFiles {
-		l.readEnvFile(name, l.values.files, l.earlierFirst)
+		l.readEnvFile(name, scope.files, l.earlierFirst)
 	}
 	for _, name := range l.opt.VarFiles {
 		if isYAML(name) {
 			l.readVarFile(name)
 			continue
 		}
-		l.readEnvFile(name, l.values.files, l.earlierFirst)
+		l.readEnvFile(name, scope.files, l.earlierFirst)
 	}
 	if len(l.opt.EnvFiles) == 0 && len(l.opt.Files) > 0 {
 		l.readDotEnv()
@@ -63,10 +55,7 @@ func (l *loader) readVar(arg string) {
 	case !isName(name):
 		l.report(RuleValuesFile.At(at, "the text before \"=\" is not the name of a variable", "write -var NAME=value"))
 	default:
-		if _, twice := l.values.vars[name]; !twice {
-			l.values.varOrder = append(l.values.varOrder, name)
-		}
-		l.values.vars[name] = value{text: text, from: "-var", set: true}
+		l.spec.scope.vars[name] = value{text: text, from: "-var", set: true}
 	}
 }
 
@@ -79,7 +68,7 @@ func (l *loader) readDotEnv() {
 	if _, err := os.Stat(l.path(name)); errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	l.readEnvFile(name, l.values.dotEnv, l.environmentFirst)
+	l.readEnvFile(name, l.spec.scope.dotEnv, l.environmentFirst)
 }
 
 // readEnvFile adds the entries of a dotenv file. expand tells which values its
@@ -104,7 +93,7 @@ func (l *loader) earlierFirst(own map[string]value) func(string) (string, bool) 
 		if v, ok := own[name]; ok {
 			return v.text, true
 		}
-		return l.environment(name)
+		return l.spec.scope.environment(name)
 	}
 }
 
@@ -112,22 +101,12 @@ func (l *loader) earlierFirst(own map[string]value) func(string) (string, bool) 
 // overrules.
 func (l *loader) environmentFirst(own map[string]value) func(string) (string, bool) {
 	return func(name string) (string, bool) {
-		if text, ok := l.environment(name); ok {
+		if text, ok := l.spec.scope.environment(name); ok {
 			return text, true
 		}
 		v, ok := own[name]
 		return v.text, ok
 	}
-}
-
-func (l *loader) environment(name string) (string, bool) {
-	if l.opt.LookupEnv == nil {
-		return "", false
-	}
-	if text, ok := l.opt.LookupEnv("MIDAZ_VAR_" + name); ok {
-		return text, true
-	}
-	return l.opt.LookupEnv(name)
 }
 
 // readVarFile adds the entries of a YAML map of names and plain values, taken
@@ -150,42 +129,7 @@ func (l *loader) readVarFile(name string) {
 		case !e.Value.IsScalar():
 			l.report(RuleValuesFile.At(e.Value.Pos(), "variable "+e.Key+" takes a plain value, not "+e.Value.Kind().String(), ""))
 		default:
-			l.values.files[e.Key] = value{text: e.Value.Text(), from: name, pos: e.Value.Pos(), set: true}
+			l.spec.scope.files[e.Key] = value{text: e.Value.Text(), from: name, pos: e.Value.Pos(), set: true}
 		}
 	}
-}
-
-// find returns the strongest text given for a name, apart from a default.
-func (l *loader) find(name string) value {
-	for _, from := range []map[string]value{l.values.vars, l.values.files} {
-		if v, ok := from[name]; ok {
-			return v
-		}
-	}
-	if text, ok := l.environment(name); ok {
-		return value{text: text, from: "environment", set: true}
-	}
-	return l.values.dotEnv[name]
-}
-
-// lookup returns the value of a variable, declared or not.
-func (l *loader) lookup(name string) value {
-	if v, ok := l.variables[name]; ok {
-		return v.effective()
-	}
-	v, ok := l.loose[name]
-	if !ok {
-		v = l.find(name)
-		l.loose[name] = v
-	}
-	return v
-}
-
-// given returns what was given for a variable, also when a reference may not
-// have it.
-func (l *loader) given(name string) value {
-	if v, ok := l.variables[name]; ok {
-		return v.value
-	}
-	return l.lookup(name)
 }

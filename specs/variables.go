@@ -3,7 +3,6 @@ package specs
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -46,13 +45,12 @@ func typeNames() []string {
 
 // declare reads the `variables` section and finds a value for each.
 func (l *loader) declare(section Node) {
-	l.variables = map[string]*variable{}
 	switch section.Kind() {
 	case Absent, Null:
 	case Map:
 		for _, e := range section.Entries() {
 			if v := l.declaration(e); v != nil {
-				l.variables[v.Name] = v
+				l.spec.scope.variables[v.Name] = v
 				l.giveValue(v)
 				l.spec.Variables = append(l.spec.Variables, v.Variable)
 			}
@@ -162,7 +160,7 @@ func (l *loader) checkDefault(v *variable) {
 // giveValue finds the variable's value and checks it. One that is not allowed
 // leaves the variable without a value.
 func (l *loader) giveValue(v *variable) {
-	v.value = l.find(v.Name)
+	v.value = l.spec.scope.find(v.Name)
 	if !v.value.set && v.HasDefault {
 		v.value = value{text: v.Default, from: "default", pos: v.defaultPos, set: true}
 	}
@@ -247,23 +245,5 @@ func fitsType(name, text string) bool {
 		return err == nil && b >= 0
 	default:
 		return true
-	}
-}
-
-// checkUse reports variables that nothing uses and -var names that nothing
-// knows.
-func (l *loader) checkUse() {
-	for _, name := range l.values.varOrder {
-		if l.variables[name] != nil || l.used[name] || l.spec.Partial {
-			continue
-		}
-		l.report(RuleUnknownVariable.At(Pos{File: "-var"}, fmt.Sprintf("no variable %q is declared or used in the spec", name),
-			DidYouMean(name, slices.Collect(maps.Keys(l.variables)))))
-	}
-	for _, name := range slices.Sorted(maps.Keys(l.variables)) {
-		v := l.variables[name]
-		if !l.used[name] && !l.spec.Partial {
-			l.report(RuleUnused.At(v.Pos, "variable "+name+" is declared and nothing uses it", "remove it, or write ${"+name+"} where it is meant"))
-		}
 	}
 }

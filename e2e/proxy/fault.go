@@ -1,0 +1,96 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// When a fault happens.
+type When int
+
+const (
+	Before When = iota // the upstream never sees the call
+	After              // the upstream has done it; the caller does not get its answer
+)
+
+// What the caller gets instead of an answer.
+type What int
+
+const (
+	// Nothing more than Fault.Do: before, the call goes on; after, its answer is lost.
+	Nothing What = iota
+	// Error: an answer with Fault.Status.
+	Error
+	// Reset: the connection is dropped.
+	Reset
+	// Hang: no answer until the caller gives up.
+	Hang
+)
+
+// Fault is what goes wrong with one call.
+type Fault struct {
+	When When
+	What What
+	// Status of an Error, 500 when 0.
+	Status int
+	// Do, when set, runs at the moment of the fault: to kill the caller, for instance.
+	Do func()
+}
+
+// String names the fault for the name of a test.
+func (f Fault) String() string {
+	when := map[When]string{Before: "before", After: "after"}[f.When]
+	what := map[What]string{Nothing: "nothing", Error: "error", Reset: "reset", Hang: "hang"}[f.What]
+	if f.Do != nil {
+		what = "act+" + what
+	}
+	return what + " " + when
+}
+
+// Inject has every call from now on decided by decide, which returns nil for a
+// call that goes through. It runs while the record is locked and must not call
+// the proxy. nil ends it.
+func (p *Proxy) Inject(decide func(Call) *Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.decide = decide
+}
+
+// AtWrite returns a decision for Inject: the k-th writing call since the last
+// Reset, counted from 1, gets the fault.
+func AtWrite(k int, f Fault) func(Call) *Fault {
+	return func(c Call) *Fault {
+		if c.W == k {
+			return &f
+		}
+		return nil
+	}
+}
+
+// AtCall is AtWrite for calls of any kind.
+func AtCall(k int, f Fault) func(Call) *Fault {
+	return func(c Call) *Fault {
+		if c.N == k {
+			return &f
+		}
+		return nil
+	}
+}
+
+func (f *Fault) act() {
+	if f.Do != nil {
+		f.Do()
+	}
+}
+
+func (f *Fault) status() int {
+	if f.Status == 0 {
+		return http.StatusInternalServerError
+	}
+	return f.Status
+}
+
+// body is understood by both APIs' clients: Docker's reads message, RabbitMQ's error and reason.
+func (f *Fault) body() string {
+	return fmt.Sprintf(`{"message":"injected fault: %[1]s","error":"injected_fault","reason":"injected fault: %[1]s"}`+"\n", f.String())
+}

@@ -33,6 +33,9 @@ type Field struct {
 	// Example and Other are two valid values in YAML. Conformance tests set
 	// the first, change to the second and remove it again.
 	Example, Other string
+	// With are fields in YAML that must stand beside the examples for the
+	// engine to take them ("{mem_limit: 64m}").
+	With string
 	// Default is the canonical value that holds when the field is not
 	// declared; nil means absent.
 	Default Value

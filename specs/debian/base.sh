@@ -105,8 +105,13 @@ RECIPE
 	DOCKER_BUILDKIT=0 docker build -q -t "$image" "$work/context" >/dev/null
 }
 
+# from_packages [this script's arguments]
 from_packages() {
-	[ "$(id -u)" = 0 ] || die "no registry answered, and bootstrapping Debian needs root: run this with sudo"
+	if [ "$(id -u)" != 0 ]; then
+		sudo -n true 2>/dev/null || die "no registry answered, and bootstrapping Debian needs root: run this with sudo"
+		rm -rf "$work"
+		exec sudo -n -E MIDAZ_REGISTRY_TIMEOUT=0 "$0" "$@"
+	fi
 	if ! command -v debootstrap >/dev/null 2>&1; then
 		command -v apt-get >/dev/null 2>&1 || die "no registry answered: install debootstrap"
 		say "installing debootstrap"
@@ -150,6 +155,6 @@ mkdir -p "$work/context"
 if from_registry; then
 	say "$image made from $upstream"
 else
-	from_packages
+	from_packages "$@"
 	say "$image made from the distribution's packages"
 fi

@@ -1,0 +1,130 @@
+# midaz: the infrastructure of the Midaz platform from one file.
+#
+#   make demo    everything from nothing: tools, images, the stack, and how to look around
+#   make test    all tests; those that need a Docker Engine run when one answers
+#   make help    the rest
+
+SHELL   := /bin/sh
+GO      ?= $(shell command -v go || { [ -x /usr/local/go/bin/go ] && echo /usr/local/go/bin/go; } || echo go)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+MIDAZ   := bin/midaz
+GOFILES := $(shell find cmd engine resources schema specs -name '*.go' 2>/dev/null) go.mod go.sum
+
+export GOTOOLCHAIN ?= auto
+
+# Which images the stack runs: official, or debian (built here, see specs/debian.infra.yaml).
+# `make up` and `make demo` choose; later commands go on with that choice.
+IMAGES ?= $(shell cat .cache/images 2>/dev/null || echo official)
+SPEC.official := -f midaz.infra.yaml
+SPEC.debian   := -f midaz.infra.yaml -f specs/debian.infra.yaml
+SPEC = $(SPEC.$(IMAGES))
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/^\([a-z-]*\):.*## /\1\t/' | expand -t 14
+
+# --- the stack ---------------------------------------------------------------------------
+
+.PHONY: demo
+demo: ## set up everything, apply the stack with images built here, show it
+	@GO=$$(.ci/go) && $(MAKE) --no-print-directory build GO="$$GO"
+	@.ci/engine
+	@specs/debian/base.sh
+	@$(MAKE) --no-print-directory start IMAGES=debian
+	@specs/debian/look-around.sh
+
+.PHONY: up
+up: build ## apply the stack with the official images
+	@$(MAKE) --no-print-directory start IMAGES=official
+
+.PHONY: start
+start: build
+	@mkdir -p .cache && echo $(IMAGES) > .cache/images
+	@[ -e .env ] || $(MIDAZ) env $(SPEC)
+	$(MIDAZ) up $(SPEC)
+
+.PHONY: down
+down: build ## stop and remove the stack; volumes stay
+	$(MIDAZ) down $(SPEC)
+
+.PHONY: infra
+infra: build ## COMMAND="info|up|down|logs|ps|plan|drift|…" of the infrastructure
+	@[ -n "$(COMMAND)" ] || { echo 'say which: make infra COMMAND="info|up|down|logs"' >&2; exit 64; }
+ifneq ($(filter up,$(COMMAND)),)
+	@$(MAKE) --no-print-directory start
+else
+	@$(MIDAZ) $(COMMAND) $(SPEC)
+endif
+
+.PHONY: images
+images: ## build the images of the Debian overlay with the plain docker client
+	specs/debian/build.sh
+
+# --- the program -------------------------------------------------------------------------
+
+.PHONY: build
+build: $(MIDAZ) ## bin/midaz
+
+$(MIDAZ): $(GOFILES)
+	$(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/midaz
+
+.PHONY: generate
+generate: build ## what is generated and checked in: the schema
+	$(GO) generate ./...
+	$(MIDAZ) schema > schema/midaz.infra.schema.json
+
+# --- tests -------------------------------------------------------------------------------
+
+.PHONY: test
+test: check unit e2e ## all of it
+
+.PHONY: unit
+unit: ## what needs no engine
+	$(GO) test ./...
+
+.PHONY: e2e
+e2e: build ## on a real engine, when one answers (with MIDAZ_E2E_REQUIRED=1 one must)
+	@if docker version >/dev/null 2>&1; then \
+		specs/debian/build.sh && $(GO) test -tags e2e -count=1 -timeout 25m ./e2e/...; \
+	elif [ -n "$$MIDAZ_E2E_REQUIRED" ]; then \
+		echo 'e2e: no Docker Engine answers' >&2; exit 1; \
+	else \
+		echo 'e2e: left out, no Docker Engine answers (.ci/engine sees to one)'; \
+	fi
+
+.PHONY: check
+check: build ## formatting, vet, what is generated, the stack's own files
+	@files=$$(find . -name '*.go' -not -path './.cache/*' | xargs gofmt -l); [ -z "$$files" ] || { echo "gofmt would change: $$files" >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags e2e ./e2e/...
+	@$(MIDAZ) schema | cmp - schema/midaz.infra.schema.json || { echo 'the schema is stale: make generate' >&2; exit 1; }
+	@.ci/spec
+
+.PHONY: race
+race: ## unit tests under the race detector (needs a C compiler)
+	$(GO) test -race ./...
+
+BENCH ?= .
+.PHONY: bench
+bench: ## benchmarks; BENCH= chooses
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	@[ ! -x e2e/bench.sh ] || e2e/bench.sh
+
+FUZZTIME ?= 1m
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (1m)
+	@grep -rlE --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			echo "$$target in $$(dirname "$$file")"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
+		done; \
+	done
+
+.PHONY: vulncheck
+vulncheck: ## known vulnerabilities in what the program is built from
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+.PHONY: clean
+clean: ## what was built here; never the stack
+	rm -rf bin .cache

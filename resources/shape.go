@@ -467,6 +467,8 @@ type Object struct {
 	Finish func(v map[string]any) error
 	// NullOK allows the key to stand with nothing after it.
 	NullOK bool
+	// Refused are keys people may expect, as in Table.
+	Refused map[string]string
 }
 
 // Schema returns the closed schema of the object and of its one-line form.
@@ -496,7 +498,7 @@ func (o Object) Decode(n specs.Node, report Report) (Value, bool) {
 		}
 	case n.Kind() == specs.Map || n.Kind() == specs.Null && o.NullOK:
 		bad := false
-		t := Table{Kind: o.What, Fields: o.Fields, NullOK: o.NullOK}
+		t := Table{Kind: o.What, Fields: o.Fields, NullOK: o.NullOK, Refused: o.Refused}
 		v = t.Decode(n, func(p *specs.Problem) {
 			bad = bad || p.Severity() == specs.Error
 			report(p)

@@ -201,7 +201,7 @@ func (in *interpolation) reportMissing() {
 		}
 		msg := fmt.Sprintf("variable %q is used and nowhere set", name)
 		if v := in.spec.scope.given(name); v.set {
-			msg = fmt.Sprintf("variable %q is empty (from %s)", name, v.from)
+			msg = fmt.Sprintf("variable %q is empty (from %s)", name, v.source())
 		}
 		if first.msg != "" {
 			msg += ": " + first.msg

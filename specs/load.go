@@ -142,7 +142,7 @@ func (l *loader) report(p *Problem) {
 func (l *loader) finish() Problems {
 	out := l.problems.Sorted()
 	if l.left > 0 {
-		out = append(out, RuleLimit.At(Pos{}, fmt.Sprintf("%d more problems are not shown", l.left), "correct these first"))
+		out = append(out, RuleLimit.At(Pos{File: out[len(out)-1].Pos.File}, fmt.Sprintf("%d more problems are not shown", l.left), "correct these first"))
 	}
 	return out
 }

@@ -16,6 +16,7 @@ import (
 // megabytes, whatever it holds.
 const (
 	maxBytes    = 8 << 20   // of text
+	maxMarks    = 2_000_000 // characters that can begin a value
 	maxDepth    = 64        // nested maps and lists, aliases followed
 	maxValues   = 1_000_000 // values, aliases unfolded
 	maxProblems = 1_000     // reported in one run
@@ -42,6 +43,19 @@ func (l *loader) readSource(name string) (src *source, text []byte, ok bool) {
 	}
 	text, ok = l.readText(name)
 	if !ok {
+		return src, nil, false
+	}
+	// Each value costs the parser some two hundred bytes, before any of them can
+	// be counted.
+	marks := 0
+	for _, c := range text {
+		switch c {
+		case '\n', '\r', ',', ':', '-', '?', '[', '{':
+			marks++
+		}
+	}
+	if marks > maxMarks {
+		l.report(RuleLimit.At(Pos{File: name}, "holds too many values", "split the spec into several files"))
 		return src, nil, false
 	}
 	src.lines = splitLines(string(text))

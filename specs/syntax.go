@@ -32,9 +32,11 @@ func (p *parser) syntaxProblem(text []byte, err error) *Problem {
 	if strings.Contains(msg, "end of stream") && line > 0 && line <= len(p.src.lines) {
 		return p.unclosedQuote(line)
 	}
-	offset := consumedAtError(text)
-	at := p.lastToken(text[:offset])
-	return p.explain(msg, at, text[:offset])
+	before := text[:consumedAtError(text)]
+	if strings.Contains(msg, "',' or ") {
+		return p.unclosedBracket(p.lastLine(before), before, len(text), line+1)
+	}
+	return p.explain(msg, p.lastLine(before), before, len(text))
 }
 
 // consumedAtError returns how many bytes the parser had asked for when it gave
@@ -73,33 +75,29 @@ func (r *byByte) Read(into []byte) (int, error) {
 	return 1, nil
 }
 
-// lastToken returns the place of the first character of the last line of text
-// that holds anything but spaces and comments, or of the key or value that
-// stands there last.
-func (p *parser) lastToken(text []byte) Pos {
+// lastLine returns the place of the first character of the last line of text
+// that holds anything but spaces and comments.
+func (p *parser) lastLine(text []byte) Pos {
 	lines := splitLines(string(text))
 	for n := len(lines); n > 0; n-- {
-		line := strings.TrimRight(lines[n-1], " \t")
-		if body := strings.TrimLeft(line, " \t"); body == "" || body[0] == '#' {
-			continue
+		body := strings.TrimLeft(lines[n-1], " \t")
+		if body != "" && body[0] != '#' {
+			return Pos{File: p.src.name, Line: n, Col: len(lines[n-1]) - len(body) + 1}
 		}
-		return Pos{File: p.src.name, Line: n, Col: tokenColumn(line)}
 	}
 	return Pos{File: p.src.name, Line: 1, Col: 1}
 }
 
-// tokenColumn returns the column of the last word of a line, words being cut
-// at spaces and at the brackets and commas of flow style.
-func tokenColumn(line string) int {
-	end := len(line)
-	for end > 0 && strings.ContainsRune(" \t:,", rune(line[end-1])) {
-		end--
+// lastWord moves a position to the last word that was read on its line, words
+// being cut at spaces and at the brackets and commas of flow style.
+func lastWord(at Pos, before []byte) Pos {
+	lines := splitLines(string(before))
+	line := lines[at.Line-1]
+	end := len(strings.TrimRight(line, " \t"))
+	if start := strings.LastIndexAny(line[:end], " \t[{,") + 1; start < end {
+		at.Col = runeCount(line[:start]) + 1
 	}
-	start := strings.LastIndexAny(line[:end], " \t[{,") + 1
-	if end == 0 || start >= end {
-		start = len(line) - len(strings.TrimLeft(line, " \t"))
-	}
-	return runeCount(line[:start]) + 1
+	return at
 }
 
 func (p *parser) line(n int) string {
@@ -109,34 +107,51 @@ func (p *parser) line(n int) string {
 	return p.src.lines[n-1]
 }
 
-// explain says in words of the spec what the parser's message means.
-func (p *parser) explain(msg string, at Pos, before []byte) *Problem {
+// explain says in words of the spec what the parser's message means. at is the
+// last line that was read, before all that was read of the text of that size.
+func (p *parser) explain(msg string, at Pos, before []byte, size int) *Problem {
 	line := p.line(at.Line)
 	if i := strings.IndexByte(line, '\t'); i >= 0 && strings.Trim(line[:i], " ") == "" {
 		at.Col = i + 1
 		return RuleSyntax.At(at, "a tab in the indentation", "indent with spaces: YAML does not allow tabs there")
 	}
+	has := func(part string) bool { return strings.Contains(msg, part) }
 	switch {
-	case strings.Contains(msg, "mapping values are not allowed"):
-		return RuleSyntax.At(at, "a second \": \" in one value, or a line indented deeper than its neighbours",
-			"put the value in quotes, or line the key up with those above it")
-	case strings.Contains(msg, "cannot start any token"):
-		return RuleSyntax.At(at, "a plain value cannot begin with this character", "put the value in quotes")
-	case strings.Contains(msg, "',' or ']'"), strings.Contains(msg, "',' or '}'"):
-		return p.unclosedBracket(at, before)
-	case strings.Contains(msg, "could not find expected ':'"):
+	case has("mapping values are not allowed"):
+		return p.secondColon(at, before)
+	case has("cannot start any token"), has("expected alphabetic or numeric"), has("unknown directive"), has("directive name"):
+		return RuleSyntax.At(lastWord(at, before), "a plain value cannot begin with this character", "put the value in quotes")
+	case has("expected node content"):
+		return p.unclosedBracket(at, before, size, 0)
+	case has("could not find expected ':'"):
 		return RuleSyntax.At(at, "a line without \": \" between lines that are keys",
 			"write key: value, with a space after the colon; indent the line to continue the value above")
-	case strings.Contains(msg, "did not find expected key"), strings.Contains(msg, "did not find expected '-' indicator"),
-		strings.Contains(msg, "block sequence entries are not allowed"), strings.Contains(msg, "block collection entry not allowed"):
+	case has("did not find expected key"), has("did not find expected '-' indicator"),
+		has("block sequence entries are not allowed"), has("mapping keys are not allowed"):
 		return RuleSyntax.At(at, "this line does not line up with the ones above it", "give keys of one map, and items of one list, the same indentation")
-	case strings.Contains(msg, "exceeded max depth"):
+	case has("exceeded max depth"):
 		return RuleLimit.At(at, fmt.Sprintf("nested more than %d levels deep", maxDepth), "flatten the structure")
-	case strings.Contains(msg, "unknown escape"), strings.Contains(msg, "escape code"), strings.Contains(msg, "hexdecimal"):
-		return RuleSyntax.At(at, "not an escape that YAML knows in double quotes", "double the backslash, or use single quotes")
+	case has("unknown escape"), has("escape code"), has("hexdecimal"):
+		return RuleSyntax.At(lastWord(at, before), "not an escape that YAML knows in double quotes", "double the backslash, or use single quotes")
+	case has("expected comment or line break"):
+		return RuleSyntax.At(lastWord(at, before), "text on the line of a | or >", "begin the text on the next line, indented")
 	default:
-		return RuleSyntax.At(at, "not valid YAML: "+msg, "")
+		return RuleSyntax.At(lastWord(at, before), "not valid YAML: "+msg, "")
 	}
+}
+
+// secondColon tells a key that is indented too deep from a value that holds
+// ": ".
+func (p *parser) secondColon(at Pos, before []byte) *Problem {
+	lines := splitLines(string(before))
+	line := lines[at.Line-1]
+	first := strings.Index(line, ": ")
+	if first < 0 || strings.LastIndex(line, ":") == first {
+		return RuleSyntax.At(at, "this line is indented deeper than its neighbours", "line the key up with those above it")
+	}
+	value := strings.TrimLeft(line[first+1:], " \t")
+	at.Col = runeCount(line) - runeCount(value) + 1
+	return RuleSyntax.At(at, "a value without quotes that holds \": \"", "put the value in quotes")
 }
 
 // unknownAnchor finds the alias, which the parser names without a place.
@@ -166,56 +181,77 @@ func nameGoesOn(rest string) bool {
 		rest[0] >= 'A' && rest[0] <= 'Z' || rest[0] >= 'a' && rest[0] <= 'z')
 }
 
-// unclosedQuote points at the quote that opened on the line and never closed.
+// unclosedQuote points at the quote that opened on line n and never closed.
+// The parser names the last line instead when the quote opened on the first.
 func (p *parser) unclosedQuote(n int) *Problem {
-	line := p.line(n)
-	at := Pos{File: p.src.name, Line: n, Col: 1}
-	for i, r := range line {
-		if (r == '"' || r == '\'') && (i == 0 || strings.ContainsRune(" \t[{,:-", rune(line[i-1]))) {
-			at.Col = runeCount(line[:i]) + 1
-		}
+	at := Pos{File: p.src.name, Line: n, Col: lastQuote(p.line(n))}
+	if at.Col == 0 {
+		at.Line, at.Col = 1, max(1, lastQuote(p.line(1)))
 	}
 	return RuleSyntax.At(at, "a quote opens here and is never closed", "close it, or write the value without it")
 }
 
-// unclosedBracket names the bracket that is still open before the place.
-func (p *parser) unclosedBracket(at Pos, before []byte) *Problem {
-	problem := RuleSyntax.At(at, "a list in [ ] or a map in { } is not closed before this, or a comma is missing",
-		"close the bracket, or separate the values by commas; quote values that hold , [ ] { }")
-	type open struct {
-		Pos
-		r rune
+// lastQuote returns the column of the last quote that can open a value, 0 when
+// there is none.
+func lastQuote(line string) int {
+	col := 0
+	for i, r := range line {
+		if (r == '"' || r == '\'') && (i == 0 || strings.ContainsRune(" \t[{,:-", rune(line[i-1]))) {
+			col = runeCount(line[:i]) + 1
+		}
 	}
-	var stack []open
+	return col
+}
+
+// unclosedBracket names the bracket that is still open, and where that showed.
+// When the parser has read past the bracket's end, all it tells is the line
+// where it opened.
+func (p *parser) unclosedBracket(at Pos, before []byte, size, line int) *Problem {
+	const hint = "close the bracket, or separate the values by commas; quote values that hold , [ ] { }"
+	open, is := p.openBracket(before)
+	at = lastWord(at, before)
+	if i := strings.LastIndexAny(p.line(line), "[{"); !is && i >= 0 {
+		at.Line, at.Col = line, runeCount(p.line(line)[:i])+1
+		return RuleSyntax.At(at, "a comma is missing after this bracket", hint)
+	}
+	if !is {
+		return RuleSyntax.At(at, "a value is expected before this", "write the value, or null")
+	}
+	if open.Line == at.Line && len(before) < size {
+		return RuleSyntax.At(at, "a comma or a closing bracket is expected before this", hint).And(open, "the bracket opens here")
+	}
+	return RuleSyntax.At(open, "a bracket opens here and is not closed", hint)
+}
+
+// openBracket returns the place of the last bracket of flow style that is not
+// closed in text.
+func (p *parser) openBracket(text []byte) (Pos, bool) {
+	var open []Pos
 	var quote rune
-	for n, line := range splitLines(string(before)) {
+	for n, line := range splitLines(string(text)) {
 		previous, col := ' ', 0
 		for _, r := range line {
 			col++
 			switch {
-			case quote != 0:
-				if r == quote {
-					quote = 0
-				}
-			case r == '#' && previous == ' ':
-				previous = '#'
-			case previous == '#':
+			case quote != 0 && r == quote:
+				quote = 0
+			case quote != 0 || previous == '#':
 				continue
+			case r == '#' && previous == ' ':
 			case (r == '"' || r == '\'') && strings.ContainsRune(" [{,:", previous):
 				quote = r
-			case r == '[' || r == '{':
-				stack = append(stack, open{Pos{File: p.src.name, Line: n + 1, Col: col}, r})
-			case (r == ']' || r == '}') && len(stack) > 0:
-				stack = stack[:len(stack)-1]
+			case (r == '[' || r == '{') && strings.ContainsRune(" [{,:", previous):
+				open = append(open, Pos{File: p.src.name, Line: n + 1, Col: col})
+			case (r == ']' || r == '}') && len(open) > 0:
+				open = open[:len(open)-1]
 			}
 			previous = r
 		}
 	}
-	if len(stack) > 0 {
-		last := stack[len(stack)-1]
-		problem.And(last.Pos, "\""+string(last.r)+"\" opens here")
+	if len(open) == 0 {
+		return Pos{}, false
 	}
-	return problem
+	return open[len(open)-1], true
 }
 
 func runeCount(s string) int { return utf8.RuneCountInString(s) }

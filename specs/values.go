@@ -19,6 +19,16 @@ type value struct {
 	sensitive bool
 }
 
+// source says in a sentence where the value came from.
+func (v value) source() string {
+	switch v.from {
+	case "environment", "default":
+		return "the " + v.from
+	default:
+		return v.from
+	}
+}
+
 func (l *loader) readValues() {
 	scope := l.spec.scope
 	for _, name := range l.opt.EnvFiles {

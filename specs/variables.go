@@ -94,7 +94,7 @@ func (l *loader) declarationKey(v *variable, e Entry) {
 		if name := e.Value.Text(); slices.Contains(typeNames(), name) {
 			v.Type = name
 		} else {
-			l.report(RuleVariable.At(e.Value.Pos(), fmt.Sprintf("variable %s has no known type", v.Name), DidYouMean(name, typeNames())))
+			l.report(RuleVariable.At(e.Value.Pos(), fmt.Sprintf("unknown type %q of variable %s", name, v.Name), DidYouMean(name, typeNames())))
 		}
 	case "default":
 		if !e.Value.IsScalar() {
@@ -129,9 +129,13 @@ func (l *loader) declarationKey(v *variable, e Entry) {
 			v.Enum = append(v.Enum, item.Text())
 		}
 	case "pattern":
+		if !e.Value.IsScalar() {
+			wrong("a regular expression")
+			return
+		}
 		expr, err := regexp.Compile(e.Value.Text())
-		if err != nil || !e.Value.IsScalar() {
-			wrong("a regular expression in RE2's syntax")
+		if err != nil {
+			l.report(RuleVariable.At(e.Value.Pos(), fmt.Sprintf("the pattern of variable %s is not a regular expression: %v", v.Name, err), "RE2's syntax is read, as in Go and PromQL"))
 			return
 		}
 		v.Pattern, v.pattern = e.Value.Text(), expr
@@ -179,14 +183,14 @@ func (l *loader) giveValue(v *variable) {
 	if v.From == "default" {
 		return // reported with the declaration
 	}
-	pos, found := v.value.pos, strconv.Quote(v.Value)
+	pos, found := v.value.pos, "found "+strconv.Quote(v.Value)
 	if pos.IsZero() {
 		pos = v.Pos
 	}
 	if v.Sensitive {
-		found = "another (sensitive) value"
+		found = "and its sensitive value is not"
 	}
-	l.report(RuleVariableValue.At(pos, fmt.Sprintf("variable %s must be %s, found %s (from %s)", v.Name, want, found, v.From), ""))
+	l.report(RuleVariableValue.At(pos, fmt.Sprintf("variable %s must be %s, %s (from %s)", v.Name, want, found, v.value.source()), ""))
 }
 
 // effective is the value that references get.

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -378,13 +379,12 @@ func (s *Declared) Get(a Addr) *Resource { return s.byAddr[a] }
 
 // Of returns the resources of one kind, in order of address.
 func (s *Declared) Of(kind string) []*Resource {
-	var out []*Resource
-	for _, r := range s.Resources {
-		if r.Addr.Kind == kind {
-			out = append(out, r)
-		}
+	from, _ := slices.BinarySearchFunc(s.Resources, kind, func(r *Resource, kind string) int { return cmp.Compare(r.Addr.Kind, kind) })
+	to := from
+	for to < len(s.Resources) && s.Resources[to].Addr.Kind == kind {
+		to++
 	}
-	return out
+	return slices.Clone(s.Resources[from:to])
 }
 
 // Kind returns the kind of that name, nil when there is none.

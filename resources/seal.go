@@ -3,14 +3,17 @@ package resources
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Sealed is a Config as it is written on the object itself: the declared
-// fields as last applied, with every secret replaced by its keyed hash. It
-// encodes to JSON that fits into a label.
+// fields as last applied, with every secret replaced by its keyed hash and
+// every long or binary text by its hash. It encodes to JSON that fits into a
+// label.
 type Sealed struct {
 	Key    string         `json:"key,omitempty"` // hex; only when there are secrets
 	Fields map[string]any `json:"fields"`
@@ -18,6 +21,18 @@ type Sealed struct {
 
 // secretMark is the key that marks a keyed hash inside sealed fields.
 const secretMark = "$hmac-sha256"
+
+// textMark is the key that marks the hash of a text that is too long to be
+// written down, or that JSON cannot hold.
+const textMark = "$sha256"
+
+// maxSealedText is the longest text that is written down as it is, in bytes.
+const maxSealedText = 512
+
+func textHash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
 
 // Seal returns c with its secrets hashed under a fresh random key. The same
 // Config sealed twice therefore differs; compare with Sealed.Matches.
@@ -42,6 +57,11 @@ func sealValue(v Value, key []byte) any {
 	switch v := v.(type) {
 	case Secret:
 		return map[string]any{secretMark: v.Digest(key)}
+	case string:
+		if len(v) > maxSealedText || !utf8.ValidString(v) {
+			return map[string]any{textMark: textHash(v)}
+		}
+		return v
 	case []any:
 		out := make([]any, len(v))
 		for i, e := range v {
@@ -94,7 +114,8 @@ func (s *Sealed) Has(field string) bool {
 }
 
 // Matches reports whether v is the value that was applied for the field.
-// A Secret or a string matches a keyed hash of its text.
+// A Secret or a string matches a keyed hash of its text, a string also a plain
+// one.
 func (s *Sealed) Matches(field string, v Value) bool {
 	if s == nil {
 		return false
@@ -116,7 +137,21 @@ func sealedEqual(sealed, v Value, key []byte) bool {
 		}
 		return false
 	}
+	if m, ok := sealed.(map[string]any); ok && len(m) == 1 && m[textMark] != nil {
+		switch v := v.(type) {
+		case string:
+			return m[textMark] == textHash(v)
+		case Secret:
+			return m[textMark] == textHash(v.Reveal())
+		}
+		return false
+	}
 	switch sealed := sealed.(type) {
+	case int64: // JSON writes the number 1.0 as 1
+		if f, ok := v.(float64); ok {
+			return float64(sealed) == f
+		}
+		return Equal(sealed, v)
 	case []any:
 		vl, ok := v.([]any)
 		if !ok || len(vl) != len(sealed) {
@@ -146,7 +181,7 @@ func sealedEqual(sealed, v Value, key []byte) bool {
 }
 
 // Shape returns the field as last applied with an opaque Secret in place of
-// each hash. It is for SealLike, which then masks the observed value of a
+// each keyed hash, and a note in place of each plain one. It is for SealLike, which then masks the observed value of a
 // field that was sensitive and is no longer declared.
 func (s *Sealed) Shape(field string) Value {
 	if s == nil {
@@ -166,6 +201,9 @@ func unseal(v Value) Value {
 	case map[string]any:
 		if len(v) == 1 && v[secretMark] != nil {
 			return Secret{}
+		}
+		if len(v) == 1 && v[textMark] != nil {
+			return fmt.Sprintf("(text with SHA-256 %v)", v[textMark])
 		}
 		out := make(map[string]any, len(v))
 		for k, e := range v {

@@ -1,0 +1,138 @@
+//go:build e2e
+
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+func lockEngine(t *testing.T) *Engine {
+	t.Helper()
+	e, err := Open(t.Context(), Options{LookupEnv: os.LookupEnv, Timeout: 3 * time.Second})
+	if err != nil {
+		t.Skipf("no engine answers: %v", err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	return e
+}
+
+func lockStack(t *testing.T, e *Engine) string {
+	t.Helper()
+	stack := fmt.Sprintf("lock-%d-%d", os.Getpid(), time.Now().UnixNano())
+	t.Cleanup(func() {
+		volumes, _ := e.lockVolumes(context.Background(), stack)
+		for _, v := range volumes {
+			t.Errorf("left behind: volume %s", v.Name)
+			_ = e.api.VolumeRemove(context.Background(), v.Name, true)
+		}
+	})
+	return stack
+}
+
+// TestLockHasOneHolder lets many take, hold and release one lock.
+func TestLockHasOneHolder(t *testing.T) {
+	e := lockEngine(t)
+	stack := lockStack(t, e)
+	var holders, most, taken atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack, Who: fmt.Sprint("holder ", i)}, time.Minute)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if n := holders.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			taken.Add(1)
+			holders.Add(-1)
+			if err := l.Release(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if most.Load() != 1 || taken.Load() != 20 {
+		t.Errorf("%d holders at one time, taken %d times", most.Load(), taken.Load())
+	}
+}
+
+func TestLockNamesItsHolder(t *testing.T) {
+	e := lockEngine(t)
+	stack := lockStack(t, e)
+	l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack, Who: "ann@host", PID: 7, Operation: "apply"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.Lock(t.Context(), resources.LockInfo{Stack: stack, Who: "bob@host"}, 0)
+	var locked *resources.LockedError
+	if !errors.As(err, &locked) || locked.Holder.Who != "ann@host" || locked.Holder.ID != l.ID() || locked.Holder.PID != 7 {
+		t.Errorf("%v", err)
+	}
+	if err := e.Unlock(t.Context(), stack, "other"); !errors.Is(err, ErrNoLock) {
+		t.Errorf("a wrong ID: %v", err)
+	}
+	if err := e.Unlock(t.Context(), stack, l.ID()); err != nil {
+		t.Error(err)
+	}
+	if err := l.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLockOfADeadHolderExpires leaves a lock without signs of life.
+func TestLockOfADeadHolderExpires(t *testing.T) {
+	e := lockEngine(t)
+	stack := lockStack(t, e)
+	dead := resources.LockInfo{ID: "dead", Stack: stack, Who: "gone@host"}
+	if _, err := e.createLockVolume(t.Context(), lockName(stack), dead, nil); err != nil {
+		t.Fatal(err)
+	}
+	started := time.Now()
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() {
+			l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack}, 2*lockExpiry)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := l.Release(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("had after %s", time.Since(started).Round(time.Second))
+}
+
+// TestLockIsMissed removes the lock under its holder, as a prune would.
+func TestLockIsMissed(t *testing.T) {
+	e := lockEngine(t)
+	stack := lockStack(t, e)
+	l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.api.VolumeRemove(t.Context(), lockName(stack), false); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-l.Lost():
+	case <-time.After(4 * lockBeat):
+		t.Error("the holder did not notice")
+	}
+	if err := l.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,291 @@
+//go:build e2e
+
+package bench
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/client"
+
+	"github.com/LerianStudio/midaz-infra/e2e/rig"
+)
+
+var (
+	binary  string // midaz
+	compose string // "" when there is none
+	engine  *client.Client
+	tiny    string // image
+	skip    string // why nothing can be measured
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "midaz-bench-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if engine, err = rig.Dial(ctx); err != nil {
+		skip = fmt.Sprintf("no Docker Engine answers: %v", err)
+		return m.Run()
+	}
+	if tiny, err = rig.Tiny(ctx, engine); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	if binary, err = rig.Binary(ctx, dir); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	find := exec.CommandContext(ctx, filepath.Join(rig.Root(), "e2e", "bench", "compose.sh"))
+	find.Stderr = os.Stderr
+	if out, err := find.Output(); err == nil {
+		compose = strings.TrimSpace(string(out))
+	} else {
+		fmt.Fprintln(os.Stderr, "bench: without Compose:", err)
+	}
+	code := m.Run()
+	printTable(ctx)
+	return code
+}
+
+// healthy are services that are ready 300 ms after their start, each waiting for
+// the one before.
+func healthy(n int) string {
+	var out strings.Builder
+	for i := 1; i <= n; i++ {
+		fmt.Fprintf(&out, "  s%d:\n    image: %s\n    command: [serve, -healthy-after, 300ms]\n", i, tiny)
+		fmt.Fprint(&out, "    healthcheck: { test: [CMD, /tiny, probe, \"http://127.0.0.1:8080/health\"], interval: 5s }\n")
+		if i > 1 {
+			fmt.Fprintf(&out, "    depends_on: { s%d: { condition: service_healthy } }\n", i-1)
+		}
+	}
+	return out.String()
+}
+
+// plain are services that wait for nothing. gate is written at each of them.
+func plain(n int, gate string) string {
+	var out strings.Builder
+	for i := 1; i <= n; i++ {
+		fmt.Fprintf(&out, "  s%02d:\n    image: %s\n    command: [serve]\n", i, tiny)
+		if gate != "" {
+			fmt.Fprintf(&out, "    gate: %s\n", gate)
+		}
+	}
+	return out.String()
+}
+
+// pair is one project that both tools run, under names of its own.
+type pair struct {
+	b    *testing.B
+	dir  string
+	name string
+}
+
+func newPair(b *testing.B, forMidaz, forCompose string) *pair {
+	b.Helper()
+	if skip != "" {
+		b.Skip(skip)
+	}
+	var random [3]byte
+	_, _ = rand.Read(random[:])
+	p := &pair{b: b, dir: b.TempDir(), name: "bench-" + hex.EncodeToString(random[:])}
+	for name, text := range map[string]string{
+		"midaz.infra.yaml": "version: \"1\"\nstack: " + p.name + "-m\nservices:\n" + forMidaz,
+		"compose.yaml":     "name: " + p.name + "-c\nservices:\n" + forCompose,
+	} {
+		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		defer cancel()
+		for _, label := range []string{"midaz.stack=" + p.name + "-m", "com.docker.compose.project=" + p.name + "-c"} {
+			if err := rig.Sweep(ctx, engine, label); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	return p
+}
+
+func (p *pair) midaz(args ...string) time.Duration { return p.time(binary, args...) }
+
+func (p *pair) compose(args ...string) time.Duration {
+	if compose == "" {
+		return 0
+	}
+	return p.time(compose, append([]string{"--progress", "plain"}, args...)...)
+}
+
+func (p *pair) time(program string, args ...string) time.Duration {
+	p.b.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Dir = p.dir
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	began := time.Now()
+	err := cmd.Run()
+	took := time.Since(began)
+	if err != nil {
+		p.b.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out.String())
+	}
+	return took
+}
+
+// running fails unless this many containers of each tool run.
+func (p *pair) running(n int) {
+	p.b.Helper()
+	labels := []string{"midaz.stack=" + p.name + "-m"}
+	if compose != "" {
+		labels = append(labels, "com.docker.compose.project="+p.name+"-c")
+	}
+	for _, label := range labels {
+		left, err := rig.Left(p.b.Context(), engine, label)
+		if err != nil {
+			p.b.Fatal(err)
+		}
+		left = slices.DeleteFunc(left, func(x string) bool { return !strings.HasPrefix(x, "container ") })
+		if len(left) != n {
+			p.b.Fatalf("%s: %d containers, want %d: %v", label, len(left), n, left)
+		}
+	}
+}
+
+// Five services in a chain, each healthy 300 ms after its start, with a health
+// interval of five seconds.
+func BenchmarkChain(b *testing.B) {
+	p := newPair(b, healthy(5), healthy(5))
+	up := row{what: "chain of 5, healthy after 300 ms, interval 5 s: up", aim: 0.15}
+	for b.Loop() {
+		up.midaz = append(up.midaz, p.midaz("apply", "-auto-approve"))
+		p.midaz("down", "-auto-approve")
+		up.compose = append(up.compose, p.compose("up", "-d", "--wait"))
+		p.compose("down")
+	}
+	report(b, up)
+}
+
+// Fifty services that nothing waits for: made, looked at again with nothing to
+// do, removed. Compose returns when all are started; the gate asks the same of
+// midaz, whose default is to see each of them run for a second.
+func BenchmarkFifty(b *testing.B) {
+	fifty(b, "", plain(50, "{ stable_for: 1ms }"), 1.0)
+}
+
+// The same with the default gate, which Compose has nothing like.
+func BenchmarkFiftyDefaultGate(b *testing.B) {
+	fifty(b, ", default gate (1 s)", plain(50, ""), 0)
+}
+
+func fifty(b *testing.B, suffix, forMidaz string, aim float64) {
+	p := newPair(b, forMidaz, plain(50, ""))
+	up := row{what: "50 services" + suffix + ": up", aim: aim}
+	again := row{what: "50 services" + suffix + ": nothing to do", aim: 0.25}
+	down := row{what: "50 services" + suffix + ": down", aim: 0.9}
+	for b.Loop() {
+		// One after the other, so that neither has the other's containers beside it.
+		up.midaz = append(up.midaz, p.midaz("apply", "-auto-approve"))
+		again.midaz = append(again.midaz, p.midaz("apply", "-auto-approve"))
+		down.midaz = append(down.midaz, p.midaz("down", "-auto-approve"))
+		up.compose = append(up.compose, p.compose("up", "-d"))
+		again.compose = append(again.compose, p.compose("up", "-d"))
+		down.compose = append(down.compose, p.compose("down"))
+	}
+	p.running(0)
+	if aim == 0 {
+		report(b, up)
+		return
+	}
+	report(b, up, again, down)
+}
+
+// row is one line of the table.
+type row struct {
+	what           string
+	midaz, compose []time.Duration
+	aim            float64 // the most that the ratio should be, 0 for none
+}
+
+var table []row
+
+func report(b *testing.B, rows ...row) {
+	for _, r := range rows {
+		short := strings.ReplaceAll(r.what[strings.LastIndex(r.what, ": ")+2:], " ", "-")
+		b.ReportMetric(median(r.midaz).Seconds(), short+"-midaz-s")
+		if m := median(r.compose); m > 0 {
+			b.ReportMetric(m.Seconds(), short+"-compose-s")
+			b.ReportMetric(r.ratio(), short+"-ratio")
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	// The framework may run a benchmark more than once; the last run is the longest.
+	for _, r := range rows {
+		table = append(slices.DeleteFunc(table, func(x row) bool { return x.what == r.what }), r)
+	}
+}
+
+func (r row) ratio() float64 {
+	c := median(r.compose)
+	if c == 0 {
+		return 0
+	}
+	return float64(median(r.midaz)) / float64(c)
+}
+
+func median(d []time.Duration) time.Duration {
+	d = slices.SortedFunc(slices.Values(d), cmp.Compare[time.Duration])
+	if len(d) == 0 {
+		return 0
+	}
+	if len(d)%2 == 0 {
+		return (d[len(d)/2-1] + d[len(d)/2]) / 2
+	}
+	return d[len(d)/2]
+}
+
+func printTable(ctx context.Context) {
+	if len(table) == 0 {
+		return
+	}
+	version, _ := engine.ServerVersion(ctx)
+	with := "no Compose found"
+	if compose != "" {
+		out, _ := exec.CommandContext(ctx, compose, "version", "--short").Output()
+		with = "Compose " + strings.TrimSpace(string(out))
+	}
+	fmt.Printf("\nmidaz and %s on Docker Engine %s, medians in seconds\n\n", with, version.Version)
+	fmt.Printf("| %-58s | %4s | %7s | %7s | %5s | %5s | %-6s |\n", "what", "runs", "midaz", "Compose", "ratio", "aim", "")
+	fmt.Printf("|%s|%s:|%s:|%s:|%s:|%s:|%s|\n", strings.Repeat("-", 60), strings.Repeat("-", 5), strings.Repeat("-", 8), strings.Repeat("-", 8), strings.Repeat("-", 6), strings.Repeat("-", 6), strings.Repeat("-", 8))
+	for _, r := range table {
+		ratio, theirs, aim, verdict := "", "", "", ""
+		if m := median(r.compose); m > 0 {
+			theirs, ratio = fmt.Sprintf("%.2f", m.Seconds()), fmt.Sprintf("%.2f", r.ratio())
+		}
+		if r.aim > 0 {
+			aim = fmt.Sprintf("%.2f", r.aim)
+			if ratio != "" {
+				verdict = map[bool]string{true: "met", false: "missed"}[r.ratio() <= r.aim]
+			}
+		}
+		fmt.Printf("| %-58s | %4d | %7.2f | %7s | %5s | %5s | %-6s |\n", r.what, len(r.midaz), median(r.midaz).Seconds(), theirs, ratio, aim, verdict)
+	}
+	fmt.Println("\nSame services, same engine, in turns. The 50 services have gate: { stable_for: 1ms } for midaz\nunless said otherwise: like Compose, it then returns when all are started.")
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/schema"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// call is one command being run.
+type call struct {
+	ctx   context.Context
+	sys   system
+	in    *interrupt
+	verb  string
+	flags *cli.Context
+	args  []string
+
+	spec     *specs.Spec
+	declared *resources.Declared
+	problems specs.Problems // those that stand
+	silenced specs.Problems
+}
+
+// runCommand finds the command and runs it.
+func runCommand(ctx context.Context, args []string, sys system, in *interrupt) (err error) {
+	defer bug(&err)
+	all := commands()
+	line, err := parseArgs(args, all, sys.lookupEnv)
+	if err != nil {
+		return err
+	}
+	if line.help {
+		_, err := io.WriteString(sys.stdout, helpText(all, line.verb, inkFor(sys.stdout, sys, false)))
+		return err
+	}
+	app := &cli.App{
+		Name: "midaz", HideHelp: true, HideVersion: true, HideHelpCommand: true, DisableSliceFlagSeparator: true,
+		Writer: sys.stdout, ErrWriter: sys.stderr,
+		ExitErrHandler: func(*cli.Context, error) {}, // the status is decided by exitStatus alone
+	}
+	for _, d := range all {
+		d.HideHelp = true
+		d.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
+			return usageError{verb: d.Name, msg: err.Error()}
+		}
+		app.Commands = append(app.Commands, d)
+	}
+	app.Metadata = map[string]any{"call": &call{ctx: ctx, sys: sys, in: in, verb: line.verb}}
+	return app.RunContext(ctx, line.cliArgs())
+}
+
+// action makes a function of a call a command's action. most is how many
+// arguments it takes; negative is any number.
+func action(most int, do func(c *call) error) cli.ActionFunc {
+	return func(flags *cli.Context) error {
+		c := flags.App.Metadata["call"].(*call)
+		c.flags, c.args = flags, flags.Args().Slice()
+		if most >= 0 && len(c.args) > most {
+			hint := ""
+			if most == 0 && c.verb != "version" {
+				hint = "the spec is given with -f, resources with -target"
+			}
+			return c.usage(fmt.Sprintf("unexpected argument %q", c.args[most]), hint)
+		}
+		if d := c.deadline(); d > 0 {
+			ctx, cancel := context.WithTimeout(c.ctx, d)
+			defer cancel()
+			c.ctx = ctx
+		}
+		return do(c)
+	}
+}
+
+// out and err are the colours of the two streams.
+func (c *call) out() ink { return inkFor(c.sys.stdout, c.sys, c.flags.Bool("no-color")) }
+func (c *call) err() ink { return inkFor(c.sys.stderr, c.sys, c.flags.Bool("no-color")) }
+
+// print writes data; tell writes what is not data.
+func (c *call) print(text string) { _, _ = io.WriteString(c.sys.stdout, text) }
+func (c *call) tell(text string)  { _, _ = io.WriteString(c.sys.stderr, text) }
+
+// load reads the spec and decodes everything in it. It finds all problems and
+// prints none; the spec may be used only when problems has no error.
+func (c *call) load() {
+	kinds := c.sys.world.kinds()
+	spec, problems := specs.Load(c.specOptions())
+	declared, more := engine.Resolve(spec, kinds)
+	problems = append(problems, schema.Top(spec, kinds)...)
+	problems = append(problems, more...)
+	if !spec.Root.IsAbsent() {
+		problems = schema.Merge(spec.Root, problems, schema.Check(schema.Assemble(kinds), spec.Root))
+	}
+	c.spec, c.declared = spec, declared
+	c.problems, c.silenced = spec.Silence(problems.Sorted())
+}
+
+// need loads the spec, prints its problems, and fails when one is an error.
+// With quiet problems are left to the caller to print in another form.
+func (c *call) need(quiet bool) error {
+	c.load()
+	if !quiet && len(c.problems) > 0 {
+		c.tell(problemText(c.spec, c.problems, c.err()))
+	}
+	if n := c.problems.Errors(); n > 0 {
+		if !quiet {
+			c.tell("\n" + verdictText(c.problems) + "\n")
+		}
+		return shown(errInvalid)
+	}
+	return nil
+}
+
+func (c *call) access() access {
+	return access{declared: c.declared, lookupEnv: c.sys.lookupEnv}
+}
+
+// wantsJSON reports whether standard output carries JSON.
+func (c *call) wantsJSON() bool { return c.flags.Bool("json") }
+
+// emit writes a document where -json and -json-into want it.
+func (c *call) emit(doc any) error {
+	if path := c.flags.String("json-into"); path != "" {
+		if err := writeFile(c.path(path), jsonText(doc)); err != nil {
+			return fmt.Errorf("write JSON: %w", err)
+		}
+	}
+	if c.wantsJSON() {
+		return writeJSON(c.sys.stdout, doc)
+	}
+	return nil
+}
+
+// path resolves a file name given on the command line as -chdir asks.
+func (c *call) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(c.flags.String("chdir"), name)
+}
+
+// writeFile puts a file in place as a whole: readers see the old text or the
+// new one.
+func writeFile(path, text string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	if _, err := io.WriteString(f, text); err != nil {
+		_ = f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// envFile is what env adds to a file of values.
+type envFile struct {
+	path    string
+	exists  bool
+	added   []string // names
+	kept    []string
+	needed  []specs.Variable // no value can be made up for these
+	text    string           // what is written behind the old text
+	hadText string
+}
+
+// writeEnv writes .env from the variables of the spec. Problems of the spec do
+// not matter here, as long as its variables can be read: most often it is not
+// valid just because .env is missing.
+func writeEnv(c *call) error {
+	spec, problems := specs.Load(c.specOptions())
+	if spec.Partial || len(spec.Variables) == 0 && problems.Errors() > 0 {
+		c.tell(problemText(spec, problems, c.err()))
+		return shown(errInvalid)
+	}
+	path := filepath.Join(spec.Dir, ".env")
+	if given := c.flags.String("out"); given != "" {
+		path = c.path(given)
+	} else if files := c.flags.StringSlice("env-file"); len(files) > 0 {
+		path = c.path(files[len(files)-1])
+	}
+	e, err := newEnvFile(path, spec.Variables)
+	if err != nil {
+		return err
+	}
+	if !c.flags.Bool("dry-run") {
+		if err := e.write(); err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	c.tell(envText(e, c.flags.Bool("dry-run"), c.err()))
+	return nil
+}
+
+var envName = regexp.MustCompile(`(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*[=:]`)
+
+// newEnvFile works out what is missing in the file.
+func newEnvFile(path string, variables []specs.Variable) (*envFile, error) {
+	e := &envFile{path: path}
+	old, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		e.exists, e.hadText = true, string(old)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	has := map[string]bool{}
+	for _, m := range envName.FindAllStringSubmatch(e.hadText, -1) {
+		has[m[1]] = true
+	}
+	var b strings.Builder
+	for _, v := range variables {
+		if has[v.Name] {
+			e.kept = append(e.kept, v.Name)
+			continue
+		}
+		value, ok, err := envValue(v)
+		if err != nil {
+			return nil, err
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		if v.Description != "" {
+			b.WriteString("# " + clean(v.Description) + "\n")
+		}
+		if !ok {
+			e.needed = append(e.needed, v)
+			fmt.Fprintf(&b, "# %s=\n", v.Name)
+			continue
+		}
+		fmt.Fprintf(&b, "%s=%s\n", v.Name, envQuote(value))
+		e.added = append(e.added, v.Name)
+	}
+	e.text = b.String()
+	return e, nil
+}
+
+// envValue is the value of a variable in a new file: its default, or random
+// letters and digits for a sensitive text. Nothing can be made up for others.
+func envValue(v specs.Variable) (value string, ok bool, err error) {
+	switch {
+	case v.HasDefault:
+		return v.Default, true, nil
+	case !v.Sensitive || v.Type != "string" && v.Type != "" || len(v.Enum) > 0:
+		return "", false, nil
+	}
+	for range 100 {
+		if value, err = randomText(32); err != nil {
+			return "", false, err
+		}
+		if v.Pattern == "" {
+			return value, true, nil
+		}
+		if fits, err := regexp.MatchString(v.Pattern, value); err == nil && fits {
+			return value, true, nil
+		}
+	}
+	return "", false, nil
+}
+
+// randomText returns n letters and digits, which need no quoting anywhere: not
+// in a shell, a URL or a connection string. 32 of them hold 190 bits.
+func randomText(n int) (string, error) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	out := make([]byte, n)
+	for i := range out {
+		k, err := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet))))
+		if err != nil {
+			return "", fmt.Errorf("random value: %w", err)
+		}
+		out[i] = alphabet[k.Int64()]
+	}
+	return string(out), nil
+}
+
+var envPlain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,^-]*$`)
+
+// envQuote writes a value so that reading the file gives it back.
+func envQuote(value string) string {
+	switch {
+	case envPlain.MatchString(value):
+		return value
+	case !strings.Contains(value, "'"):
+		return "'" + value + "'"
+	}
+	r := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
+	return `"` + r.Replace(value) + `"`
+}
+
+// write adds the text. A new file is readable by its owner only and is never
+// put in the place of one that has appeared meanwhile; an old one keeps every
+// byte it had.
+func (e *envFile) write() error {
+	if e.text == "" {
+		return nil
+	}
+	if !e.exists {
+		f, err := os.OpenFile(e.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		return writeAll(f, e.text)
+	}
+	f, err := os.OpenFile(e.path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	gap := "\n"
+	if e.hadText != "" && !strings.HasSuffix(e.hadText, "\n") {
+		gap = "\n\n"
+	} else if e.hadText == "" {
+		gap = ""
+	}
+	return writeAll(f, gap+e.text)
+}
+
+// writeAll writes and closes; the error of either is told.
+func writeAll(f *os.File, text string) error {
+	_, err := f.WriteString(text)
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// info describes what the stack runs on.
+func info(c *call) error {
+	if err := c.need(c.wantsJSON()); err != nil {
+		return c.failed(err)
+	}
+	s, err := c.sys.world.read(c.ctx, c.access())
+	if err != nil {
+		return c.failed(err)
+	}
+	defer s.close()
+	parts, err := s.look.about(c.ctx)
+	if err != nil {
+		return c.failed(err)
+	}
+	containers, err := s.look.containers(c.ctx, c.declared.Stack)
+	if err != nil {
+		return c.failed(err)
+	}
+	parts = append([]aboutPart{c.stackPart()}, parts...)
+	parts = append(parts, endpointsPart(containers), c.secretsPart())
+	if err := c.emit(infoJSON(parts)); err != nil {
+		return err
+	}
+	if !c.wantsJSON() {
+		c.print(infoText(parts, c.out()))
+	}
+	return nil
+}
+
+func (c *call) stackPart() aboutPart {
+	p := aboutPart{title: "Stack", rows: [][2]string{{"name", c.declared.Stack}, {"spec", strings.Join(c.specOptions().Files, ", ")}}}
+	if len(c.spec.Profiles) > 0 {
+		p.rows = append(p.rows, [2]string{"profiles", strings.Join(c.spec.Profiles, ", ")})
+	}
+	counts := map[string]int{}
+	var kinds []string
+	for _, r := range c.declared.Resources {
+		if r.Dormant {
+			continue
+		}
+		if counts[r.Addr.Kind]++; counts[r.Addr.Kind] == 1 {
+			kinds = append(kinds, r.Addr.Kind)
+		}
+	}
+	slices.Sort(kinds)
+	var text []string
+	for _, k := range kinds {
+		text = append(text, count(counts[k], k))
+	}
+	p.rows = append(p.rows, [2]string{"resources", strings.Join(text, ", ")})
+	return p
+}
+
+// endpointsPart lists the published ports of what runs, as the engine shows
+// them.
+func endpointsPart(containers []containerLook) aboutPart {
+	p := aboutPart{title: "Endpoints"}
+	for _, l := range containers {
+		for _, port := range l.Ports {
+			if host, _, ok := strings.Cut(port, "->"); ok {
+				p.rows = append(p.rows, [2]string{l.Addr.Name, host + " (" + port + ")"})
+			}
+		}
+	}
+	return p
+}
+
+// secretsPart says where the values of sensitive variables come from, never
+// what they are.
+func (c *call) secretsPart() aboutPart {
+	p := aboutPart{title: "Passwords come from"}
+	for _, v := range c.spec.Variables {
+		if !v.Sensitive {
+			continue
+		}
+		from := v.From
+		if from == "" {
+			from = "nowhere: unset"
+		}
+		if v.Description != "" {
+			from += fmt.Sprintf(" (%s)", v.Description)
+		}
+		p.rows = append(p.rows, [2]string{v.Name, from})
+	}
+	return p
+}
+
+// withoutPassword returns an address that can be shown.
+func withoutPassword(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil {
+		return address
+	}
+	return u.Redacted()
+}

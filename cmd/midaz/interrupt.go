@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+)
+
+// interrupt turns signals into what the commands understand. A command that
+// only reads ends at the first one. While an apply drains, the first one lets
+// the steps in flight finish and only the second cancels them.
+type interrupt struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	stop   func()
+	sys    system
+
+	mu       sync.Mutex
+	first    os.Signal
+	draining bool
+	drain    chan struct{}
+	drained  bool
+}
+
+func newInterrupt(ctx context.Context, sys system) *interrupt {
+	in := &interrupt{sys: sys, drain: make(chan struct{})}
+	in.ctx, in.cancel = context.WithCancel(ctx)
+	in.stop = func() {}
+	if sys.signals == nil {
+		return in
+	}
+	signals, stop := sys.signals()
+	in.stop = stop
+	go func() {
+		for {
+			select {
+			case sig := <-signals:
+				in.take(sig)
+			case <-in.ctx.Done():
+				return
+			}
+		}
+	}()
+	return in
+}
+
+func (in *interrupt) close() {
+	in.stop()
+	in.cancel()
+}
+
+func (in *interrupt) take(sig os.Signal) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.first == nil {
+		in.first = sig
+	}
+	if in.draining && !in.drained {
+		in.drained = true
+		close(in.drain)
+		fmt.Fprintln(in.sys.stderr, drainNotice)
+		return
+	}
+	in.cancel()
+}
+
+// whileDraining runs do in such a way that the first signal only closes the channel
+// handed to it.
+func (in *interrupt) whileDraining(do func(drain <-chan struct{})) {
+	in.mu.Lock()
+	in.draining = true
+	in.mu.Unlock()
+	do(in.drain)
+	in.mu.Lock()
+	in.draining = false
+	in.mu.Unlock()
+}
+
+// ended returns the first signal that came, nil if none did.
+func (in *interrupt) ended() os.Signal {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.first
+}

@@ -1,0 +1,359 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// Versions of the JSON formats. A reader ignores minor versions it does not
+// know and rejects major ones.
+const (
+	planFormat     = "1.0"
+	driftFormat    = "1.0"
+	validateFormat = "1.0"
+	streamFormat   = "1.0"
+)
+
+// jsonPlan is a plan in the names of OpenTofu's JSON, so that rules and viewers
+// written for those work. What is ours stands under "midaz".
+type jsonPlan struct {
+	FormatVersion   string         `json:"format_version"`
+	MidazVersion    string         `json:"midaz_version"`
+	Stack           string         `json:"stack"`
+	Applyable       bool           `json:"applyable"`
+	Complete        bool           `json:"complete"`
+	Errored         bool           `json:"errored"`
+	ResourceChanges []jsonResource `json:"resource_changes"`
+	ResourceDrift   []jsonResource `json:"resource_drift"`
+	Summary         jsonCounts     `json:"summary"`
+	Refusals        []jsonRefusal  `json:"refusals"`
+	Diagnostics     []jsonProblem  `json:"diagnostics"`
+}
+
+type jsonCounts struct {
+	Add    int `json:"add"`
+	Change int `json:"change"`
+	Remove int `json:"remove"`
+}
+
+type jsonResource struct {
+	Address      string     `json:"address"`
+	Mode         string     `json:"mode"`
+	Type         string     `json:"type"`
+	Name         string     `json:"name"`
+	Change       jsonChange `json:"change"`
+	ActionReason string     `json:"action_reason,omitempty"`
+	Midaz        jsonOurs   `json:"midaz"`
+}
+
+type jsonChange struct {
+	Actions         []string `json:"actions"`
+	Before          any      `json:"before"`
+	After           any      `json:"after"`
+	AfterUnknown    any      `json:"after_unknown"`
+	BeforeSensitive any      `json:"before_sensitive"`
+	AfterSensitive  any      `json:"after_sensitive"`
+	ReplacePaths    [][]any  `json:"replace_paths,omitempty"`
+}
+
+// jsonOurs is what OpenTofu's format has no place for.
+type jsonOurs struct {
+	Reason      string      `json:"reason,omitempty"`
+	Replacement string      `json:"replacement,omitempty"`
+	Source      *jsonSource `json:"source,omitempty"`
+	Fields      []jsonField `json:"fields,omitempty"`
+	Unchanged   int         `json:"unchanged,omitempty"`
+	DependsOn   []string    `json:"depends_on,omitempty"`
+	Impact      []jsonPart  `json:"impact,omitempty"`
+	Gate        *jsonGate   `json:"gate,omitempty"`
+	Adopted     string      `json:"adopted_from,omitempty"`
+	Unknown     string      `json:"unknown,omitempty"`
+	Notes       []string    `json:"notes,omitempty"`
+}
+
+type jsonSource struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
+}
+
+type jsonField struct {
+	Path      string      `json:"path"`
+	Before    any         `json:"before"`
+	After     any         `json:"after"`
+	Sensitive bool        `json:"sensitive,omitempty"`
+	Cost      string      `json:"cost"`
+	Drift     bool        `json:"drift"`
+	Pending   bool        `json:"pending"`
+	Remark    string      `json:"remark,omitempty"`
+	Source    *jsonSource `json:"source,omitempty"`
+}
+
+type jsonPart struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+type jsonGate struct {
+	Text    string  `json:"text"`
+	Timeout float64 `json:"timeout_seconds,omitempty"`
+}
+
+type jsonRefusal struct {
+	Address string      `json:"address,omitempty"`
+	Code    string      `json:"code"`
+	Message string      `json:"message"`
+	Hint    string      `json:"hint,omitempty"`
+	Source  *jsonSource `json:"source,omitempty"`
+}
+
+// planJSON turns a plan into its JSON form. Changes stand in the order of their
+// addresses, as readers of such files expect.
+func planJSON(plan *engine.Plan, problems specs.Problems) jsonPlan {
+	n := plan.Counts()
+	out := jsonPlan{
+		FormatVersion: planFormat, MidazVersion: version, Stack: plan.Stack,
+		Applyable: len(plan.Refusals) == 0 && !plan.IsEmpty(), Complete: plan.Unknown == 0,
+		Summary:         jsonCounts{n.Add, n.Change, n.Destroy},
+		ResourceChanges: []jsonResource{}, ResourceDrift: []jsonResource{}, Refusals: refusalsJSON(plan),
+		Diagnostics: problemsJSON(problems),
+	}
+	changes := slices.Clone(plan.Changes)
+	slices.SortFunc(changes, func(a, b *engine.Change) int { return a.Addr.Compare(b.Addr) })
+	for _, c := range changes {
+		out.ResourceChanges = append(out.ResourceChanges, changeJSON(plan, c))
+		if drift, ok := driftOf(c); ok {
+			out.ResourceDrift = append(out.ResourceDrift, changeJSON(plan, drift))
+		}
+	}
+	return out
+}
+
+func refusalsJSON(plan *engine.Plan) []jsonRefusal {
+	out := []jsonRefusal{}
+	for _, r := range plan.Refusals {
+		j := jsonRefusal{Code: r.Code, Message: r.Msg, Hint: r.Hint, Source: sourceJSON(r.Pos)}
+		if !r.Addr.IsZero() {
+			j.Address = r.Addr.String()
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+func sourceJSON(pos specs.Pos) *jsonSource {
+	if pos.IsZero() {
+		return nil
+	}
+	return &jsonSource{pos.File, pos.Line, pos.Col}
+}
+
+// actionsJSON are OpenTofu's words for an action.
+func actionsJSON(c *engine.Change) []string {
+	switch c.Action {
+	case resources.Create, resources.Ensure:
+		return []string{"create"}
+	case resources.Update:
+		return []string{"update"}
+	case resources.Delete:
+		return []string{"delete"}
+	case resources.Replace:
+		if c.Mode == resources.SwapBack {
+			return []string{"create", "delete"}
+		}
+		return []string{"delete", "create"}
+	default:
+		return []string{"no-op"}
+	}
+}
+
+func changeJSON(plan *engine.Plan, c *engine.Change) jsonResource {
+	j := jsonResource{
+		Address: c.Addr.String(), Mode: "managed", Type: c.Addr.Kind, Name: c.Addr.Name,
+		ActionReason: c.Code,
+		Change:       jsonChange{Actions: actionsJSON(c), AfterUnknown: false, BeforeSensitive: false, AfterSensitive: false},
+		Midaz: jsonOurs{Reason: c.Reason, Source: sourceJSON(c.Pos()), Unchanged: c.Unchanged,
+			DependsOn: dependsOn(c)},
+	}
+	if c.Want != nil && c.Want.External {
+		j.Mode = "data"
+	}
+	if c.Want != nil && c.Action != resources.Delete {
+		j.Change.After, j.Change.AfterSensitive = valuesJSON(c.Want.Config)
+	}
+	if c.Have != nil {
+		switch c.Have.Presence {
+		case resources.Present:
+			j.Change.Before, j.Change.BeforeSensitive = valuesJSON(observedFields(plan, c))
+		case resources.Unknown:
+			j.Midaz.Unknown = c.Have.Why
+		}
+		j.Midaz.Notes = c.Have.Notes
+	}
+	for _, d := range c.Delta {
+		if d.Cost == resources.Remake && c.Action == resources.Replace {
+			j.Change.ReplacePaths = append(j.Change.ReplacePaths, pathJSON(d.Path))
+		}
+		j.Midaz.Fields = append(j.Midaz.Fields, fieldJSON(d))
+	}
+	for _, h := range c.Hazards {
+		j.Midaz.Impact = append(j.Midaz.Impact, jsonPart{h.Code, h.Msg})
+	}
+	if c.Gate != nil {
+		j.Midaz.Gate = &jsonGate{c.Gate.Text, c.Gate.Timeout.Seconds()}
+	}
+	if c.Action == resources.Replace {
+		j.Midaz.Replacement = replacementText(c.Mode)
+	}
+	if c.Adopted && c.Have != nil {
+		j.Midaz.Adopted = c.Have.Owner
+	}
+	return j
+}
+
+// dependsOn lists what the resource refers to, or for one that is no longer
+// declared what it was seen to refer to.
+func dependsOn(c *engine.Change) []string {
+	var refs []resources.Ref
+	switch {
+	case c.Want != nil:
+		refs = c.Want.Refs
+	case c.Have != nil:
+		refs = c.Have.Refs
+	}
+	var out []string
+	for _, r := range refs {
+		if a := r.To.String(); !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func fieldJSON(d resources.Diff) jsonField {
+	before, _ := valueJSON(d.Before)
+	after, _ := valueJSON(d.After)
+	return jsonField{Path: d.Path, Before: before, After: after, Sensitive: d.Sensitive(), Cost: d.Cost.String(),
+		Drift: d.Drift, Pending: d.Pending, Remark: d.Why, Source: sourceJSON(d.Pos)}
+}
+
+// observedFields returns what was observed of the fields that are declared or
+// were declared when the object was last applied, with a secret in every place
+// where one of these has one, or the kind's table says so.
+func observedFields(plan *engine.Plan, c *engine.Change) resources.Config {
+	out := resources.Config{}
+	var table *resources.Table
+	if plan.Declared() != nil {
+		if k := plan.Declared().Kind(c.Addr.Kind); k != nil {
+			table = k.Table()
+		}
+	}
+	for key, v := range c.Have.Have {
+		var want resources.Value
+		declared := false
+		if c.Want != nil {
+			want, declared = c.Want.Config[key]
+		}
+		if !declared && !c.Have.Applied.Has(key) {
+			continue
+		}
+		v = resources.SealLike(resources.SealLike(v, want), c.Have.Applied.Shape(key))
+		if table != nil {
+			if f, ok := table.Field(key); ok && f.Secret {
+				v = resources.SealAll(v)
+			}
+		}
+		out[key] = v
+	}
+	return out
+}
+
+// valuesJSON returns the fields for JSON, and in the same shape true where a
+// value is sensitive, or false when none is.
+func valuesJSON(c resources.Config) (any, any) {
+	if c == nil {
+		return nil, false
+	}
+	return valueJSON(map[string]any(c))
+}
+
+func valueJSON(v resources.Value) (any, any) {
+	switch v := v.(type) {
+	case resources.Secret:
+		return resources.Masked, true
+	case []any:
+		out, marks, sensitive := make([]any, len(v)), make([]any, len(v)), false
+		for i, e := range v {
+			out[i], marks[i] = valueJSON(e)
+			sensitive = sensitive || marks[i] != false
+		}
+		if !sensitive {
+			return out, false
+		}
+		return out, marks
+	case map[string]any:
+		out, marks := make(map[string]any, len(v)), map[string]any{}
+		for k, e := range v {
+			value, mark := valueJSON(e)
+			out[k] = value
+			if mark != false {
+				marks[k] = mark
+			}
+		}
+		if len(marks) == 0 {
+			return out, false
+		}
+		return out, marks
+	default:
+		return v, false
+	}
+}
+
+var pathPart = regexp.MustCompile(`\["((?:[^"\\]|\\.)*)"\]|\[([0-9]+)\]|([^.\[]+)`)
+
+// pathJSON takes a path for people apart into keys and numbers.
+func pathJSON(path string) []any {
+	var out []any
+	for _, m := range pathPart.FindAllStringSubmatch(path, -1) {
+		switch {
+		case m[2] != "":
+			n, _ := strconv.Atoi(m[2])
+			out = append(out, n)
+		case m[3] != "":
+			out = append(out, m[3])
+		default:
+			key, err := strconv.Unquote(`"` + m[1] + `"`)
+			if err != nil {
+				key = m[1]
+			}
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+// writeJSON writes one document, indented.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// jsonText returns one document, for files.
+func jsonText(v any) string {
+	var b strings.Builder
+	if err := writeJSON(&b, v); err != nil {
+		return "null\n"
+	}
+	return b.String()
+}

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// stream writes what an apply does as one JSON object a line, in the names of
+// OpenTofu's stream.
+type stream struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	w       io.Writer
+	flights map[engine.Step]*beatOf
+	stop    chan struct{}
+	stopped sync.WaitGroup
+}
+
+// beatOf is a step that runs, for its regular sign of life.
+type beatOf struct {
+	hook  jsonHook
+	since time.Time
+	said  time.Time
+	note  string
+}
+
+// jsonLine is one line of the stream. The fields with "@" come first in every
+// line, then the type, then what belongs to the type.
+type jsonLine struct {
+	Level      string       `json:"@level"`
+	Message    string       `json:"@message"`
+	Module     string       `json:"@module"`
+	Timestamp  string       `json:"@timestamp"`
+	Type       string       `json:"type"`
+	Midaz      string       `json:"midaz,omitempty"`
+	UI         string       `json:"ui,omitempty"`
+	Stack      string       `json:"stack,omitempty"`
+	Change     *jsonPlanned `json:"change,omitempty"`
+	Changes    *jsonSummary `json:"changes,omitempty"`
+	Hook       *jsonHook    `json:"hook,omitempty"`
+	Diagnostic *jsonProblem `json:"diagnostic,omitempty"`
+}
+
+type jsonPlanned struct {
+	Resource jsonWhat    `json:"resource"`
+	Action   string      `json:"action"`
+	Reason   string      `json:"reason,omitempty"`
+	Source   *jsonSource `json:"source,omitempty"`
+}
+
+type jsonSummary struct {
+	Add       int    `json:"add"`
+	Change    int    `json:"change"`
+	Import    int    `json:"import"`
+	Remove    int    `json:"remove"`
+	Failed    int    `json:"failed,omitempty"`
+	Skipped   int    `json:"skipped,omitempty"`
+	Operation string `json:"operation"`
+}
+
+type jsonWhat struct {
+	Addr         string `json:"addr"`
+	Resource     string `json:"resource"`
+	ResourceType string `json:"resource_type"`
+	ResourceName string `json:"resource_name"`
+}
+
+type jsonHook struct {
+	Resource   jsonWhat     `json:"resource"`
+	Action     string       `json:"action"`
+	Step       string       `json:"step"`
+	Elapsed    *float64     `json:"elapsed_seconds,omitempty"`
+	Note       string       `json:"note,omitempty"`
+	Error      string       `json:"error,omitempty"`
+	Gate       *jsonFailure `json:"gate,omitempty"`
+	RolledBack bool         `json:"rolled_back,omitempty"`
+	Because    string       `json:"skipped_because,omitempty"`
+	Source     *jsonSource  `json:"source,omitempty"`
+}
+
+// jsonFailure is a gate that did not pass.
+type jsonFailure struct {
+	Cause    string   `json:"cause"`
+	TimedOut bool     `json:"timed_out"`
+	Probe    string   `json:"probe,omitempty"`
+	ExitCode *int     `json:"exit_code,omitempty"`
+	OOM      bool     `json:"oom_killed,omitempty"`
+	Restarts int      `json:"restarts,omitempty"`
+	Logs     []string `json:"logs,omitempty"`
+	Next     string   `json:"next,omitempty"`
+}
+
+// newStream begins a stream with its version line.
+func newStream(w io.Writer, now func() time.Time) *stream {
+	s := &stream{w: w, now: now, flights: map[engine.Step]*beatOf{}, stop: make(chan struct{})}
+	s.say("info", "midaz "+version, jsonLine{Type: "version", Midaz: version, UI: streamFormat})
+	s.stopped.Go(func() {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				s.beat()
+			case <-s.stop:
+				return
+			}
+		}
+	})
+	return s
+}
+
+func (s *stream) close() {
+	close(s.stop)
+	s.stopped.Wait()
+}
+
+// say writes a line. A line that cannot be written is lost: the apply goes on.
+func (s *stream) say(level, message string, line jsonLine) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.write(level, message, line)
+}
+
+func (s *stream) write(level, message string, line jsonLine) {
+	line.Level, line.Message, line.Module = level, message, "midaz"
+	line.Timestamp = s.now().UTC().Format("2006-01-02T15:04:05.000000Z07:00")
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if enc.Encode(line) == nil {
+		_, _ = s.w.Write(b.Bytes())
+	}
+}
+
+func whatJSON(a resources.Addr) jsonWhat {
+	return jsonWhat{Addr: a.String(), Resource: a.String(), ResourceType: a.Kind, ResourceName: a.Name}
+}
+
+// actionWord is the action in the words of the stream, which differ from those
+// of the plan.
+func actionWord(a resources.Action) string {
+	switch a {
+	case resources.NoOp:
+		return "noop"
+	case resources.Ensure:
+		return "create"
+	default:
+		return string(a)
+	}
+}
+
+// planned tells the changes and their number.
+func (s *stream) planned(plan *engine.Plan) {
+	for _, c := range plan.Changes {
+		if c.IsNoOp() {
+			continue
+		}
+		s.say("info", headline(c), jsonLine{Type: "planned_change", Change: &jsonPlanned{
+			Resource: whatJSON(c.Addr), Action: actionWord(c.Action), Reason: c.Code, Source: sourceJSON(c.Pos())}})
+	}
+	n := plan.Counts()
+	s.say("info", fmt.Sprintf("Plan: %d to add, %d to change, %d to destroy.", n.Add, n.Change, n.Destroy),
+		jsonLine{Type: "change_summary", Stack: plan.Stack, Changes: &jsonSummary{Add: n.Add, Change: n.Change, Remove: n.Destroy, Operation: "plan"}})
+}
+
+// problems tells what is wrong with the spec.
+func (s *stream) problems(problems specs.Problems) {
+	for _, p := range problemsJSON(problems) {
+		level := "error"
+		if p.Severity == string(specs.Warning) {
+			level = "warn"
+		}
+		s.say(level, p.Severity+": "+p.Summary, jsonLine{Type: "diagnostic", Diagnostic: &p})
+	}
+}
+
+// failure tells an error that ends the run.
+func (s *stream) failure(err error) {
+	for _, p := range errorJSON(err) {
+		s.say("error", "error: "+p.Summary, jsonLine{Type: "diagnostic", Diagnostic: &p})
+	}
+}
+
+// refusals tells why the plan is not applied.
+func (s *stream) refusals(plan *engine.Plan) {
+	for _, r := range plan.Refusals {
+		p := jsonProblem{Severity: string(specs.Error), Summary: r.Msg, Detail: r.Hint, Code: r.Code, Range: rangeJSON(r.Pos)}
+		if !r.Addr.IsZero() {
+			p.Address = r.Addr.String()
+		}
+		s.say("error", "refused: "+r.Msg, jsonLine{Type: "diagnostic", Diagnostic: &p})
+	}
+}
+
+// ended tells what was really done.
+func (s *stream) ended(r *engine.Report) {
+	operation, message := "apply", completeText(r.Counts, r.Plan.Destroy, false)
+	if r.Plan.Destroy {
+		operation = "destroy"
+	}
+	failed, skipped := len(r.Failed()), len(r.Skipped())
+	level := "info"
+	if failed+skipped > 0 {
+		level, message = "error", incompleteText(r, false)
+	}
+	s.say(level, message, jsonLine{Type: "change_summary", Stack: r.Plan.Stack, Changes: &jsonSummary{
+		Add: r.Counts.Add, Change: r.Counts.Change, Remove: r.Counts.Destroy, Failed: failed, Skipped: skipped, Operation: operation}})
+}
+
+// take is progress.
+func (s *stream) take(e engine.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hook := jsonHook{Resource: whatJSON(e.Step.Addr), Action: "noop", Step: string(e.Step.Verb)}
+	if e.Change != nil {
+		hook.Action = actionWord(e.Change.Action)
+		hook.Source = sourceJSON(e.Change.Pos())
+	}
+	elapsed := e.Elapsed.Seconds()
+	a := addrText(e.Step.Addr)
+	switch e.Kind {
+	case engine.StepStarted:
+		s.flights[e.Step] = &beatOf{hook: hook, since: e.At, said: e.At}
+		s.write("info", a+": "+doing(e.Step, e.Change)+"...", jsonLine{Type: "apply_start", Hook: &hook})
+	case engine.StepNoted:
+		if b := s.flights[e.Step]; b != nil {
+			b.note = e.Note
+		}
+	case engine.StepDone:
+		delete(s.flights, e.Step)
+		hook.Elapsed = &elapsed
+		s.write("info", endText(e, false), jsonLine{Type: "apply_complete", Hook: &hook})
+	case engine.StepFailed:
+		delete(s.flights, e.Step)
+		hook.Elapsed = &elapsed
+		s.failed(e, hook)
+	case engine.StepRolledBack:
+		hook.RolledBack, hook.Note = true, e.Note
+		s.write("warn", endText(e, false), jsonLine{Type: "apply_progress", Hook: &hook})
+	case engine.StepSkipped:
+		if e.Because.IsZero() || e.Because == e.Step.Addr {
+			return
+		}
+		hook.Because = e.Because.String()
+		s.write("warn", fmt.Sprintf("%s: skipped because %s failed", a, addrText(e.Because)), jsonLine{Type: "apply_errored", Hook: &hook})
+	}
+}
+
+func (s *stream) failed(e engine.Event, hook jsonHook) {
+	cause := e.Err
+	var pos specs.Pos
+	var step *engine.StepError
+	if errors.As(e.Err, &step) {
+		cause, pos = step.Err, step.Pos
+	}
+	hook.Error = cause.Error()
+	var gate *resources.GateError
+	if errors.As(cause, &gate) {
+		hook.Gate = &jsonFailure{gate.Cause, gate.TimedOut, gate.Probe, gate.ExitCode, gate.OOM, gate.Restarts, gate.Logs, gate.Next}
+	}
+	s.write("error", endText(e, false), jsonLine{Type: "apply_errored", Hook: &hook})
+	s.write("error", "error: "+cause.Error(), jsonLine{Type: "diagnostic", Diagnostic: &jsonProblem{
+		Severity: string(specs.Error), Summary: cause.Error(), Detail: hintOf(cause), Address: e.Step.Addr.String(), Range: rangeJSON(pos)}})
+}
+
+// beat writes a sign of life for each step that has run for long.
+func (s *stream) beat() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for step, b := range s.flights {
+		if now.Sub(b.said) < beat {
+			continue
+		}
+		b.said = b.said.Add(beat)
+		elapsed := now.Sub(b.since).Truncate(time.Second).Seconds()
+		hook := b.hook
+		hook.Elapsed, hook.Note = &elapsed, b.note
+		message := fmt.Sprintf("%s: still %s [%s elapsed]", addrText(step.Addr), doing(step, nil), elapsedText(now.Sub(b.since).Truncate(time.Second)))
+		s.write("info", message, jsonLine{Type: "apply_progress", Hook: &hook})
+	}
+}

@@ -1,0 +1,150 @@
+// Command midaz runs the infrastructure that one file describes.
+//
+// This package connects the others and speaks to people: it reads flags, opens
+// the engine and the broker, and turns plans, events and problems into text or
+// JSON. It decides nothing about resources. What it prints is made in the
+// files named print_*.go and json_*.go and nowhere else.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], system{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		lookupEnv: os.LookupEnv,
+		signals:   notify,
+		now:       time.Now,
+		world:     realWorld(),
+	}))
+}
+
+// system is what one run has of the process around it. Tests put their own in
+// place of each part; nothing else of this package reaches for the process.
+type system struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	lookupEnv      func(string) (string, bool)
+	// signals returns a channel of SIGINT and SIGTERM and a function that ends it.
+	signals func() (<-chan os.Signal, func())
+	now     func() time.Time
+	world   world
+}
+
+// env returns a variable of the environment, "" when it is not set.
+func (s system) env(name string) string {
+	v, _ := s.lookupEnv(name)
+	return v
+}
+
+func notify() (<-chan os.Signal, func()) {
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	return c, func() { signal.Stop(c) }
+}
+
+// run is the program: it runs one command line and returns the exit status. It
+// never ends the process.
+func run(ctx context.Context, args []string, sys system) int {
+	in := newInterrupt(ctx, sys)
+	defer in.close()
+	err := runCommand(in.ctx, args, sys, in)
+	if sig := in.ended(); sig != nil && (errors.Is(err, context.Canceled) || errors.Is(err, engine.ErrInterrupted)) {
+		err = stoppedError{sig: sig, cause: err}
+	}
+	if err != nil {
+		printError(sys, err)
+	}
+	return exitStatus(err)
+}
+
+var (
+	// errInvalid: the spec has errors, and they were printed.
+	errInvalid = errors.New("the spec is not valid")
+	// errChanges: plan -detailed-exitcode found something to do.
+	errChanges = errors.New("there are changes")
+	// errDrifted: drift found drift.
+	errDrifted = errors.New("there is drift")
+	// errPartly: an operation of the apply failed.
+	errPartly = errors.New("applied in part")
+	// errGate: a gate of the apply failed or timed out.
+	errGate = errors.New("a gate did not pass")
+)
+
+// usageError is a command line that cannot be understood.
+type usageError struct {
+	verb string // "" when it is not known either
+	msg  string
+	hint string
+}
+
+func (e usageError) Error() string { return e.msg }
+
+// stoppedError is a run that a signal ended.
+type stoppedError struct {
+	sig   os.Signal
+	cause error
+}
+
+func (e stoppedError) Error() string { return "interrupted" }
+func (e stoppedError) Unwrap() error { return e.cause }
+
+// shownError is an error whose text the user has already seen.
+type shownError struct{ error }
+
+func (e shownError) Unwrap() error { return e.error }
+
+// shown marks an error as printed.
+func shown(err error) error {
+	if err == nil {
+		return nil
+	}
+	return shownError{err}
+}
+
+// exitStatus is the only place that knows the numbers of the contract.
+func exitStatus(err error) int {
+	var usage usageError
+	var stopped stoppedError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		return 64
+	case errors.As(err, &stopped):
+		if stopped.sig == syscall.SIGTERM {
+			return 143
+		}
+		return 130
+	case errors.Is(err, errChanges), errors.Is(err, errDrifted):
+		return 2
+	case errors.Is(err, errPartly):
+		return 3
+	case errors.Is(err, errGate):
+		return 4
+	case errors.Is(err, engine.ErrStale):
+		return 6
+	case errors.Is(err, engine.ErrRefused):
+		return 7
+	default:
+		return 1
+	}
+}
+
+// bug turns a panic into an error that says what it is. A panic on any input
+// is a fault of the program, and a stack trace is no message for its user.
+func bug(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%v; this is a bug in midaz: please report the command and the spec", r)
+	}
+}

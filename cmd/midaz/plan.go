@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// plan shows what apply would do.
+func plan(c *call) error {
+	options, err := c.planOptions()
+	if err != nil {
+		return err
+	}
+	p, err := c.readPlan(options, false)
+	if err != nil {
+		return c.failed(err)
+	}
+	if err := c.emit(planJSON(p, c.problems)); err != nil {
+		return err
+	}
+	if !c.wantsJSON() {
+		c.print(planText(p, c.out()))
+	}
+	switch {
+	case len(p.Refusals) > 0:
+		return shown(engine.ErrRefused)
+	case c.flags.Bool("detailed-exitcode") && !p.IsEmpty():
+		return shown(errChanges)
+	}
+	return nil
+}
+
+// showDrift shows what was changed outside.
+func showDrift(c *call) error {
+	options := engine.Options{Targets: c.flags.StringSlice("target"), Excludes: c.flags.StringSlice("exclude"),
+		// Dangers and emptiness are questions of an apply.
+		Allow: []string{resources.DataLoss}, AllowEmpty: true}
+	p, err := c.readPlan(options, true)
+	if err != nil {
+		return c.failed(err)
+	}
+	d := findDrift(p)
+	if err := c.emit(driftJSON(d, c.problems)); err != nil {
+		return err
+	}
+	if !c.wantsJSON() {
+		c.print(driftText(d, c.out()))
+	}
+	if len(d.changed) > 0 {
+		return shown(errDrifted)
+	}
+	return nil
+}
+
+// readPlan loads the spec, looks at the world through clients that cannot
+// write, and plans.
+func (c *call) readPlan(options engine.Options, deep bool) (*engine.Plan, error) {
+	if err := c.need(c.wantsJSON()); err != nil {
+		return nil, err
+	}
+	s, err := c.sys.world.read(c.ctx, c.access())
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	return observeAndPlan(c.ctx, s, c.declared, options, deep)
+}
+
+func observeAndPlan(ctx context.Context, s *sight, declared *resources.Declared, options engine.Options, deep bool) (*engine.Plan, error) {
+	seen, err := engine.Observe(ctx, s.readers, declared, resources.Scope{Stack: declared.Stack, Owned: true, Deep: deep})
+	if err != nil {
+		return nil, err
+	}
+	return engine.MakePlan(declared, seen, options), nil
+}
+
+// jsonErrored stands in place of a document that could not be made.
+type jsonErrored struct {
+	FormatVersion string        `json:"format_version"`
+	MidazVersion  string        `json:"midaz_version"`
+	Errored       bool          `json:"errored"`
+	Diagnostics   []jsonProblem `json:"diagnostics"`
+}
+
+// failed tells an error in JSON when JSON was asked for, so that a reader of
+// standard output always finds a document there.
+func (c *call) failed(err error) error {
+	if !c.wantsJSON() && c.flags.String("json-into") == "" {
+		return err
+	}
+	doc := jsonErrored{FormatVersion: planFormat, MidazVersion: version, Errored: true, Diagnostics: problemsJSON(c.problems)}
+	if c.problems.Errors() == 0 {
+		doc.Diagnostics = append(doc.Diagnostics, errorJSON(err)...)
+	}
+	if werr := c.emit(doc); werr != nil {
+		return fmt.Errorf("%w (and %w)", err, werr)
+	}
+	return err
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+const drainNotice = "\nInterrupted: what is in flight is being finished, nothing new is started. Interrupt again to stop at once."
+
+// printError writes an error that ends the program, unless it was shown
+// before.
+func printError(sys system, err error) {
+	var was shownError
+	if errors.As(err, &was) {
+		return
+	}
+	i := inkFor(sys.stderr, sys, false)
+	fmt.Fprint(sys.stderr, errorText(err, i))
+}
+
+// errorText returns an error for people: each cause on a line, and what to do
+// below it.
+func errorText(err error, i ink) string {
+	var usage usageError
+	var stopped stoppedError
+	var b strings.Builder
+	label := i.in(red, "error") + ": "
+	switch {
+	case errors.As(err, &usage):
+		b.WriteString(label + clean(usage.msg) + "\n")
+		if usage.hint != "" {
+			b.WriteString("  " + i.in(cyan, clean(usage.hint)) + "\n")
+		}
+		if usage.verb == "" {
+			b.WriteString("  `midaz help` lists the commands\n")
+		} else {
+			fmt.Fprintf(&b, "  `midaz help %s` lists its flags\n", clean(usage.verb))
+		}
+	case errors.As(err, &stopped):
+		b.WriteString(i.in(red, "interrupted") + "\n")
+	case errors.Is(err, context.DeadlineExceeded):
+		b.WriteString(label + "the time given with --timeout is over\n")
+	default:
+		for _, e := range causes(err) {
+			lines := cleanLines(e.Error())
+			b.WriteString(label + strings.Join(lines, "\n  ") + "\n")
+			if hint := hintOf(e); hint != "" {
+				b.WriteString("  " + i.in(cyan, clean(hint)) + "\n")
+			}
+		}
+	}
+	return b.String()
+}
+
+// causes takes a list of errors apart.
+func causes(err error) []error {
+	var many *multierror.Error
+	if errors.As(err, &many) {
+		var out []error
+		for _, e := range many.Errors {
+			out = append(out, causes(e)...)
+		}
+		return out
+	}
+	return []error{err}
+}
+
+// hintOf returns what the error knows to do next, "" when it does not.
+func hintOf(err error) string {
+	var d *resources.Diagnosis
+	if errors.As(err, &d) {
+		return d.Hint
+	}
+	return ""
+}

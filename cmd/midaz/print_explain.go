@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+func explainListText(rules []*specs.Rule, kinds []resources.Kind, i ink) string {
+	var b strings.Builder
+	b.WriteString(i.in(bold, "Codes") + "\n")
+	for _, r := range rules {
+		fmt.Fprintf(&b, "  %s  %s  %s\n", r.Code, pad(string(r.Severity), 7), r.Title)
+	}
+	b.WriteString("\n" + i.in(bold, "Kinds") + "\n")
+	for _, k := range kinds {
+		t := k.Table()
+		if t.Section == "" {
+			continue
+		}
+		fmt.Fprintf(&b, "  %s  %s\n", pad(t.Kind, 16), firstSentence(t.Doc))
+	}
+	b.WriteString("\n`midaz explain CODE`, `midaz explain KIND` and `midaz explain KIND.FIELD` tell more.\n")
+	return b.String()
+}
+
+// firstSentence cuts text at its first full stop.
+func firstSentence(text string) string {
+	if i := strings.Index(text, ". "); i >= 0 {
+		return text[:i+1]
+	}
+	return text
+}
+
+func ruleText(r *specs.Rule, i ink) string {
+	return fmt.Sprintf("%s (%s): %s\n\n%s\n", i.in(bold, r.Code), r.Severity, r.Title, strings.TrimSpace(r.Explain))
+}
+
+// tableHelp describes a kind with one line a field.
+func tableHelp(t *resources.Table, i ink) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", i.in(bold, t.Kind), t.Doc)
+	if t.Section != "" {
+		fmt.Fprintf(&b, "\nWritten under %s.\n", strings.NewReplacer("/*", "/NAME", "/-", " (a list)").Replace(t.Section))
+	}
+	b.WriteString("\n" + i.in(bold, "Fields") + "\n")
+	width := 0
+	for i := range t.Fields {
+		width = max(width, len(t.Fields[i].Key))
+	}
+	for n := range t.Fields {
+		f := &t.Fields[n]
+		for k, part := range wrap(firstSentence(f.Doc), 100-width) {
+			key := f.Key
+			if k > 0 {
+				key = ""
+			}
+			fmt.Fprintf(&b, "  %s  %s\n", pad(key, width), part)
+		}
+	}
+	return b.String()
+}
+
+func fieldText(t *resources.Table, f *resources.Field, i ink) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n\n", i.in(bold, t.Kind+"."+f.Key), f.Doc)
+	line := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "  %s %s\n", pad(name+":", 10), text)
+		}
+	}
+	line("example", f.Example)
+	if f.Default != nil {
+		line("default", resources.Show(f.Default))
+	} else if f.Open {
+		line("default", "the engine chooses")
+	}
+	switch {
+	case f.Required:
+		line("needed", "always")
+	}
+	line("since", f.Since)
+	line("change", costText(f))
+	if f.Secret {
+		line("secret", "never shown; write a sensitive variable here")
+	}
+	if f.Unseen {
+		line("note", "the engine does not show it: a change outside is not seen")
+	}
+	if text, err := json.MarshalIndent(f.Type.Schema(), "  ", "  "); err == nil {
+		fmt.Fprintf(&b, "\n  %s\n", text)
+	}
+	return b.String()
+}
+
+// costText says what a change of the field costs.
+func costText(f *resources.Field) string {
+	switch f.Cost {
+	case resources.Free:
+		return "changes nothing on the engine"
+	case resources.InPlace:
+		return "in place"
+	case resources.Reconnect:
+		return "in place; the network is connected anew"
+	default:
+		return "replaces the resource"
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// helpText returns the page of a command, or the list of all for "".
+func helpText(all []*cli.Command, verb string, i ink) string {
+	for _, c := range all {
+		if c.Name == verb {
+			return commandHelp(c, i)
+		}
+	}
+	return listHelp(all, i)
+}
+
+func listHelp(all []*cli.Command, i ink) string {
+	var b strings.Builder
+	b.WriteString("midaz runs the infrastructure that one file describes: Docker networks, volumes, images, services and jobs,\n" +
+		"and the topology of a RabbitMQ broker. The file is " + defaultSpec + " unless -f names another.\n\n")
+	b.WriteString(i.in(bold, "Usage:") + " midaz COMMAND [FLAGS] [ARGUMENTS]\n")
+	for _, group := range []string{groupMain, groupLook, groupWrite, groupTool} {
+		fmt.Fprintf(&b, "\n%s\n", i.in(bold, group+":"))
+		for _, c := range all {
+			if c.Category == group && !c.Hidden {
+				fmt.Fprintf(&b, "  %s  %s\n", pad(c.Name, 10), c.Usage)
+			}
+		}
+	}
+	b.WriteString("\n\"midaz help COMMAND\" shows a command's flags and examples. Flags take one dash or two and stand anywhere.\n" +
+		"Defaults for flags can stand in MIDAZ_CLI_ARGS and MIDAZ_CLI_ARGS_command.\n" +
+		"DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and NO_COLOR are honoured.\n")
+	return b.String()
+}
+
+func commandHelp(c *cli.Command, i ink) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "midaz %s: %s\n\n", c.Name, c.Usage)
+	usage := "midaz " + c.Name + " [FLAGS]"
+	if c.ArgsUsage != "" {
+		usage += " " + c.ArgsUsage
+	}
+	fmt.Fprintf(&b, "%s %s\n\n", i.in(bold, "Usage:"), usage)
+	text, examples, _ := strings.Cut(c.Description, "Examples:\n")
+	b.WriteString(strings.TrimSpace(text) + "\n")
+	if examples != "" {
+		fmt.Fprintf(&b, "\n%s\n%s\n", i.in(bold, "Examples:"), strings.TrimRight(examples, "\n"))
+	}
+	type line struct{ names, usage string }
+	var lines []line
+	width := 0
+	for _, f := range c.Flags {
+		if v, ok := f.(cli.VisibleFlag); ok && !v.IsVisible() {
+			continue
+		}
+		l := line{flagNames(f), flagUsage(f)}
+		width = max(width, len(l.names))
+		lines = append(lines, l)
+	}
+	fmt.Fprintf(&b, "\n%s\n", i.in(bold, "Flags:"))
+	for _, l := range lines {
+		for n, part := range wrap(l.usage, 110-width) {
+			if n > 0 {
+				l.names = ""
+			}
+			fmt.Fprintf(&b, "  %s  %s\n", pad(l.names, width), part)
+		}
+	}
+	return b.String()
+}
+
+// flagNames returns the names of a flag with its value: "-f, --file FILE".
+func flagNames(f cli.Flag) string {
+	var names []string
+	for _, n := range f.Names() {
+		dashes := "--"
+		if len(n) == 1 {
+			dashes = "-"
+		}
+		names = append(names, dashes+n)
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return min(len(a), 3) - min(len(b), 3) })
+	text := strings.Join(names, ", ")
+	if d, ok := f.(cli.DocGenerationFlag); ok && d.TakesValue() {
+		text += " " + placeholder(d)
+	}
+	return text
+}
+
+// placeholder is what stands in backquotes in the usage, as urfave/cli has it, else VALUE.
+func placeholder(d cli.DocGenerationFlag) string {
+	if _, rest, ok := strings.Cut(d.GetUsage(), "`"); ok {
+		if name, _, ok := strings.Cut(rest, "`"); ok {
+			return name
+		}
+	}
+	return "VALUE"
+}
+
+func flagUsage(f cli.Flag) string {
+	d, ok := f.(cli.DocGenerationFlag)
+	if !ok {
+		return ""
+	}
+	return strings.ReplaceAll(d.GetUsage(), "`", "")
+}
+
+// wrap breaks text into lines of at most width columns, at spaces.
+func wrap(text string, width int) []string {
+	var out []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			out = append(out, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(out, line)
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// cell is one field of a table.
+type cell struct{ text, style string }
+
+// tableText sets rows in columns under a heading, each as wide as needed.
+func tableText(head []string, rows [][]cell, i ink) string {
+	widths := make([]int, len(head))
+	for n, h := range head {
+		widths[n] = len(h)
+		for _, r := range rows {
+			widths[n] = max(widths[n], utf8.RuneCountInString(r[n].text))
+		}
+	}
+	var b strings.Builder
+	line := func(text func(n int) (string, string)) {
+		var l strings.Builder
+		for n := range head {
+			plain, style := text(n)
+			l.WriteString(i.in(style, plain))
+			if n < len(head)-1 {
+				l.WriteString(strings.Repeat(" ", widths[n]-utf8.RuneCountInString(plain)+2))
+			}
+		}
+		b.WriteString(strings.TrimRight(l.String(), " ") + "\n")
+	}
+	line(func(n int) (string, string) { return head[n], bold })
+	for _, r := range rows {
+		line(func(n int) (string, string) { return r[n].text, r[n].style })
+	}
+	return b.String()
+}
+
+func psText(looks []serviceLook, now time.Time, i ink) string {
+	if len(looks) == 0 {
+		return "No services.\n"
+	}
+	var rows [][]cell
+	for _, l := range looks {
+		state, age := l.State, ""
+		if state == "" {
+			state = "absent"
+		}
+		if from := l.Started; !from.IsZero() {
+			age = ageText(now.Sub(from))
+		}
+		health := l.Health
+		if health == "" && l.State != "" {
+			health = "-"
+		}
+		mark := l.mark()
+		rows = append(rows, []cell{
+			{clean(l.Addr.String()), ""}, {clean(state), stateStyle(state)}, {clean(health), stateStyle(health)},
+			{age, ""}, {clean(strings.Join(l.Ports, ", ")), ""}, {clean(l.Image), dim}, {mark, yellow},
+		})
+	}
+	return tableText([]string{"RESOURCE", "STATE", "HEALTH", "AGE", "PORTS", "IMAGE", "SPEC"}, rows, i)
+}
+
+func stateStyle(state string) string {
+	switch {
+	case state == "running", state == "healthy", state == "completed", state == "exited (0)":
+		return green
+	case state == "starting", state == "created", state == "absent", state == "-":
+		return yellow
+	case state == "":
+		return ""
+	default:
+		return red
+	}
+}
+
+// jsonPs is the answer of ps.
+type jsonPs struct {
+	FormatVersion string        `json:"format_version"`
+	Stack         string        `json:"stack"`
+	Services      []jsonService `json:"services"`
+}
+
+type jsonService struct {
+	Address   string      `json:"address"`
+	Container string      `json:"container,omitempty"`
+	ID        string      `json:"id,omitempty"`
+	Image     string      `json:"image,omitempty"`
+	State     string      `json:"state"`
+	Health    string      `json:"health,omitempty"`
+	Ports     []string    `json:"ports"`
+	Created   string      `json:"created,omitempty"`
+	Started   string      `json:"started,omitempty"`
+	Restarts  int         `json:"restarts"`
+	Spec      string      `json:"spec"`
+	Source    *jsonSource `json:"source,omitempty"`
+}
+
+func psJSON(stack string, looks []serviceLook) jsonPs {
+	out := jsonPs{FormatVersion: "1.0", Stack: stack, Services: []jsonService{}}
+	for _, l := range looks {
+		j := jsonService{Address: l.Addr.String(), Container: l.Name, ID: l.ID, Image: l.Image, State: l.State, Health: l.Health,
+			Ports: append([]string{}, l.Ports...), Created: stamp(l.Created), Started: stamp(l.Started), Restarts: l.Restarts, Spec: l.mark()}
+		if j.State == "" {
+			j.State = "absent"
+		}
+		if j.Spec == "" {
+			j.Spec = "in sync"
+		}
+		if l.Change != nil {
+			j.Source = sourceJSON(l.Change.Pos())
+		}
+		out.Services = append(out.Services, j)
+	}
+	return out
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// infoText sets headings and their rows.
+func infoText(parts []aboutPart, i ink) string {
+	var b strings.Builder
+	for n, p := range parts {
+		if n > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(i.in(bold, clean(p.title)) + "\n")
+		width := 0
+		for _, r := range p.rows {
+			width = max(width, utf8.RuneCountInString(r[0]))
+		}
+		for _, r := range p.rows {
+			b.WriteString(strings.TrimRight(fmt.Sprintf("  %s  %s", pad(clean(r[0]), width), clean(r[1])), " ") + "\n")
+		}
+		if len(p.rows) == 0 {
+			b.WriteString("  none\n")
+		}
+	}
+	return b.String()
+}
+
+func infoJSON(parts []aboutPart) map[string]any {
+	out := map[string]any{"format_version": "1.0"}
+	for _, p := range parts {
+		rows := map[string]any{}
+		for _, r := range p.rows {
+			rows[r[0]] = r[1]
+		}
+		out[strings.ToLower(strings.ReplaceAll(p.title, " ", "_"))] = rows
+	}
+	return out
+}

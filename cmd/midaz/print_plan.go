@@ -1,0 +1,428 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// Texts that other tools look for, letter by letter.
+const (
+	textNoChanges = "No changes. Your infrastructure matches the configuration."
+	textNothing   = "No changes. Nothing of this stack is there."
+)
+
+// planPrinter writes a plan for people. The same plan gives the same bytes,
+// whatever the width of the terminal.
+type planPrinter struct {
+	strings.Builder
+	ink  ink
+	plan *engine.Plan
+}
+
+// planText returns the whole plan: what happens to each resource, what is
+// dangerous about it once more, the summary line, and what refuses it.
+func planText(plan *engine.Plan, i ink) string {
+	p := &planPrinter{ink: i, plan: plan}
+	if plan.IsEmpty() {
+		p.empty()
+		p.refusals()
+		return p.String()
+	}
+	for _, c := range plan.Changes {
+		if !c.IsNoOp() {
+			p.change(c)
+		}
+	}
+	p.unknown()
+	p.danger()
+	n := plan.Counts()
+	fmt.Fprintf(p, "%s %d to add, %d to change, %d to destroy.\n", p.ink.in(bold, "Plan:"), n.Add, n.Change, n.Destroy)
+	p.refusals()
+	return p.String()
+}
+
+func (p *planPrinter) empty() {
+	if p.plan.Destroy {
+		p.WriteString(textNothing + "\n")
+		return
+	}
+	p.WriteString(p.ink.in(green, "No changes.") + strings.TrimPrefix(textNoChanges, "No changes.") + "\n")
+}
+
+// headline is what happens to a resource, as other tools say it.
+func headline(c *engine.Change) string {
+	a := addrText(c.Addr)
+	switch c.Action {
+	case resources.Create, resources.Ensure:
+		return a + " will be created"
+	case resources.Update:
+		return a + " will be updated in-place"
+	case resources.Replace:
+		return a + " must be replaced"
+	case resources.Delete:
+		return a + " will be destroyed"
+	default:
+		return a + " is unchanged"
+	}
+}
+
+func addrText(a resources.Addr) string { return clean(a.String()) }
+
+func (p *planPrinter) change(c *engine.Change) {
+	head := "# " + headline(c)
+	fmt.Fprintf(p, "  %s%s\n", p.ink.in(bold, head), p.place(c.Pos()))
+	for _, remark := range p.remarks(c) {
+		fmt.Fprintf(p, "  %s\n", p.ink.in(dim, "# "+remark))
+	}
+	fmt.Fprintf(p, "%s %s\n", p.ink.symbol(c), addrText(c.Addr))
+	switch c.Action {
+	case resources.Create, resources.Ensure:
+		p.created(c)
+	case resources.Update, resources.Replace:
+		p.delta(c)
+	}
+	if c.Unchanged > 0 && c.Action != resources.Create && c.Action != resources.Ensure && c.Action != resources.Delete {
+		p.remark(fmt.Sprintf("(%s hidden)", count(c.Unchanged, "unchanged field")))
+	}
+	if c.Gate != nil && c.Action != resources.Delete {
+		p.remark("gate: " + gateText(c.Gate))
+	}
+	for _, h := range c.Hazards {
+		fmt.Fprintf(p, "      %s\n", p.ink.in(red, "! "+hazardText(h)))
+	}
+	p.WriteString("\n")
+}
+
+func gateText(g *resources.Gate) string {
+	if g.Timeout == 0 {
+		return clean(g.Text)
+	}
+	return fmt.Sprintf("%s (timeout %s)", clean(g.Text), resources.ShowDuration(g.Timeout))
+}
+
+func hazardText(h resources.Hazard) string { return clean(h.Code + ": " + h.Msg) }
+
+// remarks are the lines under the headline: why, and what stands there now.
+func (p *planPrinter) remarks(c *engine.Change) []string {
+	var out []string
+	if c.Reason != "" && c.Action != resources.Create && c.Action != resources.Ensure && c.Action != resources.Update {
+		out = append(out, clean(c.Reason))
+	}
+	if c.Adopted {
+		from := "nobody"
+		if c.Have != nil && c.Have.Owner != "" {
+			from = clean(c.Have.Owner)
+		} else if c.Have != nil && c.Have.Stack != "" {
+			from = clean(fmt.Sprintf("stack %q", c.Have.Stack))
+		}
+		out = append(out, "adopted from "+from)
+	}
+	if c.Action == resources.Replace {
+		out = append(out, replacementText(c.Mode))
+	}
+	if c.Have != nil {
+		if c.Have.Leftover != "" {
+			out = append(out, "left behind by an earlier run: "+clean(c.Have.Leftover))
+		}
+		for _, n := range c.Have.Notes {
+			out = append(out, clean(n))
+		}
+	}
+	return out
+}
+
+func replacementText(m resources.Replacement) string {
+	switch m {
+	case resources.SwapBack:
+		return "the old one is kept until the new one has passed its gate, and comes back when it does not"
+	case resources.OneStep:
+		return "replaced in one step"
+	default:
+		return "the old one is removed first"
+	}
+}
+
+// row is one line of a change: a field, what happens to it, and where the spec
+// asks for it.
+type row struct {
+	sign   string
+	name   string
+	value  string
+	lines  []textLine // of a text of several lines, under the row
+	remark string
+	pos    specs.Pos
+}
+
+func (p *planPrinter) created(c *engine.Change) {
+	if c.Want == nil {
+		return
+	}
+	var rows []row
+	for _, key := range fieldOrder(p.plan, c.Want) {
+		for _, l := range leaves(key, c.Want.Config[key]) {
+			rows = append(rows, valueRow("+", l))
+		}
+	}
+	p.rows(rows, actionStyle(c.Action))
+}
+
+// fieldOrder returns the declared fields of a resource in the order of its
+// kind's table.
+func fieldOrder(plan *engine.Plan, r *resources.Resource) []string {
+	var keys []string
+	if plan.Declared() != nil {
+		if k := plan.Declared().Kind(r.Addr.Kind); k != nil {
+			for _, f := range k.Table().Fields {
+				if _, ok := r.Config[f.Key]; ok {
+					keys = append(keys, f.Key)
+				}
+			}
+		}
+	}
+	var rest []string
+	for k := range r.Config {
+		if !slices.Contains(keys, k) {
+			rest = append(rest, k)
+		}
+	}
+	slices.Sort(rest)
+	return append(keys, rest...)
+}
+
+func valueRow(sign string, l leaf) row {
+	r := row{sign: sign, name: clean(l.path)}
+	if isLong(l.value) {
+		text := l.value.(string)
+		r.value = count(len(cleanLines(text)), "line")
+		r.lines = newText(sign[0], text)
+		return r
+	}
+	r.value = clean(resources.Show(l.value))
+	return r
+}
+
+func (p *planPrinter) delta(c *engine.Change) {
+	var rows []row
+	for _, d := range c.Delta {
+		rows = append(rows, diffRows(d)...)
+	}
+	p.rows(rows, "")
+}
+
+// diffRows returns the lines of one difference. Only the first carries the
+// remarks, so that each is said once.
+func diffRows(d resources.Diff) []row {
+	var rows []row
+	switch {
+	case d.Before == nil && d.After != nil:
+		for _, l := range leaves(d.Path, d.After) {
+			rows = append(rows, valueRow("+", l))
+		}
+	case d.After == nil && d.Before != nil:
+		for _, l := range leaves(d.Path, d.Before) {
+			rows = append(rows, valueRow("-", l))
+		}
+	default:
+		rows = []row{changedRow(d)}
+	}
+	if len(rows) > 0 {
+		rows[0].remark, rows[0].pos = diffRemark(d), d.Pos
+	}
+	return rows
+}
+
+func changedRow(d resources.Diff) row {
+	r := row{sign: "~", name: clean(d.Path)}
+	before, bok := d.Before.(string)
+	after, aok := d.After.(string)
+	switch {
+	case bok && aok && (isLong(before) || isLong(after)):
+		r.value = fmt.Sprintf("%d -> %s", len(cleanLines(before)), count(len(cleanLines(after)), "line"))
+		r.lines = diffText(before, after)
+	case d.Sensitive():
+		r.value = resources.Masked
+	default:
+		r.value = clean(resources.Show(d.Before) + " -> " + resources.Show(d.After))
+	}
+	return r
+}
+
+// diffRemark says what a person should know of a difference beyond its values.
+func diffRemark(d resources.Diff) string {
+	var out []string
+	switch d.Cost {
+	case resources.Remake:
+		out = append(out, "forces replacement")
+	case resources.Reconnect:
+		out = append(out, "reconnects the network")
+	}
+	switch {
+	case d.Drift && d.Pending:
+		out = append(out, "changed outside and in the spec")
+	case d.Drift:
+		out = append(out, "changed outside")
+	}
+	if d.Why != "" {
+		out = append(out, clean(d.Why))
+	}
+	return strings.Join(out, ", ")
+}
+
+// rows writes lines with the names aligned. style colours every sign, or each
+// sign gets its own colour when it is "".
+func (p *planPrinter) rows(rows []row, style string) {
+	const widest = 48
+	width := 0
+	for _, r := range rows {
+		if n := utf8.RuneCountInString(r.name); n <= widest {
+			width = max(width, n)
+		}
+	}
+	for _, r := range rows {
+		fmt.Fprintf(p, "%s   %s = %s", p.ink.sign(r.sign, signStyle(r.sign, style)), pad(r.name, width), r.value)
+		if r.remark != "" {
+			p.WriteString(" " + p.ink.in(yellow, "# "+r.remark))
+		}
+		p.WriteString(p.place(r.pos) + "\n")
+		for _, l := range r.lines {
+			if l.sign == '#' {
+				p.remark("  " + l.text)
+				continue
+			}
+			sign := string(l.sign)
+			fmt.Fprintf(p, "%s     %s\n", p.ink.sign(sign, signStyle(sign, style)), strings.TrimRight("| "+l.text, " "))
+		}
+	}
+}
+
+func signStyle(sign, style string) string {
+	switch {
+	case style != "":
+		return style
+	case sign == "+":
+		return green
+	case sign == "-":
+		return red
+	case sign == "~":
+		return yellow
+	default:
+		return ""
+	}
+}
+
+// remark writes a line that starts with # under the fields.
+func (p *planPrinter) remark(text string) {
+	indent := len(text) - len(strings.TrimLeft(text, " "))
+	fmt.Fprintf(p, "      %s%s\n", text[:indent], p.ink.in(dim, "# "+text[indent:]))
+}
+
+// place returns a position to stand at the end of a line.
+func (p *planPrinter) place(pos specs.Pos) string {
+	if pos.IsZero() {
+		return ""
+	}
+	return "  " + p.ink.in(dim, clean(pos.String()))
+}
+
+// unknown says once why some changes are not known in full.
+func (p *planPrinter) unknown() {
+	if p.plan.Unknown == 0 {
+		return
+	}
+	why := map[string]bool{}
+	var lines []string
+	for _, c := range p.plan.Changes {
+		if c.Have != nil && c.Have.Presence == resources.Unknown && c.Have.Why != "" && !why[c.Have.Why] {
+			why[c.Have.Why] = true
+			lines = append(lines, clean(c.Have.Why))
+		}
+	}
+	fmt.Fprintf(p, "%s could not be looked at yet. As soon as that is possible each is created, or changed where it differs.\n",
+		capital(count(p.plan.Unknown, "resource")))
+	for _, l := range lines {
+		fmt.Fprintf(p, "  %s\n", p.ink.in(dim, "# "+l))
+	}
+	p.WriteString("\n")
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// danger lists everything that goes away or has a hazard, at the end where it
+// is seen.
+func (p *planPrinter) danger() {
+	var bad []*engine.Change
+	width := 0
+	for _, c := range p.plan.Changes {
+		if c.Action == resources.Delete || c.Action == resources.Replace || len(c.Hazards) > 0 {
+			bad = append(bad, c)
+			width = max(width, utf8.RuneCountInString(addrText(c.Addr)))
+		}
+	}
+	if len(bad) == 0 {
+		return
+	}
+	// Deletes stand last, closest to the question that follows.
+	slices.SortStableFunc(bad, func(a, b *engine.Change) int { return severity(a) - severity(b) })
+	p.WriteString(p.ink.in(bold, "Destroyed, replaced or at risk:") + "\n\n")
+	for _, c := range bad {
+		line := fmt.Sprintf("%s %s", p.ink.symbol(c), pad(addrText(c.Addr), width))
+		var more []string
+		for _, d := range c.Delta {
+			if d.Cost == resources.Remake && c.Action == resources.Replace {
+				more = append(more, "because of "+clean(d.Path))
+				break
+			}
+		}
+		for _, h := range c.Hazards {
+			more = append(more, hazardText(h))
+		}
+		if len(more) > 0 {
+			line += "  " + strings.Join(more, "; ")
+		}
+		p.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	p.WriteString("\n")
+}
+
+func severity(c *engine.Change) int {
+	switch c.Action {
+	case resources.Delete:
+		return 2
+	case resources.Replace:
+		return 1
+	default:
+		return 0
+	}
+}
+
+func (p *planPrinter) refusals() {
+	if len(p.plan.Refusals) == 0 {
+		return
+	}
+	fmt.Fprintf(p, "\n%s\n\n", p.ink.in(bold+";"+red, "Refused: this plan cannot be applied."))
+	for _, r := range p.plan.Refusals {
+		at := ""
+		if !r.Pos.IsZero() {
+			at = clean(r.Pos.String()) + ": "
+		}
+		subject := ""
+		if !r.Addr.IsZero() {
+			subject = addrText(r.Addr) + ": "
+		}
+		fmt.Fprintf(p, "  %s%s%s %s\n", at, subject, clean(r.Msg), p.ink.in(dim, "["+clean(r.Code)+"]"))
+		if r.Hint != "" {
+			fmt.Fprintf(p, "    %s\n", clean(r.Hint))
+		}
+	}
+}

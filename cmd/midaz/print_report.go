@@ -1,0 +1,223 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/engine/graph"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// completeText is the line that tools look for after an apply or a destroy in
+// which everything was done.
+func completeText(n engine.Counts, destroy bool, i ink) string {
+	if destroy {
+		return i.in(bold+";"+green, "Destroy complete!") + fmt.Sprintf(" Resources: %d destroyed.", n.Destroy)
+	}
+	return i.in(bold+";"+green, "Apply complete!") +
+		fmt.Sprintf(" Resources: %d added, %d changed, %d destroyed.", n.Add, n.Change, n.Destroy)
+}
+
+// failureText returns what went wrong, by resource: causes first, then what
+// was skipped because of each.
+func failureText(r *engine.Report, i ink) string {
+	var b strings.Builder
+	for _, f := range r.Failed() {
+		if errors.Is(f.Err, engine.ErrInterrupted) {
+			continue
+		}
+		b.WriteString("\n" + stepErrorText(f, i))
+	}
+	b.WriteString(skippedText(r, i))
+	return b.String()
+}
+
+// stepErrorText tells of one failed step.
+func stepErrorText(f engine.StepResult, i ink) string {
+	var b strings.Builder
+	cause := f.Err
+	var pos specs.Pos
+	var step *engine.StepError
+	if errors.As(f.Err, &step) {
+		cause, pos = step.Err, step.Pos
+	}
+	at := ""
+	if !pos.IsZero() {
+		at = clean(pos.String()) + ": "
+	}
+	lines := cleanLines(stepCause(cause))
+	fmt.Fprintf(&b, "%s: %s%s: %s: %s\n", i.in(red, "error"), at, i.in(bold, addrText(f.Step.Addr)), failedVerb(f.Step.Verb), lines[0])
+	for _, l := range lines[1:] {
+		b.WriteString("  " + l + "\n")
+	}
+	var gate *resources.GateError
+	if errors.As(cause, &gate) {
+		b.WriteString(gateErrorText(gate, i))
+	}
+	if f.RolledBack {
+		b.WriteString("  the old one is back in its place\n")
+	}
+	if hint := hintOf(cause); hint != "" {
+		b.WriteString("  " + i.in(cyan, clean(hint)) + "\n")
+	}
+	return b.String()
+}
+
+// stepCause is the text of the cause without the address, which is said
+// already.
+func stepCause(err error) string {
+	var gate *resources.GateError
+	if errors.As(err, &gate) && err == error(gate) {
+		return gate.Cause
+	}
+	return err.Error()
+}
+
+func failedVerb(v engine.Verb) string {
+	switch v {
+	case engine.VerbAwait:
+		return "its gate did not pass"
+	case engine.VerbSwap, engine.VerbReplace:
+		return "cannot be replaced"
+	case engine.VerbCommit:
+		return "the old one cannot be removed"
+	case engine.VerbDelete:
+		return "cannot be destroyed"
+	case engine.VerbUpdate:
+		return "cannot be updated"
+	default:
+		return "cannot be created"
+	}
+}
+
+// gateErrorText returns what a person needs to see of a gate that failed.
+func gateErrorText(g *resources.GateError, i ink) string {
+	var b strings.Builder
+	line := func(name, text string) {
+		lines := cleanLines(text)
+		fmt.Fprintf(&b, "  %s %s\n", pad(name+":", 10), lines[0])
+		for _, l := range lines[1:] {
+			fmt.Fprintf(&b, "  %s %s\n", pad("", 10), l)
+		}
+	}
+	if g.Probe != "" {
+		line("probe", g.Probe)
+	}
+	var state []string
+	if g.ExitCode != nil {
+		state = append(state, fmt.Sprintf("exited with code %d", *g.ExitCode))
+	}
+	if g.OOM {
+		state = append(state, "killed for lack of memory")
+	}
+	if g.Restarts > 0 {
+		state = append(state, "restarted "+count(g.Restarts, "time"))
+	}
+	if len(state) > 0 {
+		line("container", strings.Join(state, ", "))
+	}
+	if len(g.Logs) > 0 {
+		line("last logs", "")
+		for _, l := range g.Logs {
+			b.WriteString("    " + i.in(dim, "|") + " " + clean(l) + "\n")
+		}
+	}
+	if g.Next != "" {
+		line("next", g.Next)
+	}
+	return strings.ReplaceAll(b.String(), ": \n", ":\n")
+}
+
+// skippedText lists what was not done, under what it was skipped for.
+func skippedText(r *engine.Report, i ink) string {
+	because := map[resources.Addr][]string{}
+	var order []resources.Addr
+	var interrupted []string
+	for _, s := range r.Skipped() {
+		a := addrText(s.Step.Addr)
+		if s.Because.IsZero() {
+			if !slices.Contains(interrupted, a) {
+				interrupted = append(interrupted, a)
+			}
+			continue
+		}
+		if s.Because == s.Step.Addr {
+			continue // the rest of the failed resource's own steps
+		}
+		if because[s.Because] == nil {
+			order = append(order, s.Because)
+		}
+		if !slices.Contains(because[s.Because], a) {
+			because[s.Because] = append(because[s.Because], a)
+		}
+	}
+	for _, f := range r.Failed() {
+		if a := addrText(f.Step.Addr); errors.Is(f.Err, engine.ErrInterrupted) && !slices.Contains(interrupted, a) {
+			interrupted = append(interrupted, a+" (its gate was not waited for)")
+		}
+	}
+	var b strings.Builder
+	for _, a := range order {
+		fmt.Fprintf(&b, "\n%s\n", i.in(yellow, fmt.Sprintf("skipped because %s failed:", addrText(a))))
+		writeList(&b, because[a])
+	}
+	if len(interrupted) > 0 {
+		fmt.Fprintf(&b, "\n%s\n", i.in(yellow, "not done, because the run was interrupted:"))
+		writeList(&b, interrupted)
+	}
+	return b.String()
+}
+
+func writeList(b *strings.Builder, lines []string) {
+	const most = 40
+	for n, l := range lines {
+		if n == most && len(lines) > most+1 {
+			fmt.Fprintf(b, "  ... and %d more\n", len(lines)-n)
+			return
+		}
+		b.WriteString("  " + l + "\n")
+	}
+}
+
+// incompleteText sums up an apply that did not do everything.
+func incompleteText(r *engine.Report, i ink) string {
+	failed, skipped := 0, map[resources.Addr]bool{}
+	for _, s := range r.Results {
+		switch {
+		case s.State == graph.Failed && !errors.Is(s.Err, engine.ErrInterrupted):
+			failed++
+		case s.State == graph.Skipped && s.Because != s.Step.Addr:
+			skipped[s.Step.Addr] = true
+		}
+	}
+	what := "Apply incomplete."
+	if r.Plan.Destroy {
+		what = "Destroy incomplete."
+	}
+	if r.Interrupted {
+		what = strings.Replace(what, "incomplete", "interrupted", 1)
+	}
+	verb := "midaz apply"
+	if r.Plan.Destroy {
+		verb = "midaz destroy"
+	}
+	return fmt.Sprintf("%s Resources: %d added, %d changed, %d destroyed; %d failed, %d skipped. `%s` again does what is left.",
+		i.in(bold+";"+red, what), r.Counts.Add, r.Counts.Change, r.Counts.Destroy, failed, len(skipped), verb)
+}
+
+// elapsedText returns a duration the way progress shows it: 0.4s, 12s, 2m05s.
+func elapsedText(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	default:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	}
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// serviceLook is one line of ps: a service or job declared, running, or both.
+type serviceLook struct {
+	containerLook
+	// Change is what apply would do to it, nil when nothing is known.
+	Change *engine.Change
+}
+
+// isRunnable reports whether resources of the kind are containers.
+func isRunnable(kind string) bool { return kind == "service" || kind == "job" }
+
+// ps lists services and jobs.
+func ps(c *call) error {
+	if err := c.need(c.wantsJSON()); err != nil {
+		return c.failed(err)
+	}
+	s, err := c.sys.world.read(c.ctx, c.access())
+	if err != nil {
+		return c.failed(err)
+	}
+	defer s.close()
+	looks, err := c.services(s)
+	if err != nil {
+		return c.failed(err)
+	}
+	if looks, err = c.chosen(looks); err != nil {
+		return err
+	}
+	if err := c.emit(psJSON(c.declared.Stack, looks)); err != nil {
+		return err
+	}
+	if !c.wantsJSON() {
+		c.print(psText(looks, c.sys.now(), c.out()))
+	}
+	return nil
+}
+
+// services returns the services and jobs that are declared or have a
+// container, in order of address. Only their own readers are asked.
+func (c *call) services(s *sight) ([]serviceLook, error) {
+	containers, err := s.look.containers(c.ctx, c.declared.Stack)
+	if err != nil {
+		return nil, err
+	}
+	readers := map[string]resources.Reader{}
+	for kind, r := range s.readers {
+		if isRunnable(kind) {
+			readers[kind] = r
+		}
+	}
+	seen, err := engine.Observe(c.ctx, readers, c.declared, resources.Scope{Stack: c.declared.Stack, Owned: true})
+	if err != nil {
+		return nil, err
+	}
+	p := engine.MakePlan(c.declared, seen, engine.Options{Allow: []string{resources.DataLoss}, AllowEmpty: true})
+	var out []serviceLook
+	for _, l := range containers {
+		out = append(out, serviceLook{l, p.Change(l.Addr)})
+	}
+	for _, r := range c.declared.Resources {
+		has := func(l serviceLook) bool { return l.Addr == r.Addr }
+		if isRunnable(r.Addr.Kind) && !r.Dormant && !slices.ContainsFunc(out, has) {
+			out = append(out, serviceLook{containerLook{Addr: r.Addr}, p.Change(r.Addr)})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b serviceLook) int { return a.Addr.Compare(b.Addr) })
+	return out, nil
+}
+
+// chosen keeps what the arguments name: keys of the spec, addresses, or globs
+// of either.
+func (c *call) chosen(looks []serviceLook) ([]serviceLook, error) {
+	if len(c.args) == 0 {
+		return looks, nil
+	}
+	var out []serviceLook
+	for _, l := range looks {
+		if slices.ContainsFunc(c.args, func(a string) bool { return matches(l.Addr, a) }) {
+			out = append(out, l)
+		}
+	}
+	for _, a := range c.args {
+		if !slices.ContainsFunc(out, func(l serviceLook) bool { return matches(l.Addr, a) }) {
+			var names []string
+			for _, l := range looks {
+				names = append(names, l.Addr.Name)
+			}
+			return nil, fmt.Errorf("no service or job is called %q: there are %s", a, listOr(names, "none"))
+		}
+	}
+	return out, nil
+}
+
+func matches(a resources.Addr, pattern string) bool {
+	if a.Name == pattern || a.Match(pattern) {
+		return true
+	}
+	ok, err := path.Match(pattern, a.Name)
+	return err == nil && ok
+}
+
+func listOr(names []string, none string) string {
+	if len(names) == 0 {
+		return none
+	}
+	return strings.Join(names, ", ")
+}
+
+// mark says how a service stands to the spec: "", "drift", "pending", or both.
+func (l serviceLook) mark() string {
+	if l.Change == nil || l.Change.IsNoOp() {
+		return ""
+	}
+	if l.Change.Want == nil {
+		return "not in the spec"
+	}
+	var marks []string
+	if slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Drift }) {
+		marks = append(marks, "drift")
+	}
+	if len(l.Change.Delta) == 0 || slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Pending }) {
+		marks = append(marks, "pending")
+	}
+	return strings.Join(marks, "+")
+}
+
+// ageText is how long something has been: 12s, 5m, 3h, 8d.
+func ageText(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%dd", int(d.Hours()/24))
+	}
+}

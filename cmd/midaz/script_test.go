@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"gopkg.in/yaml.v3"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/fake"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestMain makes the test binary the program as well. "midaz" has a fake world
+// in world.yaml of the current folder; "midaz-real" is the program as it is
+// shipped.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"midaz":      func() { os.Exit(run(context.Background(), os.Args[1:], fakeSystem())) },
+		"midaz-real": main,
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("NO_COLOR", "")
+			e.Setenv("TERM", "xterm")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": statusCommand},
+	})
+}
+
+// statusCommand runs a command and checks its exit status: status 2 midaz plan.
+func statusCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status NUMBER COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit interface{ ExitCode() int }
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// fakeSystem is the process with a fake world and a clock that stands still.
+func fakeSystem() system {
+	return system{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, signals: notify,
+		now: func() time.Time { return time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC) },
+		world: world{
+			kinds: fake.Kinds,
+			rules: func() []*specs.Rule { return nil },
+			read:  func(ctx context.Context, a access) (*sight, error) { return openFake(a, false) },
+			write: func(ctx context.Context, a access) (*sight, error) { return openFake(a, true) },
+		},
+	}
+}
+
+// openFake reads world.yaml, and writes it back when the sight is closed.
+// CRASH_AT, CRASH_AFTER, DOWN and DOWN_UNTIL in the environment make it fail.
+func openFake(a access, writing bool) (*sight, error) {
+	const file = "world.yaml"
+	if os.Getenv("UNREACHABLE") != "" {
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("engine at unix:///fake.sock: %w", resources.ErrUnreachable), Hint: "start the engine"}
+	}
+	w := &fake.World{Down: os.Getenv("DOWN")}
+	w.CrashAt, _ = strconv.Atoi(os.Getenv("CRASH_AT"))
+	w.CrashAfter = os.Getenv("CRASH_AFTER") != ""
+	if until := os.Getenv("DOWN_UNTIL"); until != "" {
+		addr, err := resources.ParseAddr(until)
+		if err != nil {
+			return nil, err
+		}
+		w.DownUntil = addr
+	}
+	if err := loadFake(w, file); err != nil {
+		return nil, err
+	}
+	s := &sight{readers: w.Readers(), look: fakeLook{}, close: func() {}}
+	if writing {
+		s.writers = w.Writers()
+		s.close = func() {
+			if err := saveFake(w, file); err != nil {
+				panic(err)
+			}
+		}
+	}
+	return s, nil
+}
+
+// fakeObject is an object in world.yaml.
+type fakeObject struct {
+	Stack   string         `yaml:"stack,omitempty"`
+	Owner   string         `yaml:"owner,omitempty"`
+	Fields  map[string]any `yaml:"fields,omitempty"`
+	Applied string         `yaml:"applied,omitempty"`
+	Protect bool           `yaml:"protect,omitempty"`
+	Refs    []string       `yaml:"refs,omitempty"`
+	Holds   []string       `yaml:"holds,omitempty"`
+}
+
+func loadFake(w *fake.World, file string) error {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var all map[string]fakeObject
+	if err := yaml.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		addr, err := resources.ParseAddr(name)
+		if err != nil {
+			return err
+		}
+		f := all[name]
+		o := &fake.Object{Stack: f.Stack, Owner: f.Owner, Protect: f.Protect, Fields: resources.Config{}}
+		for k, v := range f.Fields {
+			o.Fields[k] = resources.Normalize(v)
+		}
+		if f.Applied != "" {
+			if o.Applied, err = resources.ParseSealed(f.Applied); err != nil {
+				return err
+			}
+		}
+		for bind, names := range map[resources.Bind][]string{resources.Order: f.Refs, resources.Hold: f.Holds} {
+			for _, n := range names {
+				to, err := resources.ParseAddr(n)
+				if err != nil {
+					return err
+				}
+				o.Refs = append(o.Refs, resources.Ref{To: to, Bind: bind})
+			}
+		}
+		w.Put(addr, o)
+	}
+	return nil
+}
+
+func saveFake(w *fake.World, file string) error {
+	all := map[string]fakeObject{}
+	for _, a := range w.Addrs() {
+		o := w.Get(a)
+		f := fakeObject{Stack: o.Stack, Owner: o.Owner, Protect: o.Protect, Fields: map[string]any{}}
+		for k, v := range o.Fields {
+			if _, secret := v.(resources.Secret); secret {
+				v = resources.Text(v)
+			}
+			f.Fields[k] = v
+		}
+		if o.Applied != nil {
+			f.Applied = o.Applied.String()
+		}
+		for _, r := range o.Refs {
+			if r.Bind == resources.Hold {
+				f.Holds = append(f.Holds, r.To.String())
+			} else {
+				f.Refs = append(f.Refs, r.To.String())
+			}
+		}
+		all[a.String()] = f
+	}
+	text, err := yaml.Marshal(all)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o600)
+}
+
+// fakeLook has an engine of four processors on which no container runs.
+type fakeLook struct{}
+
+func (fakeLook) cpus(context.Context) int { return 4 }
+
+func (fakeLook) containers(context.Context, string) ([]containerLook, error) { return nil, nil }
+
+func (fakeLook) logs(context.Context, containerLook, logOptions, func(logLine)) error { return nil }
+
+func (fakeLook) about(context.Context) ([]aboutPart, error) {
+	return []aboutPart{{title: "Engine", rows: [][2]string{{"version", "fake"}}}}, nil
+}
+
+func (fakeLook) unmanaged(context.Context, string) ([]*resources.Observed, error) { return nil, nil }

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// world is the backends, as functions that open them. The program is given one;
+// tests give it a fake.
+type world struct {
+	// kinds returns every kind there is. It touches nothing.
+	kinds func() []resources.Kind
+	// rules returns the rules of the backends.
+	rules func() []*specs.Rule
+	// read opens the backends so that nothing can be written through them.
+	read func(ctx context.Context, a access) (*sight, error)
+	// write opens them for an apply.
+	write func(ctx context.Context, a access) (*sight, error)
+}
+
+// access is what opening the backends needs to know.
+type access struct {
+	declared  *resources.Declared
+	lookupEnv func(string) (string, bool)
+}
+
+// sight is the open backends.
+type sight struct {
+	readers map[string]resources.Reader
+	writers map[string]resources.Writer // nil when opened for reading
+	look    looker
+	close   func()
+}
+
+// world returns what an apply works with.
+func (s *sight) world() engine.World {
+	return engine.World{Readers: s.readers, Writers: s.writers}
+}
+
+// looker answers what people ask about what runs. It changes nothing.
+type looker interface {
+	// cpus is how many processors the engine has; 0 when it does not say.
+	cpus(ctx context.Context) int
+	// containers returns the containers of the stack's services and jobs, in
+	// order of address.
+	containers(ctx context.Context, stack string) ([]containerLook, error)
+	// logs hands over the lines of one container until they end, or for ever
+	// with follow.
+	logs(ctx context.Context, c containerLook, o logOptions, line func(logLine)) error
+	// about describes engine and broker.
+	about(ctx context.Context) ([]aboutPart, error)
+	// unmanaged returns what stands on the broker and belongs to no stack.
+	unmanaged(ctx context.Context, stack string) ([]*resources.Observed, error)
+}
+
+// containerLook is one container as ps shows it.
+type containerLook struct {
+	Addr     resources.Addr
+	ID, Name string
+	Image    string
+	State    string // "running", "exited (1)"
+	Health   string // "healthy", "unhealthy", "starting", "" without a check
+	Ports    []string
+	Created  time.Time
+	Started  time.Time
+	Restarts int
+}
+
+// logOptions say which lines of a log are wanted.
+type logOptions struct {
+	follow     bool
+	tail       string // number of lines, or "all"
+	since      string // RFC 3339 or a duration
+	timestamps bool
+}
+
+// logLine is one line of a log. Text comes from the container and may hold
+// anything.
+type logLine struct {
+	text   string
+	at     time.Time // zero without timestamps
+	stderr bool
+}
+
+// aboutPart is one heading of info with its rows.
+type aboutPart struct {
+	title string
+	rows  [][2]string
+}

@@ -1,0 +1,272 @@
+package rabbitmq
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// setting is one thing that an argument of a queue or the definition of a
+// policy can say.
+type setting struct {
+	// name is the argument without "x-", and mostly the policy's key.
+	name string
+	// classic, quorum and stream say which queues take it as an argument.
+	classic, quorum, stream bool
+	// policy is its key in a policy, "" when no policy can say it.
+	policy string
+	// operator policies can say it.
+	operator bool
+	// check returns what the value must be, "" when it is good.
+	check func(v resources.Value) string
+	// integer values may be written as texts.
+	integer bool
+	// advise: a policy is the better place, since it changes in place.
+	advise bool
+}
+
+// settings is the broker's own table, as read in its sources and measured on
+// 3.10, 4.0 and 4.3. What stands in an argument and is not in here is stored,
+// and has no effect.
+var settings = []setting{
+	{name: "message-ttl", classic: true, quorum: true, policy: "message-ttl", operator: true, integer: true, advise: true, check: integer(0, maxTimer)},
+	{name: "expires", classic: true, quorum: true, policy: "expires", operator: true, integer: true, advise: true, check: integer(1, maxTimer)},
+	{name: "max-length", classic: true, quorum: true, policy: "max-length", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
+	{name: "max-length-bytes", classic: true, quorum: true, stream: true, policy: "max-length-bytes", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
+	{name: "overflow", classic: true, quorum: true, policy: "overflow", operator: true, advise: true, check: word("drop-head", "reject-publish", "reject-publish-dlx")},
+	{name: "dead-letter-exchange", classic: true, quorum: true, policy: "dead-letter-exchange", advise: true, check: text},
+	{name: "dead-letter-routing-key", classic: true, quorum: true, policy: "dead-letter-routing-key", advise: true, check: text},
+	{name: "dead-letter-strategy", quorum: true, policy: "dead-letter-strategy", advise: true, check: word("at-most-once", "at-least-once")},
+	{name: "max-priority", classic: true, integer: true, check: integer(0, 255)},
+	{name: "single-active-consumer", classic: true, quorum: true, check: boolean},
+	{name: "queue-mode", classic: true, policy: "queue-mode", advise: true, check: word("default", "lazy")},
+	{name: "queue-version", classic: true, policy: "queue-version", operator: true, integer: true, advise: true, check: integer(1, 2)},
+	{name: "queue-master-locator", classic: true, policy: "queue-master-locator", check: word("min-masters", "client-local", "random")},
+	{name: "queue-leader-locator", classic: true, quorum: true, stream: true, policy: "queue-leader-locator", check: word("client-local", "balanced")},
+	{name: "delivery-limit", quorum: true, policy: "delivery-limit", operator: true, integer: true, advise: true, check: integer(-1, math.MaxInt64)},
+	{name: "quorum-initial-group-size", quorum: true, integer: true, check: integer(1, math.MaxInt32)},
+	{name: "quorum-target-group-size", quorum: true, policy: "target-group-size", operator: true, integer: true, check: integer(1, math.MaxInt32)},
+	{name: "max-in-memory-length", quorum: true, policy: "max-in-memory-length", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
+	{name: "max-in-memory-bytes", quorum: true, policy: "max-in-memory-bytes", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
+	{name: "consumer-timeout", quorum: true, policy: "consumer-timeout", integer: true, advise: true, check: integer(0, math.MaxInt64)},
+	{name: "delayed-retry-type", quorum: true, policy: "delayed-retry-type", check: word("disabled", "all", "failed", "returned")},
+	{name: "delayed-retry-min", quorum: true, policy: "delayed-retry-min", integer: true, check: integer(0, maxTimer)},
+	{name: "delayed-retry-max", quorum: true, policy: "delayed-retry-max", integer: true, check: integer(0, maxTimer)},
+	{name: "max-age", stream: true, policy: "max-age", advise: true, check: age},
+	{name: "stream-max-segment-size-bytes", stream: true, policy: "stream-max-segment-size-bytes", integer: true, check: integer(1, 3_000_000_000)},
+	{name: "stream-filter-size-bytes", stream: true, policy: "stream-filter-size-bytes", integer: true, check: integer(16, 255)},
+	{name: "initial-cluster-size", stream: true, integer: true, check: integer(1, math.MaxInt32)},
+	// Further keys that only policies have.
+	{policy: "alternate-exchange", check: text},
+	{policy: "federation-upstream", check: text},
+	{policy: "federation-upstream-set", check: text},
+	{policy: "ha-mode", check: word("all", "exactly", "nodes")},
+	{policy: "ha-params", check: anything},
+	{policy: "ha-sync-mode", check: word("manual", "automatic")},
+	{policy: "ha-sync-batch-size", integer: true, check: integer(1, math.MaxInt32)},
+	{policy: "ha-promote-on-shutdown", check: word("always", "when-synced")},
+	{policy: "ha-promote-on-failure", check: word("always", "when-synced")},
+}
+
+// maxTimer is the longest time in milliseconds that was taken: 2^32 and 6e9
+// are, 2^40 is not.
+const maxTimer = 1<<40 - 1
+
+func argumentSetting(argument string) *setting {
+	name, ok := strings.CutPrefix(argument, "x-")
+	if !ok {
+		return nil
+	}
+	for i := range settings {
+		if settings[i].name == name {
+			return &settings[i]
+		}
+	}
+	return nil
+}
+
+func policySetting(key string) *setting {
+	for i := range settings {
+		if settings[i].policy == key {
+			return &settings[i]
+		}
+	}
+	return nil
+}
+
+// takes reports whether queues of the type take the setting as an argument.
+func (s *setting) takes(queueType string) bool {
+	switch queueType {
+	case "quorum":
+		return s.quorum
+	case "stream":
+		return s.stream
+	default:
+		return s.classic
+	}
+}
+
+func (s *setting) types() string {
+	var out []string
+	for _, t := range []string{"classic", "quorum", "stream"} {
+		if s.takes(t) {
+			out = append(out, t)
+		}
+	}
+	return strings.Join(out, " and ")
+}
+
+func anything(resources.Value) string { return "" }
+
+func text(v resources.Value) string {
+	switch v.(type) {
+	case string, resources.Secret:
+		return ""
+	}
+	return "a text"
+}
+
+func boolean(v resources.Value) string {
+	if _, ok := v.(bool); ok {
+		return ""
+	}
+	return "true or false"
+}
+
+// integer accepts whole numbers only: the broker refuses 5.0.
+func integer(lo, hi int64) func(resources.Value) string {
+	want := fmt.Sprintf("an integer from %d to %d", lo, hi)
+	if hi == math.MaxInt64 {
+		want = fmt.Sprintf("an integer of at least %d", lo)
+	}
+	return func(v resources.Value) string {
+		if i, ok := v.(int64); ok && i >= lo && i <= hi {
+			return ""
+		}
+		return want
+	}
+}
+
+func word(words ...string) func(resources.Value) string {
+	return func(v resources.Value) string {
+		if s, ok := v.(string); ok && slices.Contains(words, s) {
+			return ""
+		}
+		if _, ok := v.(resources.Secret); ok {
+			return ""
+		}
+		return "one of " + strings.Join(words, ", ")
+	}
+}
+
+var ageForm = regexp.MustCompile(`^[0-9]+[YMDhms]$`)
+
+func age(v resources.Value) string {
+	if s, ok := v.(string); ok && ageForm.MatchString(s) {
+		return ""
+	}
+	return "a number with one of Y, M, D, h, m, s, such as 7D"
+}
+
+// typed returns the values with those that must be integers made so: variables
+// are texts.
+func typed(values map[string]any, find func(string) *setting) map[string]any {
+	var out map[string]any
+	for k, v := range values {
+		s := find(k)
+		written, isText := v.(string)
+		if s == nil || !s.integer || !isText {
+			continue
+		}
+		if i, err := strconv.ParseInt(strings.TrimSpace(written), 10, 64); err == nil {
+			if out == nil {
+				out = maps.Clone(values)
+			}
+			out[k] = i
+		}
+	}
+	if out == nil {
+		return values
+	}
+	return out
+}
+
+// checkArguments reports arguments that the broker would refuse or ignore.
+func checkArguments(r *resources.Resource, queueType string, report resources.Report) {
+	arguments := r.Config.Map("arguments")
+	node := r.Node.Get("arguments")
+	pos := func(name string) specs.Pos { return node.KeyPos("/" + escapePointer(name)) }
+	var advise []string
+	for _, name := range slices.Sorted(maps.Keys(arguments)) {
+		s := argumentSetting(name)
+		switch {
+		case s == nil:
+			if near := nearArgument(name); near != "" {
+				report(ruleArgumentUnknown.At(pos(name), fmt.Sprintf("no queue knows the argument %q: the broker stores it and does nothing", name), "did you mean \""+near+"\"?"))
+			}
+			continue
+		case !s.takes(queueType):
+			report(ruleArgumentType.At(pos(name), fmt.Sprintf("a %s queue does not take the argument %s, which is for %s queues", queueType, name, s.types()), instead(s, queueType)))
+			continue
+		}
+		if want := s.check(arguments[name]); want != "" {
+			report(ruleArgumentValue.At(pos(name), fmt.Sprintf("the argument %s must be %s, not %s", name, want, resources.Show(arguments[name])), ""))
+		}
+		if s.advise {
+			advise = append(advise, name)
+		}
+	}
+	if _, rk := arguments["x-dead-letter-routing-key"]; rk {
+		if _, dlx := arguments["x-dead-letter-exchange"]; !dlx {
+			report(ruleArgumentMissing.At(pos("x-dead-letter-routing-key"), "x-dead-letter-routing-key needs x-dead-letter-exchange beside it, and the broker refuses the queue without", "add x-dead-letter-exchange"))
+		}
+	}
+	if len(advise) > 0 {
+		report(rulePolicyAdvice.At(pos(advise[0]), fmt.Sprintf("%s as %s of the queue can only be changed by replacing the queue", strings.Join(advise, ", "), pluralWord(len(advise), "an argument", "arguments")),
+			"write a policy: it changes in place, while messages wait"))
+	}
+}
+
+func instead(s *setting, queueType string) string {
+	switch {
+	case s.name == "max-priority" && queueType == "quorum":
+		return "quorum queues have two levels of priority by themselves; remove it"
+	case s.stream:
+		return "write `type: stream`, or remove it"
+	case s.quorum && !s.classic:
+		return "write `type: quorum`, or remove it"
+	default:
+		return "remove it, or use a queue of another type"
+	}
+}
+
+func nearArgument(name string) string {
+	var all []string
+	for i := range settings {
+		if settings[i].name != "" {
+			all = append(all, "x-"+settings[i].name)
+		}
+	}
+	if policySetting(name) != nil && argumentSetting("x-"+name) != nil {
+		return "x-" + name
+	}
+	return specs.Suggest(name, all)
+}
+
+func escapePointer(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, "~", "~0"), "/", "~1")
+}
+
+func pluralWord(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}

@@ -1,0 +1,176 @@
+package rabbitmq
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+const exchangeName = "exchange"
+
+var exchangeTable = &resources.Table{
+	Kind: exchangeName, Section: "rabbitmq/vhosts/*/exchanges/*", NullOK: true,
+	Doc: "An exchange: where messages are published to. The broker changes nothing of an exchange that exists, so every change replaces it.",
+	Fields: []resources.Field{
+		{Key: "type", Type: resources.String(), Default: "direct", Cost: resources.Remake,
+			Doc: "How messages are routed: direct, fanout, topic, headers, or a plugin's type such as x-consistent-hash.", Example: "topic", Other: "fanout"},
+		{Key: "durable", Type: resources.Bool(), Default: true, Cost: resources.Remake,
+			Doc: "The exchange is there again after the broker has restarted.", Example: "false", Other: "true"},
+		{Key: "auto_delete", Type: resources.Bool(), Default: false, Cost: resources.Remake,
+			Doc: "The broker deletes the exchange when its last binding is removed.", Example: "true", Other: "false"},
+		{Key: "internal", Type: resources.Bool(), Default: false, Cost: resources.Remake,
+			Doc: "Clients cannot publish to it; it only receives from other exchanges.", Example: "true", Other: "false"},
+		{Key: "alternate_exchange", Type: resources.String(), Cost: resources.Remake,
+			Doc: "Where messages go that no binding takes. A policy can set it too, and can be changed without replacing the exchange.", Example: "unrouted", Other: "lost"},
+		{Key: "arguments", Type: resources.MapOf(resources.Any()), Cost: resources.Remake,
+			Doc: "Further arguments, as the exchange's type knows them.", Example: "{hash-header: account}", Other: "{hash-header: ledger}"},
+		externalField("exchange"),
+		protectField("exchange"),
+	},
+}
+
+// alternate is the argument that alternate_exchange stands for.
+const alternate = "alternate-exchange"
+
+type exchangeKind struct{ single }
+
+var _ = register(exchangeKind{single{
+	table: exchangeTable,
+	list:  "/api/exchanges",
+	path:  func(parts []string) string { return apiPath("exchanges", parts[0], parts[1]) },
+	see:   seeExchange,
+	body: func(r *resources.Resource, _ *object, _ resources.Delta) map[string]any {
+		c := withDefaults(exchangeTable, r.Config)
+		arguments := map[string]any{}
+		for k, v := range r.Config.Map("arguments") {
+			arguments[k] = v
+		}
+		if v, ok := r.Config["alternate_exchange"]; ok {
+			arguments[alternate] = v
+		}
+		return map[string]any{"type": c["type"], "durable": c["durable"], "auto_delete": c["auto_delete"], "internal": c["internal"], "arguments": arguments}
+	},
+}})
+
+func withDefaults(t *resources.Table, c resources.Config) resources.Config {
+	out := c.Clone()
+	if out == nil {
+		out = resources.Config{}
+	}
+	for i := range t.Fields {
+		if f := &t.Fields[i]; f.Default != nil {
+			if _, ok := out[f.Key]; !ok {
+				out[f.Key] = f.Default
+			}
+		}
+	}
+	return out
+}
+
+func seeExchange(r row) *object {
+	vhost, name := r.text("vhost"), r.text("name")
+	if isDefaultExchange(name) || strings.HasPrefix(name, "federation: ") || r.text("type") == "x-federation-upstream" {
+		return nil
+	}
+	arguments := r.object("arguments")
+	o := &object{addr: resources.NewAddr(exchangeName, vhost, name), refs: seenInVhost(vhost), have: resources.Config{
+		"type": r.text("type"), "durable": r.flag("durable"), "auto_delete": r.flag("auto_delete"), "internal": r.flag("internal"),
+	}}
+	if v, ok := arguments[alternate]; ok {
+		o.have["alternate_exchange"] = v
+		delete(arguments, alternate)
+	}
+	o.have["arguments"] = arguments
+	// Definitions imported by a broker before 4.2.2 leave it unset when they do
+	// not say it. Such an exchange works, but keeps its bindings for ever.
+	if r["auto_delete"] == "undefined" {
+		o.notes = append(o.notes, "it was imported without auto_delete, so the broker cannot remove single bindings of it; replacing it heals that")
+	}
+	return o
+}
+
+// isDefaultExchange reports whether every broker has the exchange, or only the
+// broker may make it.
+func isDefaultExchange(name string) bool { return name == "" || strings.HasPrefix(name, "amq.") }
+
+func (k exchangeKind) Finish(r *resources.Resource, all *resources.Declared, report resources.Report) {
+	finish(r, all)
+	r.External, r.Protect = r.Config.Bool("external"), r.Config.Bool("protect")
+	lift(r, "arguments", alternate, "alternate_exchange", report)
+}
+
+// lift moves an argument that has a field of its own into that field, so that
+// both spellings mean the same.
+func lift(r *resources.Resource, field, argument, key string, report resources.Report) {
+	arguments := r.Config.Map(field)
+	v, ok := arguments[argument]
+	if !ok {
+		return
+	}
+	if other, both := r.Config[key]; both && !resources.Equal(other, v) {
+		report(ruleTwoSpellings.At(r.Node.At("/"+field).KeyPos("/"+argument), fmt.Sprintf("%s and the argument %s say different things", key, argument), "keep one of the two"))
+	}
+	rest := make(map[string]any, len(arguments))
+	for k, v := range arguments {
+		if k != argument {
+			rest[k] = v
+		}
+	}
+	r.Config = r.Config.Clone()
+	r.Config[field], r.Config[key] = rest, v
+}
+
+func (exchangeKind) Refs(r *resources.Resource) []resources.Ref {
+	return append(vhostRefs(r), policyRefs(r)...)
+}
+
+// knownExchangeTypes are the broker's own and those of plugins that come with
+// it or are widely used.
+var knownExchangeTypes = []string{
+	"direct", "fanout", "topic", "headers", "x-local-random", "x-consistent-hash", "x-modulus-hash", "x-random", "x-recent-history",
+	"x-jms-topic", "x-delayed-message", "x-event", "x-rtopic", "x-lvc",
+}
+
+func (exchangeKind) Check(all *resources.Declared, report resources.Report) {
+	for _, r := range all.Of(exchangeName) {
+		name := r.Addr.Parts()[1]
+		if !checkName(r, name, "exchange", report) {
+			continue
+		}
+		if isDefaultExchange(name) {
+			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the broker keeps exchange names beginning with \"amq.\" for itself, so %q cannot be made", name), "take another name; bindings may refer to amq.direct and the like without declaring them"))
+			continue
+		}
+		if r.Config.Bool("external") {
+			continue
+		}
+		t := r.Config.Text("type")
+		if t != "" && !slices.Contains(knownExchangeTypes, t) && !strings.HasPrefix(t, "x-") {
+			report(ruleExchangeType.At(r.Pos("/type"), "no broker knows exchanges of type "+resources.Show(r.Config["type"]), specs.DidYouMean(t, knownExchangeTypes[:4])))
+		}
+		if t == "x-delayed-message" {
+			if _, ok := r.Config.Map("arguments")["x-delayed-type"]; !ok {
+				report(ruleArgumentMissing.At(r.Pos("/type"), "an exchange of type x-delayed-message needs the argument x-delayed-type", "write `arguments: { x-delayed-type: direct }`"))
+			}
+		}
+		checkAlternate(r, all, report)
+	}
+}
+
+func checkAlternate(r *resources.Resource, all *resources.Declared, report resources.Report) {
+	v, ok := r.Config["alternate_exchange"]
+	if !ok {
+		return
+	}
+	target, isText := v.(string)
+	if !isText {
+		if _, secret := v.(resources.Secret); !secret {
+			report(ruleArgumentValue.At(r.Pos("/alternate_exchange"), "alternate_exchange must be the name of an exchange", ""))
+		}
+		return
+	}
+	checkExchangeExists(r, all, target, "/alternate_exchange", "alternate exchange", report)
+}

@@ -1,0 +1,55 @@
+package rabbitmq
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+var globalParameterTable = &resources.Table{
+	Kind: globalParameterName, Section: "rabbitmq/global_parameters/*",
+	Doc: "A parameter of the whole cluster. Those named midaz.* are midaz's own.",
+	Fields: []resources.Field{
+		{Key: "value", Type: resources.Any(), Required: true, Cost: resources.InPlace,
+			Doc: "Its value, of any shape.", Example: "{region: sa-east-1}", Other: "{region: us-east-1}"},
+	},
+}
+
+type globalParameterKind struct{ single }
+
+// brokersOwn are the global parameters that the broker makes. They may be set,
+// but belong to nobody.
+var brokersOwn = []string{"cluster_name", "cluster_tags"}
+
+var _ = register(globalParameterKind{single{
+	table: globalParameterTable,
+	list:  globalList,
+	path:  func(parts []string) string { return apiPath("global-parameters", parts[0]) },
+	see: func(r row) *object {
+		name := r.text("name")
+		if strings.HasPrefix(name, ledgerPrefix) || name == clusterID || strings.HasPrefix(name, "mqtt_") {
+			return nil
+		}
+		return &object{addr: resources.NewAddr(globalParameterName, name), free: slices.Contains(brokersOwn, name),
+			have: resources.Config{"value": emptyObject(resources.Normalize(r["value"]))}}
+	},
+	body: func(r *resources.Resource, _ *object, _ resources.Delta) map[string]any {
+		return map[string]any{"name": r.Addr.Parts()[0], "value": r.Config["value"]}
+	},
+}})
+
+func (globalParameterKind) Refs(r *resources.Resource) []resources.Ref { return brokerRef(r) }
+
+func (globalParameterKind) Check(all *resources.Declared, report resources.Report) {
+	for _, r := range all.Of(globalParameterName) {
+		name := r.Addr.Parts()[0]
+		if !checkName(r, name, "global parameter", report) {
+			continue
+		}
+		if strings.HasPrefix(name, ledgerPrefix) || name == clusterID || strings.HasPrefix(name, "mqtt_") {
+			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the global parameter %q belongs to the broker or to midaz itself", name), "take another name"))
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package rabbitmq
+
+import (
+	"context"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// topology is what a kind of the broker's objects can do. Reading, ownership,
+// verification and the ledger are the same for all and stand elsewhere.
+type topology interface {
+	resources.Kind
+	// all returns every object of the kind, without those that every broker
+	// has and those that clients make for themselves.
+	all(ctx context.Context, s *snapshot) ([]*object, error)
+	// one returns a single object as it is now, nil when it is not there.
+	one(ctx context.Context, c reads, a resources.Addr) (*object, error)
+	// write makes the object what r wants; have is nil when it is not there,
+	// else d says what differs. sure reports that the broker's answer proves
+	// it, so that there is no need to look again.
+	write(ctx context.Context, c writes, r *resources.Resource, have *object, d resources.Delta) (sure bool, err error)
+	// remove deletes the object; one that is gone already is success.
+	remove(ctx context.Context, c writes, have *object) error
+}
+
+// The following interfaces are optional for a topology.
+type (
+	// fitter completes what was seen by what is wanted, for fields that the
+	// broker shows in another form: a password as its hash.
+	fitter interface {
+		fit(o *object, want *resources.Resource, applied *resources.Sealed) *resources.Sealed
+	}
+	// sealer chooses what the ledger remembers of a resource; o is the object
+	// after the write, nil when it was not looked at.
+	sealer interface {
+		seal(r *resources.Resource, o *object) resources.Config
+	}
+	// inspector adds what a person must know of the objects that a change would
+	// destroy; it may ask the broker.
+	inspector interface {
+		inspect(ctx context.Context, s *snapshot, doomed []*object) error
+	}
+)
+
+// object is one thing seen on the broker.
+type object struct {
+	addr resources.Addr
+	have resources.Config
+	refs []resources.Ref
+	// free objects belong to nobody by nature: the virtual host "/", the user
+	// midaz logs in as.
+	free  bool
+	notes []string
+	// hash is a user's password hash and its algorithm.
+	hash passwordHash
+	// keys are the broker's own names of a binding, as listed.
+	keys []string
+	// load is what a queue holds, nil when it was not asked.
+	load *load
+	// losses say what else would be lost with the object.
+	losses []string
+}
+
+var topologies []topology
+
+// register adds a kind; it returns true so that it can stand in a declaration.
+func register(k topology) bool {
+	topologies = append(topologies, k)
+	return true
+}
+
+// Kinds returns the kinds of this package: the broker and its topology.
+func Kinds() []resources.Kind {
+	out := []resources.Kind{brokerKind{}}
+	for _, k := range topologies {
+		out = append(out, k)
+	}
+	return out
+}
+
+// place is what Finish remembers of where a resource stands.
+type place struct {
+	*section
+	// vhost is the virtual host the resource lies in, nil when it lies in none.
+	vhost *resources.Resource
+}
+
+// section is what the whole rabbitmq section says, worked out once and kept on
+// the broker resource.
+type section struct {
+	// broker is the address of the broker resource, zero when there is none.
+	broker resources.Addr
+	// username is who midaz logs in as.
+	username string
+	// policies by virtual host, those whose pattern could be read.
+	policies map[string][]matcher
+}
+
+func placeOf(r *resources.Resource) place {
+	p, ok := r.Native.(place)
+	if !ok {
+		p.section = &section{}
+	}
+	return p
+}
+
+func sectionOf(all *resources.Declared) *section {
+	brokers := all.Of(brokerName)
+	if len(brokers) == 0 {
+		return &section{}
+	}
+	r := brokers[0]
+	s, ok := r.Native.(*section)
+	if !ok {
+		s = &section{broker: r.Addr, username: managementOf(r).username, policies: matchers(all)}
+		r.Native = s
+	}
+	return s
+}
+
+// finish notes where the resource stands. Kinds that finish more begin with it.
+func finish(r *resources.Resource, all *resources.Declared) place {
+	p := place{section: sectionOf(all)}
+	if vhost, ok := vhostOf(r.Addr); ok && r.Addr.Kind != vhostName {
+		p.vhost = all.Get(resources.NewAddr(vhostName, vhost))
+	}
+	r.Native = p
+	return p
+}
+
+// inExternal reports whether the resource lies in a virtual host that someone
+// else manages, where undeclared things may exist.
+func inExternal(r *resources.Resource) bool {
+	p := placeOf(r)
+	return p.vhost != nil && p.vhost.Config.Bool("external")
+}
+
+// vhostOf returns the virtual host that an address lies in; its first part for
+// all kinds but users and what is global.
+func vhostOf(a resources.Addr) (string, bool) {
+	switch a.Kind {
+	case brokerName, userName, userLimitName, globalParameterName:
+		return "", false
+	}
+	return a.Parts()[0], true
+}
+
+// brokerRef returns the reference to the broker, in which everything lives.
+func brokerRef(r *resources.Resource) []resources.Ref {
+	p := placeOf(r)
+	if p.broker.IsZero() {
+		return nil
+	}
+	return []resources.Ref{{To: p.broker, Bind: resources.Inside, Wait: resources.Ready}}
+}
+
+// vhostRefs returns the references of what lies in a virtual host.
+func vhostRefs(r *resources.Resource) []resources.Ref {
+	refs := brokerRef(r)
+	if vhost, ok := vhostOf(r.Addr); ok {
+		refs = append(refs, resources.Ref{To: resources.NewAddr(vhostName, vhost), Bind: resources.Inside, Wait: resources.Ready})
+	}
+	return refs
+}
+
+// seenInVhost returns the references of an object seen in a virtual host.
+func seenInVhost(vhost string) []resources.Ref {
+	return []resources.Ref{{To: resources.NewAddr(vhostName, vhost), Bind: resources.Inside}}
+}
+
+// single is a kind whose objects each have a path of their own: what is listed
+// in bulk, read, put and deleted are the same rows.
+type single struct {
+	table *resources.Table
+	// list is the path of the bulk read.
+	list string
+	// path is the path of one object, by the parts of its address.
+	path func(parts []string) string
+	// see reads a row; nil passes it over.
+	see func(r row) *object
+	// body is what is put.
+	body func(r *resources.Resource, have *object, d resources.Delta) map[string]any
+}
+
+func (k single) Table() *resources.Table { return k.table }
+
+func (k single) Refs(r *resources.Resource) []resources.Ref { return vhostRefs(r) }
+
+func (k single) Finish(r *resources.Resource, all *resources.Declared, _ resources.Report) {
+	finish(r, all)
+}
+
+func (k single) all(ctx context.Context, s *snapshot) ([]*object, error) {
+	rows, err := s.list(ctx, k.list)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*object, 0, len(rows))
+	for _, r := range rows {
+		if o := k.see(r); o != nil {
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+func (k single) one(ctx context.Context, c reads, a resources.Addr) (*object, error) {
+	r, err := c.row(ctx, k.path(a.Parts()))
+	if err != nil || r == nil {
+		return nil, err
+	}
+	return k.see(r), nil
+}
+
+// write puts the object. 201 says that it was not there before and is now as
+// sent; 204 may also mean that the broker has passed over what it cannot
+// change, so it is looked at again.
+func (k single) write(ctx context.Context, c writes, r *resources.Resource, have *object, d resources.Delta) (bool, error) {
+	created, err := c.put(ctx, k.path(r.Addr.Parts()), k.body(r, have, d))
+	return created && have == nil, err
+}
+
+func (k single) remove(ctx context.Context, c writes, have *object) error {
+	return c.remove(ctx, k.path(have.addr.Parts()))
+}
+
+// isTransientName reports whether clients or plugins make such names for
+// themselves.
+func isTransientName(name string) bool {
+	for _, prefix := range []string{"amq.gen-", "amq.rabbitmq.reply-to", "mqtt-subscription-", "stomp-subscription-", "federation: "} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// externalField is the row of objects that may be managed elsewhere.
+func externalField(what string) resources.Field {
+	return resources.Field{Key: "external", Type: resources.Bool(), Default: false, Cost: resources.Free, Unseen: true, Unmarked: true,
+		Doc:     "The " + what + " is managed elsewhere: it is referred to and must exist, and is never changed.",
+		Example: "true", Other: "false"}
+}
+
+// protectField is the row of objects that may be protected.
+func protectField(what string) resources.Field {
+	return resources.Field{Key: "protect", Type: resources.Bool(), Default: false, Cost: resources.Free, Unseen: true,
+		Doc:     "Refuse to delete or replace the " + what + ", also after its block has left the spec.",
+		Example: "true", Other: "false"}
+}
+
+// Rules returns the rules of this package, for `midaz explain`.
+func Rules() []*specs.Rule { return rules }

@@ -1,0 +1,152 @@
+package rabbitmq
+
+import (
+	"context"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+const (
+	vhostLimitName = "vhost-limit"
+	userLimitName  = "user-limit"
+	unlimited      = int64(-1)
+)
+
+func limitField(key, doc string) resources.Field {
+	return resources.Field{Key: key, Type: resources.Int(-1, math.MaxInt32), Default: unlimited, Cost: resources.InPlace, Doc: doc + " -1 is no limit.", Example: "100", Other: "200"}
+}
+
+var vhostLimitTable = &resources.Table{
+	Kind: vhostLimitName, Section: "rabbitmq/vhosts/*/limits",
+	Doc: "Limits of a virtual host.",
+	Fields: []resources.Field{
+		limitField("max_connections", "How many connections may be open."),
+		limitField("max_queues", "How many queues may exist. Replacing a queue needs room for one more."),
+	},
+}
+
+var userLimitTable = &resources.Table{
+	Kind: userLimitName, Section: "rabbitmq/users/*/limits",
+	Doc: "Limits of a user.",
+	Fields: []resources.Field{
+		limitField("max_connections", "How many connections the user may open."),
+		limitField("max_channels", "How many channels the user may open."),
+	},
+}
+
+// limitKind is the limits of one virtual host or user: one object of ours, one
+// call for each limit.
+type limitKind struct {
+	table    *resources.Table
+	endpoint string
+	owner    string // the kind the limits are of
+	names    map[string]string
+}
+
+var (
+	_ = register(limitKind{vhostLimitTable, "vhost-limits", vhostName, map[string]string{"max_connections": "max-connections", "max_queues": "max-queues"}})
+	_ = register(limitKind{userLimitTable, "user-limits", userName, map[string]string{"max_connections": "max-connections", "max_channels": "max-channels"}})
+)
+
+func (k limitKind) Table() *resources.Table { return k.table }
+
+func (k limitKind) Finish(r *resources.Resource, all *resources.Declared, _ resources.Report) {
+	finish(r, all)
+}
+
+func (k limitKind) Refs(r *resources.Resource) []resources.Ref {
+	ref := resources.Ref{To: resources.NewAddr(k.owner, r.Addr.Parts()[0]), Bind: resources.Inside, Wait: resources.Ready}
+	return append(brokerRef(r), ref)
+}
+
+func (k limitKind) see(r row) *object {
+	name := cmpText(r.text("vhost"), r.text("user"))
+	o := &object{addr: resources.NewAddr(k.table.Kind, name), have: resources.Config{},
+		refs: []resources.Ref{{To: resources.NewAddr(k.owner, name), Bind: resources.Inside}}}
+	values := row(nil)
+	if m, ok := r["value"].(map[string]any); ok {
+		values = m
+	}
+	for field, limit := range k.names {
+		if n, ok := values.number(limit); ok && n >= 0 {
+			o.have[field] = n
+		}
+	}
+	if len(o.have) == 0 {
+		return nil // a limit of -1 is kept by the broker and limits nothing
+	}
+	return o
+}
+
+func (k limitKind) all(ctx context.Context, s *snapshot) ([]*object, error) {
+	rows, err := s.list(ctx, "/api/"+k.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	return k.collect(rows), nil
+}
+
+func (k limitKind) collect(rows []row) []*object {
+	var out []*object
+	for _, r := range rows {
+		if o := k.see(r); o != nil {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func (k limitKind) one(ctx context.Context, c reads, a resources.Addr) (*object, error) {
+	rows, err := c.rows(ctx, apiPath(k.endpoint, a.Parts()[0]))
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range k.collect(rows) {
+		if o.addr == a {
+			return o, nil
+		}
+	}
+	return nil, nil
+}
+
+func (k limitKind) write(ctx context.Context, c writes, r *resources.Resource, have *object, _ resources.Delta) (bool, error) {
+	for _, field := range slices.Sorted(maps.Keys(k.names)) {
+		path := apiPath(k.endpoint, r.Addr.Parts()[0], k.names[field])
+		want, ok := r.Config[field].(int64)
+		if ok && want >= 0 {
+			if _, err := c.put(ctx, path, map[string]any{"value": want}); err != nil {
+				return false, err
+			}
+		} else if have != nil && have.have[field] != nil {
+			if err := c.remove(ctx, path); err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+func (k limitKind) remove(ctx context.Context, c writes, have *object) error {
+	for _, field := range slices.Sorted(maps.Keys(k.names)) {
+		if err := c.remove(ctx, apiPath(k.endpoint, have.addr.Parts()[0], k.names[field])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k limitKind) Check(all *resources.Declared, report resources.Report) {
+	for _, r := range all.Of(k.table.Kind) {
+		limits := false
+		for field := range k.names {
+			n, ok := r.Config[field].(int64)
+			limits = limits || ok && n >= 0
+		}
+		if !limits {
+			report(ruleNoLimit.At(r.KeyPos, "these limits limit nothing", "set one of them, or remove the section"))
+		}
+	}
+}

@@ -1,0 +1,13 @@
+package rabbitmq
+
+import "github.com/LerianStudio/midaz-infra/resources"
+
+const operatorPolicyName = "operator-policy"
+
+var operatorPolicyTable = &resources.Table{
+	Kind: operatorPolicyName, Section: "rabbitmq/vhosts/*/operator_policies/*",
+	Doc:    "An operator policy: limits that hold whatever the policies say; of two limits the lower one.",
+	Fields: policyFields("operator policy"),
+}
+
+var _ = register(policyKind{policySingle(operatorPolicyTable, "operator-policies"), func(s *setting) bool { return s.operator }})

@@ -1,0 +1,121 @@
+package rabbitmq
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+const (
+	parameterName       = "parameter"
+	globalParameterName = "global-parameter"
+)
+
+var parameterTable = &resources.Table{
+	Kind: parameterName, Section: "rabbitmq/vhosts/*/parameters/*/*",
+	Doc: "A runtime parameter of a plugin, such as a shovel or a federation upstream, by component and name.",
+	Fields: []resources.Field{
+		{Key: "value", Type: resources.Any(), Required: true, Cost: resources.InPlace,
+			Doc:     "Its value, by the plugin's own keys. A URI with a password belongs in a sensitive variable; the broker shows it to its administrators in clear.",
+			Example: `{src-protocol: amqp091, src-uri: "amqp://", src-queue: a, dest-protocol: amqp091, dest-uri: "amqp://", dest-queue: b}`, Other: `{uri: "amqp://upstream"}`},
+	},
+}
+
+type parameterKind struct{ single }
+
+var _ = register(parameterKind{single{
+	table: parameterTable,
+	list:  "/api/parameters",
+	path:  func(parts []string) string { return apiPath("parameters", parts[1], parts[0], parts[2]) },
+	see: func(r row) *object {
+		component, vhost := r.text("component"), r.text("vhost")
+		// These are kinds of their own.
+		if slices.Contains([]string{"policy", "operator_policy", "vhost-limits"}, component) || vhost == "" {
+			return nil
+		}
+		return &object{addr: resources.NewAddr(parameterName, vhost, component, r.text("name")), refs: seenInVhost(vhost),
+			have: resources.Config{"value": oneURI(emptyObject(resources.Normalize(r["value"])))}}
+	},
+	body: func(r *resources.Resource, _ *object, _ resources.Delta) map[string]any {
+		parts := r.Addr.Parts()
+		return map[string]any{"vhost": parts[0], "component": parts[1], "name": parts[2], "value": r.Config["value"]}
+	},
+}})
+
+// oneURI returns the value with lists of one URI as that URI: both mean the
+// same, and the broker keeps what was written.
+func oneURI(v resources.Value) resources.Value {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	out := make(map[string]any, len(m))
+	for k, e := range m {
+		if list, ok := e.([]any); ok && len(list) == 1 && strings.HasSuffix(k, "uri") {
+			e = list[0]
+		}
+		out[k] = e
+	}
+	return out
+}
+
+// emptyObject turns [] into {}: the broker lists an empty object so.
+func emptyObject(v resources.Value) resources.Value {
+	if list, ok := v.([]any); ok && len(list) == 0 {
+		return map[string]any{}
+	}
+	return v
+}
+
+// Compare takes a list of one URI and that URI for the same.
+func (parameterKind) Compare(want *resources.Resource, have *resources.Observed) resources.Delta {
+	c := want.Config.Clone()
+	c["value"] = oneURI(c["value"])
+	return parameterTable.Compare(c, have.Have, have.Applied)
+}
+
+// seal remembers the value in the form that is compared.
+func (parameterKind) seal(r *resources.Resource, _ *object) resources.Config {
+	c := declaredFields(parameterTable, r.Config)
+	c["value"] = oneURI(c["value"])
+	return c
+}
+
+// components are those of the plugins that come with the broker.
+var components = []string{"shovel", "federation-upstream", "federation-upstream-set"}
+
+func (parameterKind) Check(all *resources.Declared, report resources.Report) {
+	for _, r := range all.Of(parameterName) {
+		parts := r.Addr.Parts()
+		if !checkName(r, parts[2], "parameter", report) {
+			continue
+		}
+		if near := specs.Suggest(parts[1], components); near != "" {
+			report(ruleParameter.At(r.KeyPos, fmt.Sprintf("no plugin that comes with the broker has the component %q", parts[1]), "did you mean \""+near+"\"?"))
+		}
+		if slices.Contains([]string{"policy", "operator_policy", "vhost-limits"}, parts[1]) {
+			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the component %q has a section of its own", parts[1]), "write it under policies, operator_policies or limits of the virtual host"))
+		}
+		if parts[1] == "shovel" {
+			checkShovel(r, report)
+		}
+	}
+}
+
+func checkShovel(r *resources.Resource, report resources.Report) {
+	value := r.Config.Map("value")
+	at := func(key string) specs.Pos { return r.Node.Get("value").KeyPos("/" + key) }
+	for _, side := range []string{"src", "dest"} {
+		_, queue := value[side+"-queue"]
+		_, exchange := value[side+"-exchange"]
+		if queue && exchange {
+			report(ruleParameter.At(at(side+"-exchange"), side+"-queue and "+side+"-exchange exclude each other", "keep one of the two"))
+		}
+	}
+	if v, ok := value["src-delete-after"]; ok && v != "never" {
+		report(ruleParameter.At(at("src-delete-after"), "a shovel that deletes itself is an action, not a state: it would be made anew by every apply", "remove src-delete-after, or run it by hand"))
+	}
+}

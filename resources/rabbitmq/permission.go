@@ -1,0 +1,91 @@
+package rabbitmq
+
+import (
+	"context"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+const permissionName = "permission"
+
+var permissionTable = &resources.Table{
+	Kind: permissionName, Section: "rabbitmq/vhosts/*/permissions/*",
+	Doc: "What a user may do in a virtual host, as three regular expressions over the names of exchanges and queues. An empty one allows nothing.",
+	Fields: []resources.Field{
+		{Key: "configure", Type: resources.String(), Required: true, Cost: resources.InPlace,
+			Doc: "What the user may declare and delete.", Example: `""`, Other: `"^transaction\\."`},
+		{Key: "write", Type: resources.String(), Required: true, Cost: resources.InPlace,
+			Doc: "Exchanges the user may publish to, and queues that may be bound.", Example: `"^transaction\\."`, Other: `""`},
+		{Key: "read", Type: resources.String(), Required: true, Cost: resources.InPlace,
+			Doc: "Queues the user may consume from, and exchanges that may be bound to.", Example: `".*"`, Other: `""`},
+	},
+}
+
+type permissionKind struct{ single }
+
+var _ = register(permissionKind{single{
+	table: permissionTable,
+	list:  "/api/permissions",
+	path:  func(parts []string) string { return apiPath("permissions", parts[0], parts[1]) },
+	see: func(r row) *object {
+		vhost, user := r.text("vhost"), r.text("user")
+		return &object{
+			addr: resources.NewAddr(permissionName, vhost, user), free: user == "guest",
+			refs: append(seenInVhost(vhost), resources.Ref{To: resources.NewAddr(userName, user)}),
+			have: resources.Config{"configure": r.text("configure"), "write": r.text("write"), "read": r.text("read")},
+		}
+	},
+	body: func(r *resources.Resource, _ *object, _ resources.Delta) map[string]any {
+		return map[string]any{"configure": r.Config["configure"], "write": r.Config["write"], "read": r.Config["read"]}
+	},
+}})
+
+// Refs refers to the user too, but for the one midaz logs in as, who need not
+// be declared.
+func (permissionKind) Refs(r *resources.Resource) []resources.Ref {
+	return append(vhostRefs(r), userRef(r, r.Addr.Parts()[1]))
+}
+
+func userRef(r *resources.Resource, user string) resources.Ref {
+	p := placeOf(r)
+	return resources.Ref{To: resources.NewAddr(userName, user), Wait: resources.Ready, Optional: user == p.username || user == "guest"}
+}
+
+// all marks what belongs to the user midaz logs in as: the broker gives it
+// every permission on a virtual host that it makes.
+func (k permissionKind) all(ctx context.Context, s *snapshot) ([]*object, error) {
+	objects, err := k.single.all(ctx, s)
+	for _, o := range objects {
+		o.free = o.free || o.addr.Parts()[1] == s.username
+	}
+	return objects, err
+}
+
+func (k permissionKind) one(ctx context.Context, c reads, a resources.Addr) (*object, error) {
+	o, err := k.single.one(ctx, c, a)
+	if o != nil {
+		o.free = o.free || a.Parts()[1] == c.username
+	}
+	return o, err
+}
+
+func (permissionKind) Check(all *resources.Declared, report resources.Report) {
+	for _, r := range all.Of(permissionName) {
+		for _, field := range []string{"configure", "write", "read"} {
+			checkPattern(r, "/"+field, r.Config[field], true, report)
+		}
+		checkOwnPermission(r, report)
+	}
+}
+
+// checkOwnPermission reports what would keep midaz from its own work.
+func checkOwnPermission(r *resources.Resource, report resources.Report) {
+	if p := placeOf(r); p.username == "" || r.Addr.Parts()[1] != p.username {
+		return
+	}
+	for _, field := range []string{"configure", "write", "read"} {
+		if _, ok := r.Config[field]; ok && r.Config.Text(field) != ".*" {
+			report(ruleOwnLogin.At(r.Pos("/"+field), "midaz logs in as "+r.Addr.Parts()[1]+", who could then no longer manage everything in this virtual host", "write \".*\""))
+		}
+	}
+}

@@ -1,0 +1,279 @@
+package rabbitmq
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+const policyName = "policy"
+
+// policyFields are the rows of policies and operator policies.
+func policyFields(what string) []resources.Field {
+	return []resources.Field{
+		{Key: "pattern", Type: resources.String(), Required: true, Cost: resources.InPlace,
+			Doc: "A regular expression over names. It matches anywhere in a name unless it is anchored with ^ and $.", Example: `"^transaction\\.dlq$"`, Other: `"^orders\\."`},
+		{Key: "apply_to", Type: resources.Enum("all", "queues", "classic_queues", "quorum_queues", "streams", "exchanges"), Default: "all", Cost: resources.InPlace,
+			Doc: "What the " + what + " is for. The kinds of queues need RabbitMQ 3.12.", Example: "queues", Other: "exchanges"},
+		{Key: "priority", Type: resources.Int(-1<<31, 1<<31-1), Default: int64(0), Cost: resources.InPlace,
+			Doc: "Only the matching " + what + " of the highest priority holds. Between equal ones chance decides.", Example: "10", Other: "20"},
+		{Key: "definition", Type: resources.MapOf(resources.Any()), Required: true, Cost: resources.InPlace,
+			Doc: "What it sets, by the broker's own keys.", Example: "{message-ttl: 604800000}", Other: "{max-length: 10000}"},
+	}
+}
+
+var policyTable = &resources.Table{
+	Kind: policyName, Section: "rabbitmq/vhosts/*/policies/*",
+	Doc:    "A policy: settings for every queue or exchange whose name matches. It is changed in place, while messages wait.",
+	Fields: policyFields("policy"),
+}
+
+type policyKind struct {
+	single
+	// keys tells which settings may stand in the definition.
+	keys func(*setting) bool
+}
+
+var _ = register(policyKind{policySingle(policyTable, "policies"), func(*setting) bool { return true }})
+
+// policySingle is the API of policies, the same for both kinds.
+func policySingle(t *resources.Table, endpoint string) single {
+	return single{
+		table: t,
+		list:  "/api/" + endpoint,
+		path:  func(parts []string) string { return apiPath(endpoint, parts[0], parts[1]) },
+		see: func(r row) *object {
+			vhost := r.text("vhost")
+			priority, _ := r.number("priority") // 3.0 is echoed as written
+			return &object{addr: resources.NewAddr(t.Kind, vhost, r.text("name")), refs: seenInVhost(vhost), have: resources.Config{
+				"pattern": r.text("pattern"), "apply_to": cmpText(r.text("apply-to"), "all"), "priority": priority, "definition": r.object("definition"),
+			}}
+		},
+		body: func(r *resources.Resource, _ *object, _ resources.Delta) map[string]any {
+			c := withDefaults(t, r.Config)
+			return map[string]any{"pattern": c["pattern"], "apply-to": c["apply_to"], "priority": c["priority"], "definition": c["definition"]}
+		},
+	}
+}
+
+func (k policyKind) Finish(r *resources.Resource, all *resources.Declared, report resources.Report) {
+	k.single.Finish(r, all, report)
+	if definition := r.Config.Map("definition"); definition != nil {
+		r.Config["definition"] = typed(definition, policySetting)
+	}
+}
+
+// matcher is a policy that can be tried on names.
+type matcher struct {
+	resource *resources.Resource
+	re       *regexp.Regexp
+	applyTo  string
+	priority int64
+}
+
+func matchers(all *resources.Declared) map[string][]matcher {
+	out := map[string][]matcher{}
+	for _, r := range all.Of(policyName) {
+		re, err := regexp.Compile(r.Config.Text("pattern"))
+		if err != nil {
+			continue
+		}
+		vhost := r.Addr.Parts()[0]
+		out[vhost] = append(out[vhost], matcher{r, re, cmpText(r.Config.Text("apply_to"), "all"), r.Config.Int("priority")})
+	}
+	return out
+}
+
+// covers reports whether a policy for applyTo is for such an object: an
+// exchange, or a queue of a type.
+func covers(applyTo, kind, queueType string) bool {
+	if kind == exchangeName {
+		return applyTo == "all" || applyTo == "exchanges"
+	}
+	switch applyTo {
+	case "all", "queues":
+		return true
+	case "classic_queues":
+		return queueType == "classic"
+	case "quorum_queues":
+		return queueType == "quorum"
+	case "streams":
+		return queueType == "stream"
+	default:
+		return false
+	}
+}
+
+func (m matcher) matches(r *resources.Resource) bool {
+	t := ""
+	if r.Addr.Kind == queueName {
+		t = typeOf(r)
+	}
+	return covers(m.applyTo, r.Addr.Kind, t) && m.re.MatchString(r.Addr.Parts()[1])
+}
+
+// policyRefs orders a queue or exchange after the policies for it, so that it
+// never stands without them, not even for a moment.
+func policyRefs(r *resources.Resource) []resources.Ref {
+	var refs []resources.Ref
+	for _, m := range placeOf(r).policies[r.Addr.Parts()[0]] {
+		if m.matches(r) {
+			refs = append(refs, resources.Ref{To: m.resource.Addr, Wait: resources.Ready, Optional: true})
+		}
+	}
+	return refs
+}
+
+func (k policyKind) Check(all *resources.Declared, report resources.Report) {
+	lists := map[string]*[]matcher{}
+	for _, r := range all.Of(k.table.Kind) {
+		parts := r.Addr.Parts()
+		checkName(r, parts[1], "policy", report)
+		re := checkPattern(r, "/pattern", r.Config["pattern"], true, report)
+		k.checkDefinition(r, all, report)
+		if re == nil {
+			continue
+		}
+		if lists[parts[0]] == nil {
+			lists[parts[0]] = &[]matcher{}
+		}
+		*lists[parts[0]] = append(*lists[parts[0]], matcher{r, re, cmpText(r.Config.Text("apply_to"), "all"), r.Config.Int("priority")})
+	}
+	k.checkMatches(all, lists, report)
+}
+
+// checkDefinition reports keys and values that the broker refuses, and those
+// that can have no effect on what the policy applies to.
+func (k policyKind) checkDefinition(r *resources.Resource, all *resources.Declared, report resources.Report) {
+	definition, written := r.Config["definition"].(map[string]any)
+	if !written {
+		return
+	}
+	node := r.Node.Get("definition")
+	if len(definition) == 0 {
+		report(rulePolicyKey.At(node.Pos(), "the definition is empty, and the broker refuses that", "set something, such as message-ttl"))
+	}
+	applyTo := cmpText(r.Config.Text("apply_to"), "all")
+	for _, key := range slices.Sorted(maps.Keys(definition)) {
+		pos := node.KeyPos("/" + escapePointer(key))
+		s := policySetting(key)
+		if s == nil {
+			report(rulePolicyKey.At(pos, fmt.Sprintf("no policy knows the key %q", key), k.nearKey(key)))
+			continue
+		}
+		if !k.keys(s) {
+			report(ruleOperatorKey.At(pos, fmt.Sprintf("an operator policy cannot set %q", key), "an operator policy sets limits only; write it in a policy"))
+			continue
+		}
+		if want := s.check(definition[key]); want != "" {
+			report(rulePolicyValue.At(pos, fmt.Sprintf("%s must be %s, not %s", key, want, resources.Show(definition[key])), ""))
+		}
+		if !s.affects(applyTo) {
+			report(rulePolicyIdle.At(pos, fmt.Sprintf("%s has no effect on %s, so the broker takes it and does nothing", key, strings.ReplaceAll(applyTo, "_", " ")), "change apply_to, or remove it"))
+		}
+	}
+	if target, ok := definition["dead-letter-exchange"].(string); ok {
+		checkExchangeExists(r, all, target, "/definition/dead-letter-exchange", "dead-letter exchange", report)
+	}
+	if target, ok := definition["alternate-exchange"].(string); ok {
+		checkExchangeExists(r, all, target, "/definition/alternate-exchange", "alternate exchange", report)
+	}
+	if definition["dead-letter-strategy"] == "at-least-once" && definition["overflow"] != "reject-publish" {
+		report(ruleAtLeastOnce.At(node.KeyPos("/dead-letter-strategy"), "dead-lettering at least once only works with overflow: reject-publish; the broker falls back to at most once", "add `overflow: reject-publish`"))
+	}
+	if definition["federation-upstream"] != nil && definition["federation-upstream-set"] != nil {
+		report(rulePolicyValue.At(node.KeyPos("/federation-upstream"), "federation-upstream and federation-upstream-set exclude each other", "keep one of the two"))
+	}
+}
+
+// nearKey suggests a key for one that is not known: the argument's name without
+// its x-, or a misspelling.
+func (k policyKind) nearKey(key string) string {
+	if s := argumentSetting(key); s != nil {
+		if s.policy == "" {
+			return key + " can only be an argument of a queue"
+		}
+		return "did you mean \"" + s.policy + "\"?"
+	}
+	if s := argumentSetting("x-" + key); s != nil {
+		return "x-" + key + " can only be an argument of a queue"
+	}
+	var all []string
+	for i := range settings {
+		if p := settings[i].policy; p != "" && k.keys(&settings[i]) {
+			all = append(all, p)
+		}
+	}
+	return specs.DidYouMean(key, all)
+}
+
+// affects reports whether the setting can do something to what a policy
+// applies to.
+func (s *setting) affects(applyTo string) bool {
+	queues := s.classic || s.quorum || s.stream
+	switch {
+	case s.policy == "alternate-exchange":
+		return applyTo == "all" || applyTo == "exchanges"
+	case !queues: // federation and ha-*: both
+		return true
+	case applyTo == "exchanges":
+		return false
+	case applyTo == "classic_queues":
+		return s.classic
+	case applyTo == "quorum_queues":
+		return s.quorum
+	case applyTo == "streams":
+		return s.stream
+	default:
+		return true
+	}
+}
+
+// checkMatches reports policies that match nothing and policies between which
+// chance decides.
+func (k policyKind) checkMatches(all *resources.Declared, lists map[string]*[]matcher, report resources.Report) {
+	matched := map[resources.Addr]bool{}
+	clash := map[[2]resources.Addr]bool{}
+	try := func(r *resources.Resource) {
+		list := lists[r.Addr.Parts()[0]]
+		if list == nil {
+			return
+		}
+		var hits []matcher
+		for _, m := range *list {
+			if m.matches(r) {
+				matched[m.resource.Addr] = true
+				hits = append(hits, m)
+			}
+		}
+		slices.SortStableFunc(hits, func(a, b matcher) int { return int(b.priority - a.priority) })
+		if len(hits) < 2 || hits[0].priority != hits[1].priority {
+			return
+		}
+		pair := [2]resources.Addr{hits[0].resource.Addr, hits[1].resource.Addr}
+		if clash[pair] {
+			return
+		}
+		clash[pair] = true
+		p := rulePolicyClash.At(hits[1].resource.KeyPos, fmt.Sprintf("%s and %s both match %s with priority %d, and chance decides which one holds", pair[0], pair[1], r.Addr, hits[0].priority), "give one of them a higher priority")
+		p.Related = []specs.Related{{Pos: hits[0].resource.KeyPos, Msg: "the other one"}}
+		report(p)
+	}
+	for _, kind := range []string{queueName, exchangeName} {
+		for _, r := range all.Of(kind) {
+			try(r)
+		}
+	}
+	for _, list := range lists {
+		for _, m := range *list {
+			if !matched[m.resource.Addr] && !inExternal(m.resource) {
+				report(rulePolicyDead.At(m.resource.Pos("/pattern"), fmt.Sprintf("%s matches nothing that the spec declares", m.resource.Addr), "correct the pattern or apply_to, unless it is meant for what applications declare"))
+			}
+		}
+	}
+}

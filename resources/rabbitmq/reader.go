@@ -1,0 +1,207 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// ReadBroker observes a broker. It has no way to change it.
+type ReadBroker struct {
+	*session
+	ledger *ledger
+
+	mu      sync.Mutex
+	current *snapshot
+	written atomic.Int64 // counts writes, which end a snapshot
+}
+
+// OpenReader returns the reading side of the broker that o.Declared names. It
+// makes no call.
+func OpenReader(o Options) *ReadBroker {
+	b := &ReadBroker{session: newSession(o)}
+	b.ledger = &ledger{b: b}
+	return b
+}
+
+// Readers returns a reader for each kind.
+func (b *ReadBroker) Readers() map[string]resources.Reader {
+	out := map[string]resources.Reader{brokerName: brokerReader{b}}
+	for _, k := range topologies {
+		out[k.Table().Kind] = reader{k, b}
+	}
+	return out
+}
+
+// fewWanted is how many objects are asked for one by one when the stack's
+// others are of no interest; above it one bulk read is cheaper.
+const fewWanted = 8
+
+// reader observes one kind.
+type reader struct {
+	kind topology
+	b    *ReadBroker
+}
+
+// Observe asks the broker. Without scope.Owned, as when the engine looks again
+// right before a write, few wanted objects are read one by one.
+func (r reader) Observe(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
+	if r.b.broker == nil {
+		return absent(scope.Want), nil
+	}
+	var out []*resources.Observed
+	var err error
+	if !scope.Owned && len(scope.Want) <= fewWanted {
+		out, err = r.few(ctx, scope)
+	} else {
+		out, err = r.bulk(ctx, scope)
+	}
+	if errors.Is(err, resources.ErrUnreachable) && !scope.Owned {
+		err = resources.Transient(err)
+	}
+	return out, err
+}
+
+func absent(want []*resources.Resource) []*resources.Observed {
+	var out []*resources.Observed
+	for _, w := range want {
+		out = append(out, &resources.Observed{Addr: w.Addr})
+	}
+	return out
+}
+
+func (r reader) few(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
+	books, err := r.b.ledger.read(ctx, scope.Stack)
+	if err != nil {
+		return nil, err
+	}
+	var out []*resources.Observed
+	for _, w := range scope.Want {
+		o, err := r.kind.one(ctx, r.b.reads(), w.Addr)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r.observed(o, w, w.Addr, scope.Stack, books))
+	}
+	return out, nil
+}
+
+func (r reader) bulk(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
+	s := r.b.snapshot(r.kind.Table().Kind)
+	books, err := r.b.ledger.readFrom(ctx, s, scope.Stack)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := r.kind.all(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	byAddr := make(map[resources.Addr]*object, len(objects))
+	for _, o := range objects {
+		byAddr[o.addr] = o
+	}
+	wanted := make(map[resources.Addr]bool, len(scope.Want))
+	out := make([]*resources.Observed, 0, len(scope.Want))
+	var doomed []*object
+	for _, w := range scope.Want {
+		wanted[w.Addr] = true
+		seen := r.observed(byAddr[w.Addr], w, w.Addr, scope.Stack, books)
+		if seen.Presence == resources.Present && compare(r.kind, w, seen).Cost() == resources.Remake {
+			doomed = append(doomed, byAddr[w.Addr])
+		}
+		out = append(out, seen)
+	}
+	if scope.Owned {
+		for _, o := range objects {
+			if !wanted[o.addr] && !o.free && books.owns(o.addr) {
+				doomed = append(doomed, o)
+				out = append(out, r.observed(o, nil, o.addr, scope.Stack, books))
+			}
+		}
+	}
+	return out, r.inspect(ctx, s, doomed, out)
+}
+
+// inspect completes the observation of what a change would destroy.
+func (r reader) inspect(ctx context.Context, s *snapshot, doomed []*object, out []*resources.Observed) error {
+	k, ok := r.kind.(inspector)
+	if !ok || len(doomed) == 0 {
+		return nil
+	}
+	if err := k.inspect(ctx, s, doomed); err != nil {
+		return err
+	}
+	for _, seen := range out {
+		if o, ok := seen.Native.(*object); ok && slices.Contains(doomed, o) {
+			seen.Notes = o.notes
+		}
+	}
+	return nil
+}
+
+// observed describes the object to the engine; o is nil when it is not there.
+func (r reader) observed(o *object, want *resources.Resource, a resources.Addr, stack string, books *books) *resources.Observed {
+	if o == nil {
+		return &resources.Observed{Addr: a}
+	}
+	applied := books.applied(a)
+	if k, ok := r.kind.(fitter); ok {
+		applied = k.fit(o, want, applied)
+	}
+	seen := &resources.Observed{
+		Addr: a, Presence: resources.Present, Have: o.have, Applied: applied, Free: o.free,
+		ID: digest(o), Refs: o.refs, Notes: o.notes, Native: o,
+	}
+	switch {
+	case books.owns(a):
+		seen.Stack = stack
+		if protect, _ := books.mark(a)["protect"].(bool); protect {
+			seen.Protected = true
+		}
+	case books.owner(a) != "":
+		seen.Stack = books.owner(a)
+		seen.Owner = fmt.Sprintf("stack %q", seen.Stack)
+	case !o.free:
+		seen.Owner = books.nobody(stack)
+	}
+	return seen
+}
+
+// compare is the kind's own comparison.
+func compare(k resources.Kind, want *resources.Resource, have *resources.Observed) resources.Delta {
+	if c, ok := k.(resources.Comparer); ok {
+		return c.Compare(want, have)
+	}
+	return k.Table().Compare(want.Config, have.Have, have.Applied)
+}
+
+// Unmanaged returns what exists on the broker and stands in no ledger, without
+// what every broker has and what clients make for themselves, in order of
+// address. It is for reports; nothing in it is ever deleted.
+func (b *ReadBroker) Unmanaged(ctx context.Context, stack string) ([]*resources.Observed, error) {
+	var out []*resources.Observed
+	for _, k := range topologies {
+		r := reader{k, b}
+		s := b.snapshot(k.Table().Kind)
+		books, err := b.ledger.readFrom(ctx, s, stack)
+		if err != nil {
+			return nil, err
+		}
+		objects, err := k.all(ctx, s)
+		if err != nil {
+			return nil, fmt.Errorf("observe %s: %w", k.Table().Kind, err)
+		}
+		for _, o := range objects {
+			if !o.free && !books.owns(o.addr) && books.owner(o.addr) == "" {
+				out = append(out, r.observed(o, nil, o.addr, stack, books))
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *resources.Observed) int { return a.Addr.Compare(b.Addr) })
+	return out, nil
+}

@@ -1,0 +1,85 @@
+package rabbitmq
+
+import (
+	"context"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+const topicPermissionName = "topic-permission"
+
+var topicPermissionTable = &resources.Table{
+	Kind: topicPermissionName, Section: "rabbitmq/vhosts/*/topic_permissions/*/*",
+	Doc: "Which routing keys a user may publish to a topic exchange and bind from it, by user and exchange.",
+	Fields: []resources.Field{
+		{Key: "write", Type: resources.String(), Required: true, Cost: resources.InPlace,
+			Doc: "A regular expression over the routing keys that may be published.", Example: `"^orders\\."`, Other: `""`},
+		{Key: "read", Type: resources.String(), Required: true, Cost: resources.InPlace,
+			Doc: "A regular expression over the routing keys that may be bound.", Example: `".*"`, Other: `""`},
+	},
+}
+
+type topicPermissionKind struct{ single }
+
+var _ = register(topicPermissionKind{single{
+	table: topicPermissionTable,
+	list:  "/api/topic-permissions",
+	path:  func(parts []string) string { return apiPath("topic-permissions", parts[0], parts[1]) },
+	see: func(r row) *object {
+		vhost, user, exchange := r.text("vhost"), r.text("user"), r.text("exchange")
+		refs := append(seenInVhost(vhost), resources.Ref{To: resources.NewAddr(userName, user)})
+		if !isDefaultExchange(exchange) {
+			refs = append(refs, resources.Ref{To: resources.NewAddr(exchangeName, vhost, exchange)})
+		}
+		return &object{addr: resources.NewAddr(topicPermissionName, vhost, user, exchange), refs: refs,
+			have: resources.Config{"write": r.text("write"), "read": r.text("read")}}
+	},
+	body: func(r *resources.Resource, _ *object, _ resources.Delta) map[string]any {
+		return map[string]any{"exchange": r.Addr.Parts()[2], "write": r.Config["write"], "read": r.Config["read"]}
+	},
+}})
+
+// Refs waits for the exchange, without which 4.3 refuses the permission.
+func (topicPermissionKind) Refs(r *resources.Resource) []resources.Ref {
+	parts := r.Addr.Parts()
+	refs := append(vhostRefs(r), userRef(r, parts[1]))
+	if !isDefaultExchange(parts[2]) {
+		refs = append(refs, resources.Ref{To: resources.NewAddr(exchangeName, parts[0], parts[2]), Wait: resources.Ready, Optional: inExternal(r)})
+	}
+	return refs
+}
+
+func (k topicPermissionKind) one(ctx context.Context, c reads, a resources.Addr) (*object, error) {
+	rows, err := c.rows(ctx, k.path(a.Parts()))
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		if o := k.see(r); o.addr == a {
+			return o, nil
+		}
+	}
+	return nil, nil
+}
+
+// write puts one of the user's permissions; the answer is 204 also for a new
+// one.
+func (k topicPermissionKind) write(ctx context.Context, c writes, r *resources.Resource, have *object, d resources.Delta) (bool, error) {
+	_, err := c.put(ctx, k.path(r.Addr.Parts()), k.body(r, have, d))
+	return false, err
+}
+
+// remove names the exchange: without it all of the user's would go.
+func (k topicPermissionKind) remove(ctx context.Context, c writes, have *object) error {
+	parts := have.addr.Parts()
+	return c.remove(ctx, apiPath("topic-permissions", parts[0], parts[1], parts[2]))
+}
+
+func (topicPermissionKind) Check(all *resources.Declared, report resources.Report) {
+	for _, r := range all.Of(topicPermissionName) {
+		checkName(r, r.Addr.Parts()[2], "exchange", report)
+		for _, field := range []string{"write", "read"} {
+			checkPattern(r, "/"+field, r.Config[field], true, report)
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+const userName = "user"
+
+var userTable = &resources.Table{
+	Kind: userName, Section: "rabbitmq/users/*",
+	Doc:    "A user of the broker.",
+	Nested: []string{"limits"},
+	Fields: []resources.Field{
+		{Key: "password", Type: resources.String(), Open: true, Secret: true, Unmarked: true, Cost: resources.InPlace,
+			Doc: "The password. It is compared with the hash the broker keeps, and only ever sent as a hash.", Example: `"${RABBITMQ_TRANSACTION_PASS}"`, Other: `"${RABBITMQ_OTHER_PASS}"`},
+		{Key: "password_hash", Type: resources.String(), Open: true, Unmarked: true, Cost: resources.InPlace,
+			Doc: "The salted hash of the password in place of the password, as the broker exports it. An empty text makes a user who can log in only by certificate or token.", Example: `"kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"`, Other: `""`},
+		{Key: "hashing_algorithm", Type: hashingType, Open: true, Cost: resources.InPlace,
+			Doc: "How the password is hashed: sha256, sha512 or md5, also by RabbitMQ's own long names.", Example: "sha512", Other: "sha256"},
+		{Key: "tags", Type: tagsType{}, Cost: resources.InPlace,
+			Doc: "What the user may do with the management API: administrator, monitoring, policymaker, management, impersonator, or words of your own. A user of an application needs none.", Example: "[monitoring]", Other: "[management]"},
+		externalField("user"),
+	},
+}
+
+var hashingType = resources.Checked("a hashing algorithm", func(text string) (string, error) {
+	name := shortAlgorithm(text)
+	if _, ok := algorithms[name]; !ok {
+		return "", fmt.Errorf("it is none of sha256, sha512 and md5, and the broker would store a user who can never log in")
+	}
+	return name, nil
+})
+
+type userKind struct{ single }
+
+var _ = register(userKind{single{
+	table: userTable,
+	list:  "/api/users",
+	path:  func(parts []string) string { return apiPath("users", parts[0]) },
+	see:   seeUser,
+	body:  userBody,
+}})
+
+func seeUser(r row) *object {
+	name := r.text("name")
+	return &object{
+		addr: resources.NewAddr(userName, name), free: name == "guest",
+		have: resources.Config{"tags": r.tags("tags")},
+		hash: passwordHash{text: r.text("password_hash"), algorithm: shortAlgorithm(r.text("hashing_algorithm"))},
+	}
+}
+
+// userBody always carries a hash: a PUT without one erases the password.
+func userBody(r *resources.Resource, have *object, d resources.Delta) map[string]any {
+	hash := passwordHash{algorithm: cmpText(r.Config.Text("hashing_algorithm"), "sha256")}
+	_, byHash := r.Config["password_hash"]
+	_, byPassword := r.Config["password"]
+	switch {
+	case byHash:
+		hash.text = r.Config.Text("password_hash")
+	case have != nil && !d.Has("password") && !d.Has("hashing_algorithm"):
+		hash = have.hash
+	case byPassword:
+		hash = newHash(r.Config.Text("password"), hash.algorithm)
+	}
+	return map[string]any{
+		"tags": r.Config.List("tags"), "password_hash": hash.text, "hashing_algorithm": longAlgorithm(hash.algorithm),
+	}
+}
+
+func (userKind) Refs(r *resources.Resource) []resources.Ref { return brokerRef(r) }
+
+func (k userKind) Finish(r *resources.Resource, all *resources.Declared, report resources.Report) {
+	k.single.Finish(r, all, report)
+	r.External = r.Config.Bool("external")
+	if v, ok := r.Config["password_hash"]; ok {
+		r.Config["password_hash"] = resources.SealAll(v) // masked, but no finding: it may stand in the spec
+	}
+}
+
+// hashMark is the ledger's memory of the hash that was set, as a keyed hash of
+// it. Of the password itself nothing is remembered: a hash without a salt that
+// only administrators see would be worth guessing at.
+const hashMark = "hash"
+
+func (userKind) seal(r *resources.Resource, o *object) resources.Config {
+	c := declaredFields(userTable, r.Config)
+	if o != nil && o.hash.text != "" {
+		c[hashMark] = resources.NewSecret(o.hash.text)
+	}
+	return c
+}
+
+// fit tells by the hash whether the wanted password is set, so that comparing
+// needs to know nothing of it, and by the remembered hash whether someone
+// changed it.
+func (userKind) fit(o *object, want *resources.Resource, applied *resources.Sealed) *resources.Sealed {
+	o.have = o.have.Clone()
+	untouched := applied.Has(hashMark) && applied.Matches(hashMark, o.hash.text)
+	known := applied.Has(hashMark)
+	secrets := resources.Config{}
+	if applied != nil {
+		fields := maps.Clone(applied.Fields)
+		delete(fields, hashMark)
+		applied = &resources.Sealed{Fields: fields}
+	}
+	if want == nil {
+		return applied
+	}
+	if _, ok := want.Config["hashing_algorithm"]; ok {
+		o.have["hashing_algorithm"] = o.hash.algorithm
+	}
+	_, byHash := want.Config["password_hash"]
+	password, byPassword := want.Config["password"]
+	field := ""
+	switch {
+	case byHash:
+		field = "password_hash"
+		o.have[field] = resources.NewSecret(o.hash.text)
+	case byPassword && o.hash.matches(resources.Text(password)):
+		field = "password"
+		o.have[field] = password
+	case byPassword && o.hash.text != "":
+		field = "password"
+		o.have[field] = resources.NewSecret("hash " + o.hash.text)
+	}
+	if applied == nil || !known || field == "" {
+		return applied
+	}
+	if untouched {
+		secrets[field] = resources.NewSecret(resources.Text(o.have[field]))
+	} else {
+		secrets[field] = resources.NewSecret("another hash")
+	}
+	sealed := resources.Seal(secrets)
+	maps.Copy(sealed.Fields, applied.Fields)
+	return &sealed
+}
+
+// all marks the user midaz logs in as.
+func (k userKind) all(ctx context.Context, s *snapshot) ([]*object, error) {
+	objects, err := k.single.all(ctx, s)
+	for _, o := range objects {
+		o.free = o.free || o.addr.Parts()[0] == s.username
+	}
+	return objects, err
+}
+
+func (k userKind) one(ctx context.Context, c reads, a resources.Addr) (*object, error) {
+	o, err := k.single.one(ctx, c, a)
+	if o != nil {
+		o.free = o.free || a.Parts()[0] == c.username
+	}
+	return o, err
+}
+
+// write always looks again: the hash that is now set is what the ledger
+// remembers.
+func (k userKind) write(ctx context.Context, c writes, r *resources.Resource, have *object, d resources.Delta) (bool, error) {
+	_, err := k.single.write(ctx, c, r, have, d)
+	return false, err
+}
+
+func (userKind) Check(all *resources.Declared, report resources.Report) {
+	for _, r := range all.Of(userName) {
+		name := r.Addr.Parts()[0]
+		checkName(r, name, "user", report)
+		if r.Config.Bool("external") {
+			checkUntouched(r, report)
+			continue
+		}
+		checkPassword(r, report)
+		for _, tag := range resources.Texts(r.Config["tags"]) {
+			if !isASCII(tag) {
+				report(ruleTag.At(r.Pos("/tags"), fmt.Sprintf("the tag %q is not ASCII, and the broker would garble it", tag), "use letters without accents"))
+			}
+		}
+		checkOwnLogin(r, all, report)
+	}
+}
+
+func checkPassword(r *resources.Resource, report resources.Report) {
+	_, byHash := r.Config["password_hash"]
+	_, byPassword := r.Config["password"]
+	switch {
+	case byHash && byPassword:
+		report(rulePassword.At(r.Pos("/password_hash"), "a user has a password or a password_hash, not both", "remove one of the two"))
+	case !byHash && !byPassword && !r.Node.Get("password").IsAbsent(), !byHash && !byPassword && !r.Node.Get("password_hash").IsAbsent():
+		// decoding has said what is wrong with it
+	case !byHash && !byPassword:
+		report(rulePassword.At(r.KeyPos, "the user has no password", "write `password: ${VARIABLE}`, or `password_hash: \"\"` for one who logs in only by certificate or token, or `external: true`"))
+	case byHash:
+		h := passwordHash{text: r.Config.Text("password_hash"), algorithm: cmpText(r.Config.Text("hashing_algorithm"), "sha256")}
+		if err := h.check(); err != nil {
+			report(rulePassword.At(r.Pos("/password_hash"), "password_hash: "+err.Error(), "export it from the broker with its hashing_algorithm, or write the password"))
+		}
+	case r.Config.Text("password") == "":
+		report(rulePassword.At(r.Pos("/password"), "the password is empty", "set the variable it comes from, for example in .env"))
+	}
+}
+
+// checkOwnLogin reports what would lock midaz out of the broker.
+func checkOwnLogin(r *resources.Resource, all *resources.Declared, report resources.Report) {
+	brokers := all.Of(brokerName)
+	if len(brokers) == 0 {
+		return
+	}
+	m := managementOf(brokers[0])
+	if m.username != r.Addr.Parts()[0] {
+		return
+	}
+	if password, ok := r.Config["password"]; ok && !m.password.Is(resources.Text(password)) {
+		report(ruleOwnLogin.At(r.Pos("/password"), fmt.Sprintf("midaz logs in as %s with another password, and would lock itself out", m.username), "use the same variable here and in management.password"))
+	}
+	if tags := resources.Texts(r.Config["tags"]); !slices.Contains(tags, "administrator") {
+		report(ruleOwnLogin.At(r.Pos("/tags"), fmt.Sprintf("midaz logs in as %s, who would no longer be an administrator", m.username), "add the tag administrator"))
+	}
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,202 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+const vhostName = "vhost"
+
+var vhostTable = &resources.Table{
+	Kind: vhostName, Section: "rabbitmq/vhosts/*", NullOK: true,
+	Doc:    "A virtual host: a name space of exchanges, queues, bindings and permissions. \"/\" exists on every broker and is never removed.",
+	Nested: []string{"permissions", "topic_permissions", "exchanges", "queues", "bindings", "policies", "operator_policies", "parameters", "limits"},
+	Fields: []resources.Field{
+		{Key: "description", Type: resources.String(), Default: "", Open: true, Cost: resources.InPlace,
+			Doc: "A text for people.", Example: "the ledger's topology", Other: "reports"},
+		{Key: "tags", Type: tagsType{}, Open: true, Cost: resources.InPlace,
+			Doc: "Words for people and tools, as a list or a text with commas.", Example: "[production, ledger]", Other: "[staging]"},
+		{Key: "default_queue_type", Type: resources.Enum("classic", "quorum", "stream"), Open: true, Cost: resources.InPlace, Since: "3.11.12",
+			Doc: "The type of a queue that declares none, here and by clients. Changing it changes no existing queue.", Example: "quorum", Other: "classic"},
+		{Key: "tracing", Type: resources.Bool(), Default: false, Cost: resources.InPlace,
+			Doc: "Copy every message to the exchange amq.rabbitmq.trace.", Example: "true", Other: "false"},
+		{Key: "deletion_protection", Type: resources.Bool(), Default: false, Cost: resources.InPlace, Since: "4.1",
+			Doc: "The broker itself refuses to delete the virtual host.", Example: "true", Other: "false"},
+		externalField("virtual host"),
+		protectField("virtual host"),
+	},
+	Refused: map[string]string{
+		"exclusive": "objects that the spec does not declare are reported as unmanaged and never deleted",
+	},
+}
+
+type vhostKind struct{ single }
+
+var _ = register(vhostKind{single{
+	table: vhostTable,
+	list:  "/api/vhosts",
+	path:  func(parts []string) string { return apiPath("vhosts", parts[0]) },
+	see:   seeVhost,
+	body: func(r *resources.Resource, have *object, d resources.Delta) map[string]any {
+		body := map[string]any{"description": "", "tags": []any{}, "tracing": r.Config.Bool("tracing")}
+		for _, key := range []string{"description", "tags", "default_queue_type"} {
+			v, declared := r.Config[key]
+			switch {
+			case declared:
+				body[key] = v
+			case have == nil || have.have[key] == nil:
+			case !d.Has(key): // a PUT replaces everything, so the rest is sent as it is
+				body[key] = have.have[key]
+			case key == "default_queue_type": // declared once and not now; 4.0 keeps what is left out
+				body[key] = "classic"
+			}
+		}
+		return body
+	},
+}})
+
+func seeVhost(r row) *object {
+	name := r.text("name")
+	o := &object{addr: resources.NewAddr(vhostName, name), free: name == "/", have: resources.Config{
+		"description": r.text("description"), "tags": r.tags("tags"), "tracing": r.flag("tracing"),
+	}}
+	// 3.10 lists "undefined" and takes no other value by PUT.
+	if t := r.text("default_queue_type"); t != "" && t != "undefined" {
+		o.have["default_queue_type"] = t
+	}
+	if protected, ok := r["protected_from_deletion"].(bool); ok {
+		o.have["deletion_protection"] = protected
+	}
+	return o
+}
+
+func (vhostKind) Refs(r *resources.Resource) []resources.Ref { return brokerRef(r) }
+
+func (k vhostKind) Finish(r *resources.Resource, all *resources.Declared, report resources.Report) {
+	k.single.Finish(r, all, report)
+	r.External = r.Config.Bool("external")
+	r.Protect = r.Config.Bool("protect")
+}
+
+// write sends what is declared; deletion protection has a path of its own.
+func (k vhostKind) write(ctx context.Context, c writes, r *resources.Resource, have *object, d resources.Delta) (bool, error) {
+	sure, err := k.single.write(ctx, c, r, have, d)
+	if err != nil {
+		return false, err
+	}
+	want, is := r.Config.Bool("deletion_protection"), have != nil && have.have.Bool("deletion_protection")
+	if want == is {
+		return sure, nil
+	}
+	return false, k.protect(ctx, c, r.Addr, want)
+}
+
+func (k vhostKind) protect(ctx context.Context, c writes, a resources.Addr, on bool) error {
+	path := apiPath("vhosts", a.Parts()[0], "deletion", "protection")
+	if !on {
+		return c.remove(ctx, path)
+	}
+	err := c.post(ctx, path, map[string]any{})
+	if isNotFound(err) || statusOf(err) == 405 {
+		return &resources.Diagnosis{Err: fmt.Errorf("deletion_protection: %w", err), Hint: "this broker is older than 4.1 and cannot protect a virtual host; use `protect: true`, which midaz itself keeps"}
+	}
+	return err
+}
+
+// inspect counts what else the removal of a virtual host would destroy: its
+// messages, and what others have declared in it.
+func (vhostKind) inspect(ctx context.Context, s *snapshot, doomed []*object) error {
+	rows, err := s.list(ctx, queueTotals)
+	if err != nil {
+		return err
+	}
+	for _, o := range doomed {
+		name := o.addr.Parts()[0]
+		queues, messages := 0, int64(0)
+		for _, r := range rows {
+			if r.text("vhost") == name {
+				n, _ := r.number("messages")
+				queues, messages = queues+1, messages+n
+			}
+		}
+		if queues > 0 {
+			o.notes = append(o.notes, fmt.Sprintf("%s with %s in it", plural(int64(queues), "queue"), plural(messages, "message")))
+		}
+		if messages > 0 {
+			o.losses = append(o.losses, plural(messages, "message")+" in its queues would be lost")
+		}
+	}
+	return nil
+}
+
+func (vhostKind) Hazards(a resources.Action, _ *resources.Resource, have *resources.Observed) []resources.Hazard {
+	o := nativeOf(have)
+	if o == nil || a != resources.Delete && a != resources.Replace {
+		return nil
+	}
+	return hazardsOf(o.losses)
+}
+
+func (vhostKind) Check(all *resources.Declared, report resources.Report) {
+	for _, r := range all.Of(vhostName) {
+		checkName(r, r.Addr.Parts()[0], "virtual host", report)
+		if r.Config.Bool("external") {
+			checkUntouched(r, report)
+		}
+	}
+}
+
+// checkUntouched reports fields of an external resource, which nobody would
+// apply.
+func checkUntouched(r *resources.Resource, report resources.Report) {
+	for _, e := range r.Node.Entries() {
+		if _, declared := r.Config[e.Key]; declared && e.Key != "external" {
+			report(ruleExternal.At(e.KeyPos, fmt.Sprintf("%q is never applied, because %s is external", e.Key, r.Addr), "remove it, or remove `external: true` to manage it here"))
+		}
+	}
+}
+
+// nativeOf returns what this package saw of an object.
+func nativeOf(have *resources.Observed) *object {
+	if have == nil {
+		return nil
+	}
+	o, _ := have.Native.(*object)
+	return o
+}
+
+func hazardsOf(losses []string) []resources.Hazard {
+	var out []resources.Hazard
+	for _, l := range losses {
+		out = append(out, resources.Hazard{Code: resources.DataLoss, Msg: l})
+	}
+	return out
+}
+
+// tagsType is a set of words, as a list or as one text with commas, which is
+// how RabbitMQ's own definitions have them.
+type tagsType struct{}
+
+func (tagsType) Schema() resources.Schema {
+	return resources.Schema{"anyOf": []any{
+		resources.Schema{"type": "array", "items": resources.Schema{"type": "string"}, "uniqueItems": true},
+		resources.Schema{"type": "string"},
+	}}
+}
+
+func (tagsType) Decode(n specs.Node, report resources.Report) (resources.Value, bool) {
+	if !n.IsScalar() {
+		return resources.Set(resources.String()).Decode(n, report)
+	}
+	out := []any{}
+	for word := range strings.SplitSeq(n.Text(), ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			out = append(out, word)
+		}
+	}
+	return resources.SortSet(out), true
+}

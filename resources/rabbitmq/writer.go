@@ -1,0 +1,159 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// Broker observes and changes a broker.
+type Broker struct {
+	*ReadBroker
+	keeper *keeper
+}
+
+// Open returns the broker that o.Declared names, for reading and writing. It
+// makes no call.
+func Open(o Options) *Broker {
+	b := &Broker{ReadBroker: OpenReader(o)}
+	b.keeper = &keeper{b: b, wrote: map[resources.Addr]resources.Config{}}
+	return b
+}
+
+// Writers returns a writer for each kind.
+func (b *Broker) Writers() map[string]resources.Writer {
+	out := map[string]resources.Writer{brokerName: brokerWriter{b}}
+	for _, k := range topologies {
+		out[k.Table().Kind] = writer{k, b}
+	}
+	return out
+}
+
+// freshSnapshot returns a bulk read that no observation shares.
+func (b *Broker) freshSnapshot() *snapshot {
+	return &snapshot{reads: b.reads(), username: b.username(), made: time.Now(), lists: map[string]*list{}, took: map[string]bool{}}
+}
+
+// writer changes objects of one kind.
+type writer struct {
+	kind topology
+	b    *Broker
+}
+
+// Claimer returns the keeper of the ledger, the same for all kinds.
+func (w writer) Claimer() resources.Claimer { return w.b.keeper }
+
+// Create makes the object, after it was written down as the stack's.
+func (w writer) Create(ctx context.Context, r *resources.Resource, _ resources.Note) error {
+	return transient(w.put(ctx, r, nil, nil))
+}
+
+// Update brings the object to what is wanted.
+func (w writer) Update(ctx context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta, _ resources.Note) error {
+	o, _ := have.Native.(*object)
+	if o == nil {
+		return fmt.Errorf("update %s: it was not observed by this backend", r.Addr)
+	}
+	onBroker := slices.ContainsFunc(d, func(f resources.Diff) bool { return f.Field != "owner" && f.Cost != resources.Free })
+	if !onBroker {
+		if err := w.b.keeper.claimOne(ctx, r); err != nil {
+			return transient(err)
+		}
+		w.b.keeper.remember(w.kind, r, o)
+		return nil
+	}
+	return transient(w.put(ctx, r, o, d))
+}
+
+func (w writer) put(ctx context.Context, r *resources.Resource, have *object, d resources.Delta) error {
+	c, err := w.b.writes()
+	if err != nil {
+		return err
+	}
+	if err := w.b.keeper.claimOne(ctx, r); err != nil {
+		return err
+	}
+	w.b.written.Add(1)
+	sure, err := w.kind.write(ctx, c, r, have, d)
+	if err != nil {
+		return err
+	}
+	if sure {
+		w.b.keeper.remember(w.kind, r, nil)
+		return nil
+	}
+	now, err := w.verify(ctx, c.reads, r)
+	if err != nil {
+		return err
+	}
+	w.b.keeper.remember(w.kind, r, now)
+	return nil
+}
+
+// verify looks whether the broker did what it said: it answers 204 also where
+// it passes over what it cannot change.
+func (w writer) verify(ctx context.Context, c reads, r *resources.Resource) (*object, error) {
+	o, err := w.kind.one(ctx, c, r.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("look at what was written: %w", err)
+	}
+	if o == nil {
+		return nil, errors.New("the broker accepted it and it is not there")
+	}
+	if k, ok := w.kind.(fitter); ok {
+		k.fit(o, r, nil)
+	}
+	left := compare(w.kind, r, &resources.Observed{Addr: r.Addr, Presence: resources.Present, Have: o.have, Native: o})
+	if len(left) == 0 {
+		return o, nil
+	}
+	return nil, &resources.Diagnosis{
+		Err:  fmt.Errorf("the broker answered with success and did not change it: %s", showDelta(left)),
+		Hint: "this broker's version does not support the change in place; remove the object so that the next apply makes it anew, or take the change back",
+	}
+}
+
+func showDelta(d resources.Delta) string {
+	var parts []string
+	for _, f := range d {
+		before, after := resources.Show(f.Before), resources.Show(f.After)
+		if f.Sensitive() {
+			before, after = resources.Masked, resources.Masked
+		}
+		parts = append(parts, fmt.Sprintf("%s is %s, wanted %s", f.Path, before, after))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Delete removes the object if it is the one observed.
+func (w writer) Delete(ctx context.Context, have *resources.Observed, _ resources.Note) error {
+	c, err := w.b.writes()
+	if err != nil {
+		return err
+	}
+	now, err := w.kind.one(ctx, c.reads, have.Addr)
+	if err != nil || now == nil {
+		return transient(err)
+	}
+	if have.ID != "" && digest(now) != have.ID {
+		return fmt.Errorf("delete %s: %w: it was changed since", have.Addr, resources.ErrMoved)
+	}
+	if planned, ok := have.Native.(*object); ok {
+		now.load, now.losses = planned.load, planned.losses
+	}
+	w.b.written.Add(1)
+	return transient(w.kind.remove(ctx, c, now))
+}
+
+// transient marks what may pass by itself.
+func transient(err error) error {
+	if errors.Is(err, resources.ErrUnreachable) {
+		return resources.Transient(err)
+	}
+	return err
+}

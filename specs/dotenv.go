@@ -153,19 +153,20 @@ func (d *dotenv) expand(text string, n, col int) (string, bool) {
 		return "", false
 	}
 	var out strings.Builder
-	if name, ok := d.expandParts(parts, &out); !ok {
-		d.report(RuleValuesFile.At(at, "the value refers to \""+name+"\", which is not set before this line",
-			"write the value in single quotes to keep the dollar sign, or set "+name+" first"))
+	if !d.expandParts(parts, &out) {
+		// The name may be the end of a password, so it is not told.
+		d.report(RuleValuesFile.At(at, "the value refers to a variable that is not set before this line",
+			"write the value in single quotes to keep the dollar sign, or set the variable first"))
 		return "", false
 	}
 	return out.String(), true
 }
 
-// expandParts returns the name that has no value when it is not ok.
-func (d *dotenv) expandParts(parts []part, out *strings.Builder) (string, bool) {
+// expandParts reports whether every variable had a value.
+func (d *dotenv) expandParts(parts []part, out *strings.Builder) bool {
 	for _, p := range parts {
 		if out.Len() > maxScalar {
-			return "", true
+			return true
 		}
 		if p.ref == nil {
 			out.WriteString(p.text)
@@ -177,24 +178,21 @@ func (d *dotenv) expandParts(parts []part, out *strings.Builder) (string, bool) 
 		case "-":
 			if given {
 				out.WriteString(text)
-			} else if name, ok := d.expandParts(p.ref.word, out); !ok {
-				return name, false
+			} else if !d.expandParts(p.ref.word, out) {
+				return false
 			}
 		case "+":
-			if !given {
-				continue
-			}
-			if name, ok := d.expandParts(p.ref.word, out); !ok {
-				return name, false
+			if given && !d.expandParts(p.ref.word, out) {
+				return false
 			}
 		default:
 			if !given {
-				return p.ref.name, false
+				return false
 			}
 			out.WriteString(text)
 		}
 	}
-	return "", true
+	return true
 }
 
 func skipBlank(line string, i int) int {

@@ -160,7 +160,10 @@ func (s *splitter) braced(start, depth int) (*reference, string, error) {
 			break
 		}
 	}
-	if ref.op == "" && rest != "" && rest[0] != '}' {
+	if !strings.Contains(rest, "}") {
+		return nil, "", errUnclosed
+	}
+	if ref.op == "" && rest[0] != '}' {
 		return nil, "", errors.New("after the name in \"${" + ref.name + "\" comes \"}\", or one of :- - :? ? :+ +")
 	}
 	from := s.i

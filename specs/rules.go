@@ -146,9 +146,10 @@ a list (or the other way round), so the later one replaces the whole of the earl
 reference where it is used: ` + "`${URL:-http://${HOST}}`" + `.`}
 
 	RuleUnused = &Rule{Code: "MZ018", Severity: Warning, Title: "variable declared and not used",
-		Explain: `Nothing in the spec uses this variable. Most often its name is misspelt at one of the two places.
+		Explain: `Nothing in the spec, and no file that it expands, uses this variable. Most often its name is misspelt at one of the two
+places, and the value that someone sets goes nowhere.
 
-**What to do.** Use it, or remove the declaration.`}
+**What to do.** Use it, or remove the declaration. A variable that only other programs read from ` + "`.env`" + ` need not be declared.`}
 
 	RuleSensitiveDefault = &Rule{Code: "MZ019", Severity: Warning, Title: "sensitive variable with a default", Masked: true,
 		Explain: `The default of a sensitive variable is a secret in version control, and the same on every machine that forgets to set

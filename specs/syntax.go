@@ -12,6 +12,7 @@ import (
 )
 
 var (
+	bareReference = regexp.MustCompile(`[\s\[{,]\$\{`)
 	yamlErrorLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 )
@@ -208,6 +209,12 @@ func lastQuote(line string) int {
 // where it opened.
 func (p *parser) unclosedBracket(at Pos, before []byte, size, line int) *Problem {
 	const hint = "close the bracket, or separate the values by commas; quote values that hold , [ ] { }"
+	for _, n := range []int{line, at.Line} {
+		if col := unquotedReference(p.line(n)); col > 0 {
+			at.Line, at.Col = n, col
+			return RuleSyntax.At(at, "a reference inside [ ] or { } stands without quotes", "write \"${NAME}\"")
+		}
+	}
 	open, is := p.openBracket(before)
 	at = lastWord(at, before)
 	if i := strings.LastIndexAny(p.line(line), "[{"); !is && i >= 0 {
@@ -221,6 +228,18 @@ func (p *parser) unclosedBracket(at Pos, before []byte, size, line int) *Problem
 		return RuleSyntax.At(at, "a comma or a closing bracket is expected before this", hint).And(open, "the bracket opens here")
 	}
 	return RuleSyntax.At(open, "a bracket opens here and is not closed", hint)
+}
+
+// unquotedReference returns the column of the first "${" of a line that begins
+// a value and stands in no quotes, 0 when there is none.
+func unquotedReference(line string) int {
+	for _, m := range bareReference.FindAllStringIndex(line, -1) {
+		before := line[:m[0]+1]
+		if strings.Count(before, "\"")%2 == 0 && strings.Count(before, "'")%2 == 0 {
+			return runeCount(before) + 1
+		}
+	}
+	return 0
 }
 
 // openBracket returns the place of the last bracket of flow style that is not

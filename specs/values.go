@@ -119,6 +119,15 @@ func (l *loader) environmentFirst(own map[string]value) func(string) (string, bo
 	}
 }
 
+// untold keeps the text of a value out of a problem with it: a password that
+// begins with "*" or "!" is no alias and no tag.
+func untold(p *Problem) *Problem {
+	if p.Rule == RuleAlias || p.Rule == RuleTag {
+		return p.Rule.At(p.Pos, "values in a file of values are plain texts", "put the value in quotes")
+	}
+	return p
+}
+
 // readVarFile adds the entries of a YAML map of names and plain values, taken
 // literally.
 func (l *loader) readVarFile(name string) {
@@ -130,7 +139,7 @@ func (l *loader) readVarFile(name string) {
 	if !l.checkText(src, text) {
 		return
 	}
-	p := &parser{src: src, report: l.report, uses: func(string) {}}
+	p := &parser{src: src, report: func(p *Problem) { l.report(untold(p)) }, uses: func(string) {}}
 	root := p.parse(text)
 	for _, e := range (Node{root}).Entries() {
 		switch {

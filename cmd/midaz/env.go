@@ -53,7 +53,12 @@ func writeEnv(c *call) error {
 	return nil
 }
 
-var envName = regexp.MustCompile(`(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*[=:]`)
+// envName finds the names that a file sets, envBlank those it leaves to be
+// filled in, as env itself writes them.
+var (
+	envName  = regexp.MustCompile(`(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*[=:]`)
+	envBlank = regexp.MustCompile(`(?m)^# ([A-Za-z_][A-Za-z0-9_]*)=$`)
+)
 
 // newEnvFile works out what is missing in the file.
 func newEnvFile(path string, variables []specs.Variable) (*envFile, error) {
@@ -65,10 +70,7 @@ func newEnvFile(path string, variables []specs.Variable) (*envFile, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	has := map[string]bool{}
-	for _, m := range envName.FindAllStringSubmatch(e.hadText, -1) {
-		has[m[1]] = true
-	}
+	has, blank := names(envName, e.hadText), names(envBlank, e.hadText)
 	var b strings.Builder
 	for _, v := range variables {
 		if has[v.Name] {
@@ -79,6 +81,12 @@ func newEnvFile(path string, variables []specs.Variable) (*envFile, error) {
 		if err != nil {
 			return nil, err
 		}
+		if !ok {
+			e.needed = append(e.needed, v)
+			if blank[v.Name] {
+				continue
+			}
+		}
 		if b.Len() > 0 {
 			b.WriteByte('\n')
 		}
@@ -86,7 +94,6 @@ func newEnvFile(path string, variables []specs.Variable) (*envFile, error) {
 			b.WriteString("# " + clean(v.Description) + "\n")
 		}
 		if !ok {
-			e.needed = append(e.needed, v)
 			fmt.Fprintf(&b, "# %s=\n", v.Name)
 			continue
 		}
@@ -95,6 +102,14 @@ func newEnvFile(path string, variables []specs.Variable) (*envFile, error) {
 	}
 	e.text = b.String()
 	return e, nil
+}
+
+func names(expr *regexp.Regexp, text string) map[string]bool {
+	out := map[string]bool{}
+	for _, m := range expr.FindAllStringSubmatch(text, -1) {
+		out[m[1]] = true
+	}
+	return out
 }
 
 // envValue is the value of a variable in a new file: its default, or random

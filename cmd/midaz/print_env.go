@@ -10,9 +10,8 @@ func envText(e *envFile, dry bool, i ink) string {
 	var b strings.Builder
 	path := clean(e.path)
 	switch {
-	case len(e.added) == 0 && len(e.needed) == 0:
-		fmt.Fprintf(&b, "%s has every variable of the spec (%d); nothing was changed.\n", path, len(e.kept))
-		return b.String()
+	case e.text == "":
+		fmt.Fprintf(&b, "%s: %d kept, nothing was changed.\n", path, len(e.kept))
 	case dry:
 		fmt.Fprintf(&b, "Would add %s to %s: %s\n", count(len(e.added), "variable"), path, strings.Join(e.added, ", "))
 	default:

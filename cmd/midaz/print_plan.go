@@ -378,11 +378,8 @@ func (p *planPrinter) danger() {
 	for _, c := range bad {
 		line := fmt.Sprintf("%s %s", p.ink.symbol(c), pad(addrText(c.Addr), width))
 		var more []string
-		for _, d := range c.Delta {
-			if d.Cost == resources.Remake && c.Action == resources.Replace {
-				more = append(more, "because of "+clean(d.Path))
-				break
-			}
+		if c.Reason != "" && severity(c) > 0 {
+			more = append(more, clean(c.Reason))
 		}
 		for _, h := range c.Hazards {
 			more = append(more, hazardText(h))

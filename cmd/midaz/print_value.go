@@ -166,7 +166,7 @@ func hideContext(all []textLine) []textLine {
 		for i+1 < len(all) && !near[i+1] {
 			i++
 		}
-		out = append(out, textLine{'#', fmt.Sprintf("(%s unchanged hidden)", count(i-from+1, "line"))})
+		out = append(out, textLine{'#', fmt.Sprintf("(%s hidden)", count(i-from+1, "unchanged line"))})
 	}
 	return out
 }

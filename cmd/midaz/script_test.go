@@ -105,6 +105,9 @@ func openFake(a access, writing bool) (*sight, error) {
 	if writing {
 		s.writers = w.Writers()
 		s.close = func() {
+			if w.Writes() == 0 {
+				return
+			}
 			if err := saveFake(w, file); err != nil {
 				panic(err)
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/pkg/stdcopy"
@@ -274,4 +275,9 @@ func sorted(list []string) []string {
 	list = slices.Clone(list)
 	slices.Sort(list)
 	return list
+}
+
+// removeImage removes an image that a scenario made, if it is there.
+func removeImage(ref string) {
+	_, _ = docker.ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true})
 }

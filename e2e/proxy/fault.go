@@ -1,7 +1,7 @@
 package proxy
 
 import (
-	"fmt"
+	"encoding/json"
 	"net/http"
 )
 
@@ -31,8 +31,9 @@ const (
 type Fault struct {
 	When When
 	What What
-	// Status of an Error, 500 when 0.
-	Status int
+	// Status of an Error, 500 when 0, and its text, "injected fault" when empty.
+	Status  int
+	Message string
 	// Do, when set, runs at the moment of the fault: to kill the caller, for instance.
 	Do func()
 }
@@ -92,5 +93,13 @@ func (f *Fault) status() int {
 
 // body is understood by both APIs' clients: Docker's reads message, RabbitMQ's error and reason.
 func (f *Fault) body() string {
-	return fmt.Sprintf(`{"message":"injected fault: %[1]s","error":"injected_fault","reason":"injected fault: %[1]s"}`+"\n", f.String())
+	message := f.Message
+	if message == "" {
+		message = "injected fault: " + f.String()
+	}
+	body, err := json.Marshal(map[string]string{"message": message, "error": "injected_fault", "reason": message})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return string(body) + "\n"
 }

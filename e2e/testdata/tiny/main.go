@@ -89,6 +89,7 @@ func serve(args []string) {
 	exitAfter := f.Duration("exit-after", 0, "exit after this long, 0 for never")
 	exitCode := f.Int("exit-code", 1, "with this code")
 	stopAfter := f.Duration("stop-after", 0, "take this long to stop on SIGTERM")
+	failFirst := f.String("fail-first", "", "exit with 1 when this file is not there, and make it")
 	eat := f.Int("eat", 0, "use this many MB of memory")
 	check(f.Parse(args))
 
@@ -129,6 +130,12 @@ func serve(args []string) {
 	})
 
 	fmt.Println("tiny starts")
+	if *failFirst != "" {
+		if _, err := os.Stat(*failFirst); errors.Is(err, fs.ErrNotExist) {
+			check(os.WriteFile(*failFirst, nil, 0o644))
+			fatal(1, "the first start fails")
+		}
+	}
 	if *line != "" {
 		time.AfterFunc(*logAfter, func() { fmt.Println(*line) })
 	}

@@ -1,0 +1,152 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// web is one service on a port of this machine that answers with the body.
+func web(body, more string) string {
+	return fmt.Sprintf(`
+		services:
+		  web:
+		    image: TINY
+		    restart: always
+		    command: [serve, -body, %s%s]
+		    ports: ["127.0.0.1:PORT1:8080"]
+		    gate: { tcp: 8080, stable_for: 500ms, timeout: 20s }
+		`, body, more)
+}
+
+func TestReplacement_must_leave_one_container_under_the_name(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, web("one", ""))
+	s.apply()
+	s.answers("PORT1", "one")
+	old := s.container("web")
+	s.write("midaz.infra.yaml", web("two", ""))
+	if got := fmt.Sprint(s.changes()); got != "map[service/web:[delete create]]" && got != "map[service/web:[create delete]]" {
+		t.Errorf("plan: %s", got)
+	}
+	s.apply()
+	s.answers("PORT1", "two")
+	if s.container("web").ID == old.ID {
+		t.Error("it is the same container")
+	}
+	if got := s.containers(); len(got) != 1 {
+		t.Errorf("left over: %v", got)
+	}
+	if got := string(s.container("web").HostConfig.RestartPolicy.Name); got != "always" {
+		t.Errorf("restart policy %q", got)
+	}
+	s.converged()
+}
+
+func TestReplacement_that_fails_must_put_the_old_container_back(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, web("one", ""))
+	s.apply()
+	old := s.container("web")
+	s.write("midaz.infra.yaml", web("two", ", -exit-after, 200ms"))
+	r := s.exits(4, "apply", "-auto-approve")
+	r.says("service/web", "tiny gives up", "put back|rolled back|restored")
+	s.answers("PORT1", "one")
+	now := s.container("web")
+	if now.ID != old.ID || now.Name != old.Name {
+		t.Errorf("it came back as %s %s, and was %s %s", now.Name, now.ID, old.Name, old.ID)
+	}
+	if now.HostConfig.RestartPolicy != old.HostConfig.RestartPolicy {
+		t.Errorf("restart policy %v, was %v", now.HostConfig.RestartPolicy, old.HostConfig.RestartPolicy)
+	}
+	for _, name := range s.containers() {
+		if c := inspect(t, name); c.ID != old.ID && c.State.Running {
+			t.Errorf("%s runs beside it", name)
+		}
+	}
+
+	// The way out: a good spec converges, with nothing left over.
+	s.write("midaz.infra.yaml", web("three", ""))
+	s.apply()
+	s.answers("PORT1", "three")
+	if got := s.containers(); len(got) != 1 {
+		t.Errorf("left over: %v", got)
+	}
+	s.converged()
+}
+
+func TestReplacement_that_fails_must_be_told_in_json(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, web("one", ""))
+	s.apply()
+	s.write("midaz.infra.yaml", web("two", ", -exit-after, 200ms"))
+	r := s.exits(4, "apply", "-auto-approve", "-json")
+	types := map[string]int{}
+	for line := range strings.Lines(r.stdout) {
+		one := result{t: t, args: r.args, stdout: line}
+		var event struct {
+			Type    string `json:"type"`
+			Level   string `json:"@level"`
+			Message string `json:"@message"`
+			Stamp   string `json:"@timestamp"`
+		}
+		one.json(&event)
+		types[event.Type]++
+		if event.Level == "" || event.Message == "" || event.Stamp == "" {
+			t.Errorf("incomplete: %s", line)
+		}
+	}
+	for _, kind := range []string{"version", "planned_change", "change_summary", "apply_start", "apply_errored", "diagnostic"} {
+		if types[kind] == 0 {
+			t.Errorf("no %s among %v", kind, types)
+		}
+	}
+	r.says("put back|rolled back|restored")
+}
+
+func TestReplacement_must_not_touch_dependents_of_one_that_failed(t *testing.T) {
+	t.Parallel()
+	spec := func(body, more string) string {
+		return dedent(web(body, more)) + fmt.Sprintf(`
+  user:
+    image: TINY
+    command: [serve, -body, %s]
+    depends_on: [web]
+`, body)
+	}
+	s := newStack(t, spec("one", ""))
+	s.apply()
+	user := s.container("user")
+	s.write("midaz.infra.yaml", spec("two", ", -exit-after, 200ms"))
+	s.exits(4, "apply", "-auto-approve")
+	if now := s.container("user"); now.ID != user.ID || now.State.StartedAt != user.State.StartedAt {
+		t.Error("what depends on the failed one was touched")
+	}
+}
+
+func TestMemory_must_change_on_the_living_container(t *testing.T) {
+	t.Parallel()
+	spec := `
+		services:
+		  a: { image: TINY, mem_limit: %s, cpus: %s, restart: %s }
+		`
+	s := newStack(t, fmt.Sprintf(spec, "64m", "0.5", "always"))
+	s.apply()
+	old := s.container("a")
+	s.write("midaz.infra.yaml", fmt.Sprintf(spec, "96m", "0.75", "unless-stopped"))
+	if got := fmt.Sprint(s.changes()); got != "map[service/a:[update]]" {
+		t.Errorf("plan: %s", got)
+	}
+	s.exits(0, "plan").says("service/a will be updated in-place", "Plan: 0 to add, 1 to change, 0 to destroy")
+	s.apply().says("Apply complete! Resources: 0 added, 1 changed, 0 destroyed")
+	now := s.container("a")
+	if now.ID != old.ID || now.State.StartedAt != old.State.StartedAt {
+		t.Error("the container was replaced or restarted")
+	}
+	if now.HostConfig.Memory != 96<<20 || now.HostConfig.NanoCPUs != 750_000_000 || now.HostConfig.RestartPolicy.Name != "unless-stopped" {
+		t.Errorf("memory %d, cpus %d, restart %s", now.HostConfig.Memory, now.HostConfig.NanoCPUs, now.HostConfig.RestartPolicy.Name)
+	}
+	s.converged()
+}

@@ -169,7 +169,7 @@ func (d *decider) one(r *resources.Resource) *Change {
 // writes reports whether resources of the kind are ever written: the broker is
 // only asked.
 func (d *decider) writes(r *resources.Resource) bool {
-	_, readonly := d.declared.Kind(r.Addr.Kind).(interface{ ReadOnly() })
+	_, readonly := d.declared.Kind(r.Addr.Kind).(resources.ReadOnly)
 	return !readonly
 }
 

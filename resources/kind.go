@@ -194,6 +194,10 @@ type (
 	Replaced interface {
 		Replacement() Replacement
 	}
+	// ReadOnly marks a kind that is only asked and waited for, never written.
+	ReadOnly interface {
+		ReadOnly()
+	}
 	// Gated tells which resources have a gate; without it none has.
 	Gated interface {
 		Gate(r *Resource) (Gate, bool)

@@ -1,0 +1,47 @@
+package docker
+
+import (
+	"slices"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// containerKind is the kind `service` or `job`: a container that runs, or one
+// that ends.
+type containerKind struct{ name string }
+
+var (
+	_ = register(containerKind{"service"})
+	_ = register(containerKind{"job"})
+)
+
+var containerTables = map[string]*resources.Table{
+	"service": {
+		Kind: "service", Section: "services/*", Fields: fieldsOf(serviceRows), Refused: refusedKeys("service"),
+		Doc: "A container that keeps running. Keys have the Compose Specification's spelling and forms.",
+	},
+	"job": {
+		Kind: "job", Section: "jobs/*", Fields: fieldsOf(jobRows), Refused: refusedKeys("job"),
+		Doc: "A container that does one thing and ends; exit 0 is success. It has the keys of a service.",
+	},
+}
+
+// Table returns the kind's table.
+func (k containerKind) Table() *resources.Table { return containerTables[k.name] }
+
+// Replacement says that a container is swapped, so that the old one can come
+// back.
+func (k containerKind) Replacement() resources.Replacement { return resources.SwapBack }
+
+// Gate returns the gate of a service or job.
+func (k containerKind) Gate(r *resources.Resource) (resources.Gate, bool) {
+	g := gateOf(r)
+	return resources.Gate{Text: g.text(), Timeout: g.Timeout}, true
+}
+
+func isContainer(kind string) bool { return slices.Contains([]string{"service", "job"}, kind) }
+
+func (k containerKind) reader(e *ReadEngine) resources.Reader { return containerReader{e, k} }
+
+// writer is in container.go's hands.
+func (k containerKind) writer(e *Engine) resources.Writer { return nil }

@@ -1,0 +1,126 @@
+package docker
+
+import (
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+const (
+	defaultGateTimeout = 2 * time.Minute
+	defaultJobTimeout  = 10 * time.Minute
+	defaultStableFor   = time.Second
+)
+
+// gateSpec is when a service counts as ready. All conditions that are set must
+// hold at the same time.
+type gateSpec struct {
+	// Auto: the spec says nothing. A container with a health check must become
+	// healthy, any other must run for StableFor.
+	Auto    bool
+	Healthy bool
+	TCP     []tcpProbe
+	HTTP    *httpProbe
+	Exec    []string
+	Log     string // regular expression
+	// StableFor is how long it must run with an unchanged restart count.
+	StableFor time.Duration
+	Timeout   time.Duration
+	// FailFast ends the wait at the first exit or the verdict "unhealthy".
+	// Without it they are waited through until Timeout.
+	FailFast bool
+	// Completed: a job. It is ready when it has exited with 0.
+	Completed bool
+}
+
+// tcpProbe is a port that must accept connections. An empty Host is the
+// container itself.
+type tcpProbe struct {
+	Host string
+	Port int
+}
+
+// String returns "host:port".
+func (p tcpProbe) String() string { return net.JoinHostPort(p.Host, strconv.Itoa(p.Port)) }
+
+// httpProbe is a request that must be answered. An empty Host is the container
+// itself.
+type httpProbe struct {
+	Scheme string // "http" or "https", whose certificate is not verified
+	Host   string
+	Port   int
+	Path   string
+	Status []int  // those that pass; none means 200 to 399
+	Body   string // regular expression the body must match, "" for any
+}
+
+// gateOf returns the gate of a service or job.
+func gateOf(r *resources.Resource) gateSpec {
+	v := resources.Config(r.Config.Map("gate"))
+	g := gateSpec{
+		Healthy: v.Bool("healthy"), Exec: v.Texts("exec"), Log: v.Text("log"),
+		StableFor: resources.ParseDuration(v["stable_for"]), Timeout: resources.ParseDuration(v["timeout"]),
+		FailFast: v.Text("mode") != "eventual", Completed: r.Addr.Kind == "job",
+	}
+	for _, text := range v.Texts("tcp") {
+		host, port, _ := net.SplitHostPort(text)
+		n, _ := strconv.Atoi(port)
+		g.TCP = append(g.TCP, tcpProbe{Host: host, Port: n})
+	}
+	if h := resources.Config(v.Map("http")); len(h) > 0 {
+		p := &httpProbe{Scheme: h.Text("scheme"), Host: h.Text("host"), Port: int(h.Int("port")), Path: h.Text("path"), Body: h.Text("body")}
+		for _, s := range h.List("status") {
+			if code, ok := s.(int64); ok {
+				p.Status = append(p.Status, int(code))
+			}
+		}
+		g.HTTP = p
+	}
+	if g.Timeout == 0 {
+		g.Timeout = defaultGateTimeout
+		if g.Completed {
+			g.Timeout = defaultJobTimeout
+		}
+	}
+	if g.Completed {
+		return g
+	}
+	if !g.Healthy && g.TCP == nil && g.HTTP == nil && len(g.Exec) == 0 && g.Log == "" && g.StableFor == 0 {
+		g.Auto, g.StableFor = true, defaultStableFor
+	}
+	return g
+}
+
+// text returns the gate on one line for people.
+func (g gateSpec) text() string {
+	if g.Completed {
+		return "exits with 0"
+	}
+	if g.Auto {
+		return "healthy, or running for " + resources.ShowDuration(g.StableFor) + " without a health check"
+	}
+	var parts []string
+	if g.Healthy {
+		parts = append(parts, "healthy")
+	}
+	for _, p := range g.TCP {
+		parts = append(parts, "tcp "+p.String())
+	}
+	if g.HTTP != nil {
+		parts = append(parts, "http "+net.JoinHostPort(g.HTTP.Host, strconv.Itoa(g.HTTP.Port))+g.HTTP.Path)
+	}
+	if len(g.Exec) > 0 {
+		parts = append(parts, "exec "+g.Exec[0])
+	}
+	if g.Log != "" {
+		parts = append(parts, "log /"+g.Log+"/")
+	}
+	if g.StableFor > 0 {
+		parts = append(parts, "stable for "+resources.ShowDuration(g.StableFor))
+	}
+	return strings.Join(slices.Compact(parts), ", ")
+}

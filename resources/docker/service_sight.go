@@ -1,0 +1,115 @@
+package docker
+
+import (
+	"github.com/docker/docker/api/types/container"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// sight is one container as the engine shows it, with what is needed to tell
+// what was asked for from what image and engine filled in by themselves.
+type sight struct {
+	c *container.InspectResponse
+	// image is the configuration of the container's own image, nil when that
+	// image is no longer there.
+	image *dockerspec.DockerOCIImageConfig
+	// want is the resource it is observed for, nil for one that no one declares.
+	want    *resources.Resource
+	applied *resources.Sealed
+	facts   *facts
+	// networks are the IDs of the engine's networks by name.
+	networks map[string]string
+	// current is the ID of the image that the wanted reference names now, ""
+	// when there is none or none was asked for.
+	current string
+	// nameOf returns the name of a container by its ID, "" when it is not known.
+	nameOf func(id string) string
+}
+
+// config returns what is declared, nil when nothing is.
+func (s *sight) config() resources.Config {
+	if s.want == nil {
+		return nil
+	}
+	return s.want.Config
+}
+
+// declares reports whether the field is declared with a value.
+func (s *sight) declares(key string) bool { return !resources.IsEmpty(s.config()[key]) }
+
+// before returns the field as last applied, nil when nothing is remembered.
+func (s *sight) before(key string) resources.Value { return s.applied.Shape(key) }
+
+// natural returns v, or nil when the field is not declared and v is what would
+// hold without it. known tells whether filled is known at all; when it is not,
+// a field that was never declared is taken for natural.
+func (s *sight) natural(key string, v, filled resources.Value, known bool) resources.Value {
+	switch {
+	case s.declares(key):
+		return v
+	case known && resources.Equal(v, filled):
+		return nil
+	case !known && !s.applied.Has(key):
+		return nil
+	default:
+		return v
+	}
+}
+
+// imageField reads a text that the image provides when it is not declared.
+func imageField(key string, get func(*container.Config) string, filled func(*dockerspec.DockerOCIImageConfig) string) func(*sight) resources.Value {
+	return func(s *sight) resources.Value {
+		v := get(s.c.Config)
+		if s.image == nil {
+			return s.natural(key, v, nil, v == "")
+		}
+		if v == "" && filled(s.image) == "" {
+			return nil
+		}
+		return s.natural(key, v, filled(s.image), true)
+	}
+}
+
+// configText, hostText and the like read a value that is absent when zero.
+func configText(get func(*container.Config) string) func(*sight) resources.Value {
+	return func(s *sight) resources.Value { return textOrNil(get(s.c.Config)) }
+}
+
+func hostText(get func(*container.HostConfig) string) func(*sight) resources.Value {
+	return func(s *sight) resources.Value { return textOrNil(get(s.c.HostConfig)) }
+}
+
+func hostInt(get func(*container.HostConfig) int64) func(*sight) resources.Value {
+	return func(s *sight) resources.Value { return get(s.c.HostConfig) }
+}
+
+func hostBytes(get func(*container.HostConfig) int64) func(*sight) resources.Value {
+	return func(s *sight) resources.Value { return resources.ShowBytes(get(s.c.HostConfig)) }
+}
+
+func hostBool(get func(*container.HostConfig) bool) func(*sight) resources.Value {
+	return func(s *sight) resources.Value { return get(s.c.HostConfig) }
+}
+
+func textOrNil(s string) resources.Value {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// project returns the container's fields in canonical form.
+func (s *sight) project(kind string) resources.Config {
+	out := resources.Config{}
+	rows := rowsOf(kind)
+	for i := range rows {
+		if rows[i].seen == nil {
+			continue
+		}
+		if v := rows[i].seen(s); v != nil {
+			out[rows[i].Key] = v
+		}
+	}
+	return out
+}

@@ -182,6 +182,9 @@ func (c *checker) missingKeys(node specs.Node, at string, s resources.Schema) {
 // none.
 func (c *checker) at(location string) any {
 	var here any = c.schema
+	if location == "" { // the schema of the whole
+		return here
+	}
 	for _, part := range strings.Split(strings.TrimPrefix(location, "/"), "/") {
 		switch s := here.(type) {
 		case resources.Schema:

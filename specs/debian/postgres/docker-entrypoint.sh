@@ -59,7 +59,7 @@ make_cluster() {
 sql() {
 	database=$1
 	shift
-	PGHOST= PGHOSTADDR= PGPASSWORD=$POSTGRES_PASSWORD psql -v ON_ERROR_STOP=1 --no-psqlrc -q \
+	PGHOST='' PGHOSTADDR='' PGPASSWORD=$POSTGRES_PASSWORD psql -v ON_ERROR_STOP=1 --no-psqlrc -q \
 		-U "$POSTGRES_USER" -d "$database" "$@"
 }
 
@@ -78,6 +78,7 @@ fill() {
 		case $script in
 		*.sh)
 			say "running $script"
+			# shellcheck source=/dev/null
 			if [ -x "$script" ]; then "$script"; else . "$script"; fi
 			;;
 		*.sql) say "running $script"; sql "$POSTGRES_DB" -f "$script" ;;

@@ -27,11 +27,12 @@ import (
 // stack is the world of one scenario: a folder with a spec, a name that marks
 // what midaz makes of it, and the commands that were run.
 type stack struct {
-	t    *testing.T
-	name string
-	dir  string   // where midaz runs
-	env  []string // of midaz, all of it
-	args []string // put behind the verb of every command
+	t     *testing.T
+	outer *testing.T // t, while t is that of a step
+	name  string
+	dir   string   // where midaz runs
+	env   []string // of midaz, all of it
+	args  []string // put behind the verb of every command
 
 	proxy *proxy.Proxy // set by record
 
@@ -45,7 +46,7 @@ type stack struct {
 func newStack(t *testing.T, spec string) *stack {
 	t.Helper()
 	needEngine(t)
-	s := &stack{t: t, name: stackName(t), dir: t.TempDir()}
+	s := &stack{t: t, outer: t, name: stackName(t), dir: t.TempDir()}
 	s.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "DOCKER_HOST=" + dockerHost,
 		"NO_COLOR=1", "LC_ALL=C.UTF-8",

@@ -1,0 +1,219 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/go-connections/nat"
+
+	"github.com/LerianStudio/midaz-infra/e2e/proxy"
+)
+
+// broker is a RabbitMQ of nobody's stack, with a recording proxy before its
+// management API.
+type broker struct {
+	t    *testing.T
+	base string // of the API, not through the proxy
+	*proxy.Proxy
+	address string // of the proxy
+}
+
+const (
+	brokerUser     = "admin"
+	brokerPassword = "the-administrators-password"
+)
+
+func newBroker(t *testing.T, s *stack) *broker {
+	t.Helper()
+	needDebianImages(t)
+	port := s.port("PORT9")
+	runContainer(t, s.name+"-broker", &container.Config{
+		Image: "midaz-debian/rabbitmq:4.0",
+		Env:   []string{"RABBITMQ_DEFAULT_USER=" + brokerUser, "RABBITMQ_DEFAULT_PASS=" + brokerPassword},
+	}, &container.HostConfig{
+		PortBindings: nat.PortMap{"15672/tcp": {{HostIP: "127.0.0.1", HostPort: fmt.Sprint(port)}}},
+	})
+	b := &broker{t: t, base: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	p, err := proxy.New(b.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.address, err = p.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	b.Proxy = p
+	eventually(t, 2*time.Minute, func() error {
+		code, body, err := b.try("GET", "/api/health/checks/virtual-hosts", "")
+		if err == nil && code != 200 {
+			err = fmt.Errorf("%d %s", code, body)
+		}
+		return err
+	})
+	return b
+}
+
+func (b *broker) try(method, path, body string) (int, string, error) {
+	req, err := http.NewRequest(method, b.base+path, strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	req.SetBasicAuth(brokerUser, brokerPassword)
+	client := http.Client{Timeout: 10 * time.Second}
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(data), err
+}
+
+// call makes a call that must succeed.
+func (b *broker) call(method, path, body string) string {
+	b.t.Helper()
+	code, answer, err := b.try(method, path, body)
+	if err != nil || code > 299 {
+		b.t.Fatalf("%s %s: %d %s %v", method, path, code, answer, err)
+	}
+	return answer
+}
+
+// names returns the names of a list of the API, sorted.
+func (b *broker) names(path string) []string {
+	b.t.Helper()
+	var rows []struct {
+		Name string `json:"name"`
+	}
+	if err := json.Unmarshal([]byte(b.call("GET", path, "")), &rows); err != nil {
+		b.t.Fatal(err)
+	}
+	var out []string
+	for _, r := range rows {
+		out = append(out, r.Name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func topology(b *broker) string {
+	return fmt.Sprintf(`
+		variables:
+		  ADMIN_PASSWORD: { type: string, sensitive: true, default: %s }
+		  WORKER_PASSWORD: { type: string, sensitive: true, default: the-workers-password }
+		rabbitmq:
+		  url: http://%s
+		  management: { username: %s, password: "${ADMIN_PASSWORD}" }
+		  users:
+		    worker: { password: "${WORKER_PASSWORD}", tags: [] }
+		  vhosts:
+		    STACK:
+		      permissions: { worker: { configure: "", write: "^work$", read: "^work\\.queue$" } }
+		      exchanges: { work: { type: direct, durable: true }, dead: { type: fanout, durable: true } }
+		      queues:
+		        work.queue: { type: quorum, durable: true }
+		        dead.queue: { type: classic, durable: true, arguments: { x-max-length: 100 } }
+		      bindings:
+		        - { source: work, queue: work.queue, routing_key: a.key }
+		        - { source: dead, queue: dead.queue }
+		      policies:
+		        dead-letter: { pattern: "^work\\.queue$", apply_to: queues, definition: { dead-letter-exchange: dead } }
+		`, brokerPassword, b.address, brokerUser)
+}
+
+// A broker outside the stack, one obligation after the other on the same topology.
+func TestBroker_elsewhere(t *testing.T) {
+	s := newStack(t, "")
+	b := newBroker(t, s)
+	s.write("midaz.infra.yaml", topology(b))
+	queues := "/api/queues/" + s.name
+
+	t.Run("must get its topology", func(t *testing.T) {
+		s.t = t
+		s.apply()
+		if got := b.names(queues); !slices.Equal(got, []string{"dead.queue", "work.queue"}) {
+			t.Errorf("queues: %v", got)
+		}
+		if len(b.Writes()) == 0 {
+			t.Error("the proxy saw no write")
+		}
+	})
+	t.Run("must be read with GET only and not written again", func(t *testing.T) {
+		s.t = t
+		b.Reset()
+		s.converged()
+		s.exits(0, "drift")
+		s.exits(0, "info")
+		s.apply()
+		readsOnly(t, b.Proxy)
+	})
+	t.Run("must have changes made outside named and repaired", func(t *testing.T) {
+		s.t = t
+		b.call("PUT", "/api/policies/"+s.name+"/dead-letter", `{"pattern":"^work\\.queue$","apply-to":"queues","definition":{"dead-letter-exchange":"elsewhere"}}`)
+		b.call("PUT", "/api/users/worker", `{"password":"changed-outside","tags":"monitoring"}`)
+		b.call("DELETE", "/api/bindings/"+s.name+"/e/work/q/work.queue/a.key", "")
+		r := s.exits(2, "drift")
+		r.says("policy/"+s.name+"/dead-letter", "dead-letter-exchange", "user/worker", "monitoring", "binding/"+s.name+"/work/queue/work.queue/a.key")
+		r.saysNot("the-workers-password", "changed-outside")
+		s.apply()
+		s.exits(0, "drift")
+		s.converged()
+	})
+	t.Run("must keep what another made and tell of it", func(t *testing.T) {
+		s.t = t
+		b.call("PUT", queues+"/of.another", `{"durable":true,"arguments":{"x-queue-type":"classic"}}`)
+		var report struct {
+			Drifted   bool  `json:"drifted"`
+			Unmanaged []any `json:"unmanaged"`
+		}
+		s.exits(0, "drift", "-json").json(&report)
+		if report.Drifted || len(report.Unmanaged) == 0 {
+			t.Errorf("%+v", report)
+		}
+		s.apply()
+		if got := b.names(queues); !slices.Contains(got, "of.another") {
+			t.Errorf("queues: %v", got)
+		}
+		b.call("DELETE", queues+"/of.another", "")
+	})
+	t.Run("must refuse a wrong password with what to do", func(t *testing.T) {
+		s.t = t
+		b.Reset()
+		for _, args := range [][]string{{"plan"}, {"apply", "-auto-approve"}, {"drift"}} {
+			r := s.exits(1, append(args, "-var", "ADMIN_PASSWORD=guessed-wrongly")...)
+			r.says("management.username|management.password", "401|refused|not authori[sz]ed|login").saysNot("guessed-wrongly")
+		}
+		readsOnly(t, b.Proxy)
+	})
+	t.Run("must tell that it cannot be reached", func(t *testing.T) {
+		s.t = t
+		s.write("midaz.infra.yaml", strings.Replace(topology(b), b.address, "127.0.0.1:1", 1))
+		s.exits(1, "apply", "-auto-approve").says(`127\.0\.0\.1:1`)
+		s.write("midaz.infra.yaml", topology(b))
+	})
+	t.Run("must lose on destroy what the stack made and nothing else", func(t *testing.T) {
+		s.t = t
+		b.call("PUT", "/api/vhosts/another", "")
+		b.call("PUT", "/api/users/another", `{"password":"x","tags":""}`)
+		s.exits(0, "destroy", "-auto-approve")
+		if got := b.names("/api/vhosts"); !slices.Equal(got, []string{"/", "another"}) {
+			t.Errorf("vhosts: %v", got)
+		}
+		if got := b.names("/api/users"); !slices.Equal(got, []string{brokerUser, "another"}) {
+			t.Errorf("users: %v", got)
+		}
+		if got := b.names("/api/global-parameters"); slices.ContainsFunc(got, func(n string) bool { return strings.Contains(n, s.name) }) {
+			t.Errorf("global parameters: %v", got)
+		}
+	})
+	s.t = t
+}

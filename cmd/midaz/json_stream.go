@@ -208,7 +208,7 @@ func (s *stream) ended(r *engine.Report) {
 	if r.Plan.Destroy {
 		operation = "destroy"
 	}
-	failed, skipped := len(r.Failed()), len(r.Skipped())
+	failed, skipped := tally(r)
 	level := "info"
 	if failed+skipped > 0 {
 		level, message = "error", incompleteText(r, false)

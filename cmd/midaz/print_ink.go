@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -61,7 +62,7 @@ func isTerminal(stream any) bool {
 // direction of text become a visible dot. What comes from the engine, the
 // broker or the spec goes through here before it is printed.
 func clean(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
 		return s
 	}
 	var b strings.Builder
@@ -71,7 +72,7 @@ func clean(s string) string {
 			b.WriteString("    ")
 		case r == '\n', r == '\r':
 			b.WriteByte(' ')
-		case unicode.IsPrint(r):
+		case unicode.IsPrint(r) && r != utf8.RuneError:
 			b.WriteRune(r)
 		default:
 			b.WriteRune('·')

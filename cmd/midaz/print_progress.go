@@ -427,24 +427,19 @@ func (l *live) close() {
 // cut shortens a line to a width in columns. Every rune that may be wide is
 // counted as two, so that a line never wraps.
 func cut(s string, width int) string {
-	used := 0
+	const dots = 2 // columns that "…" may take
+	used, fits := 0, 0
 	for at, r := range s {
 		n := 1
 		if r >= 0x1100 {
 			n = 2
 		}
-		if used+n > width {
-			return trimRunes(s[:at], 1) + "…"
+		if used <= width-dots {
+			fits = at
 		}
-		used += n
-	}
-	return s
-}
-
-func trimRunes(s string, n int) string {
-	for range n {
-		_, size := utf8.DecodeLastRuneInString(s)
-		s = s[:len(s)-size]
+		if used += n; used > width {
+			return s[:fits] + "…"
+		}
 	}
 	return s
 }

@@ -72,7 +72,7 @@ func stepErrorText(f engine.StepResult, i ink) string {
 // already.
 func stepCause(err error) string {
 	var gate *resources.GateError
-	if errors.As(err, &gate) && err == error(gate) {
+	if errors.As(err, &gate) && err.Error() == gate.Error() {
 		return gate.Cause
 	}
 	return err.Error()
@@ -184,30 +184,42 @@ func writeList(b *strings.Builder, lines []string) {
 	}
 }
 
-// incompleteText sums up an apply that did not do everything.
-func incompleteText(r *engine.Report, i ink) string {
-	failed, skipped := 0, map[resources.Addr]bool{}
+// tally counts the resources that failed and those that were skipped for
+// another's failure or an interrupt.
+func tally(r *engine.Report) (failed, skipped int) {
+	ended := map[resources.Addr]graph.State{}
 	for _, s := range r.Results {
 		switch {
 		case s.State == graph.Failed && !errors.Is(s.Err, engine.ErrInterrupted):
-			failed++
-		case s.State == graph.Skipped && s.Because != s.Step.Addr:
-			skipped[s.Step.Addr] = true
+			ended[s.Step.Addr] = graph.Failed
+		case s.State != graph.Done && ended[s.Step.Addr] != graph.Failed:
+			ended[s.Step.Addr] = graph.Skipped
 		}
 	}
-	what := "Apply incomplete."
-	if r.Plan.Destroy {
-		what = "Destroy incomplete."
+	for _, state := range ended {
+		switch state {
+		case graph.Failed:
+			failed++
+		case graph.Skipped:
+			skipped++
+		}
 	}
+	return failed, skipped
+}
+
+// incompleteText sums up an apply that did not do everything.
+func incompleteText(r *engine.Report, i ink) string {
+	what, verb := "Apply", "midaz apply"
+	if r.Plan.Destroy {
+		what, verb = "Destroy", "midaz destroy"
+	}
+	ended := " incomplete."
 	if r.Interrupted {
-		what = strings.Replace(what, "incomplete", "interrupted", 1)
+		ended = " interrupted."
 	}
-	verb := "midaz apply"
-	if r.Plan.Destroy {
-		verb = "midaz destroy"
-	}
+	failed, skipped := tally(r)
 	return fmt.Sprintf("%s Resources: %d added, %d changed, %d destroyed; %d failed, %d skipped. `%s` again does what is left.",
-		i.in(bold+";"+red, what), r.Counts.Add, r.Counts.Change, r.Counts.Destroy, failed, len(skipped), verb)
+		i.in(bold+";"+red, what+ended), r.Counts.Add, r.Counts.Change, r.Counts.Destroy, failed, skipped, verb)
 }
 
 // elapsedText returns a duration the way progress shows it: 0.4s, 12s, 2m05s.

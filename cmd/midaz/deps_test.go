@@ -1,0 +1,77 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/LerianStudio/midaz-infra/"
+
+// mayImport says which packages of ours each package may import. A package
+// that is not in the table is a question for a reviewer.
+var mayImport = map[string][]string{
+	"specs":              {},
+	"schema":             {"specs", "resources"},
+	"resources":          {"specs"},
+	"resources/docker":   {"specs", "resources"},
+	"resources/rabbitmq": {"specs", "resources"},
+	"resources/fake":     {"specs", "resources"},
+	"resources/conform":  {"specs", "resources"},
+	"engine/graph":       {},
+	"engine":             {"specs", "resources", "engine/graph"},
+
+	// For tests only.
+	"resources/rabbitmq/brokertest": {},
+	"engine/enginetest":             {"specs", "resources", "resources/fake", "engine", "engine/graph"},
+	"cmd/midaz":                     {"specs", "schema", "resources", "resources/docker", "resources/rabbitmq", "engine", "engine/graph"},
+	"e2e":                           {},
+}
+
+// TestImports holds the table against the code: backends do not see each other
+// or the engine, and the engine sees no backend.
+func TestImports(t *testing.T) {
+	for _, line := range goList(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
+		words := strings.Fields(line)
+		name, ours := strings.CutPrefix(words[0], module)
+		if !ours {
+			continue
+		}
+		allowed, known := mayImport[name]
+		if !known {
+			if strings.HasPrefix(name, "e2e/") || strings.HasPrefix(name, "specs/") {
+				allowed = nil // programs of the tests and of the stack's images
+			} else {
+				t.Errorf("package %s is not in the table of imports", name)
+				continue
+			}
+		}
+		for _, imported := range words[1:] {
+			if target, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(allowed, target) {
+				t.Errorf("%s imports %s, which the table does not allow", name, target)
+			}
+		}
+	}
+}
+
+// TestEngineReachesNoNetwork: what decides cannot talk to anything.
+func TestEngineReachesNoNetwork(t *testing.T) {
+	for _, name := range goList(t, "-deps", "./engine") {
+		switch name {
+		case "net", "net/http", "os/exec":
+			t.Errorf("engine reaches %s", name)
+		}
+	}
+}
+
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	command := exec.Command("go", append([]string{"list"}, args...)...)
+	command.Dir = "../.."
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}

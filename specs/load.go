@@ -77,13 +77,19 @@ type loader struct {
 	problems  Problems
 	left      int // problems beyond maxProblems
 	stdinRead bool
+	maxValues int
 }
 
 // Load reads the spec. It goes on after every problem as far as that makes
 // sense, and returns all of them, sorted, warnings included. The Spec is never
 // nil; with errors it holds what could be read, and must not be applied.
 func Load(opt Options) (*Spec, Problems) {
-	l := &loader{opt: opt}
+	l := &loader{opt: opt, maxValues: maxValues}
+	return l.load()
+}
+
+func (l *loader) load() (*Spec, Problems) {
+	opt := l.opt
 	l.spec = &Spec{Profiles: opt.Profiles, unresolved: map[Pos]bool{}, scope: newScope(opt.LookupEnv)}
 	dir, err := filepath.Abs(opt.Dir)
 	if err != nil {
@@ -120,7 +126,7 @@ func (l *loader) readFiles() *tree {
 			continue
 		}
 		l.readIgnores(src)
-		p := &parser{src: src, report: l.report, uses: l.spec.scope.use}
+		p := &parser{src: src, report: l.report, uses: l.spec.scope.use, maxValues: l.maxValues}
 		t := p.parse(text)
 		if t == nil {
 			l.spec.Partial = true

@@ -19,6 +19,8 @@ type parser struct {
 	report func(*Problem)
 	// uses is told every scalar that may hold a reference to a variable.
 	uses func(text string)
+	// maxValues is how many values the file may unfold into.
+	maxValues int
 
 	done     map[*yaml.Node]*tree // anchored nodes
 	open     map[*yaml.Node]bool  // anchored nodes being converted
@@ -118,7 +120,7 @@ func (p *parser) plainNode(y *yaml.Node, depth int) *tree {
 	if depth > maxDepth {
 		return p.deep(y)
 	}
-	if p.values++; p.values > maxValues {
+	if p.values++; p.values > p.maxValues {
 		return p.large(y)
 	}
 	t := &tree{pos: p.at(y), size: 1, height: 1}
@@ -152,7 +154,7 @@ func (p *parser) deep(y *yaml.Node) *tree {
 func (p *parser) large(y *yaml.Node) *tree {
 	if !p.tooLarge {
 		p.tooLarge = true
-		p.report(RuleLimit.At(p.at(y), fmt.Sprintf("the file unfolds into more than %d values here", maxValues),
+		p.report(RuleLimit.At(p.at(y), fmt.Sprintf("the file unfolds into more than %d values here", p.maxValues),
 			"look for anchors that hold other anchors, or split the spec"))
 	}
 	return p.broken(y)
@@ -174,7 +176,7 @@ func (p *parser) alias(y *yaml.Node, depth int) *tree {
 
 // unfold counts the values of a tree that is taken over at y.
 func (p *parser) unfold(t *tree, y *yaml.Node) *tree {
-	if p.values += t.size; p.values > maxValues {
+	if p.values += t.size; p.values > p.maxValues {
 		p.values -= t.size
 		return p.large(y)
 	}

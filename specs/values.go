@@ -139,7 +139,7 @@ func (l *loader) readVarFile(name string) {
 	if !l.checkText(src, text) {
 		return
 	}
-	p := &parser{src: src, report: func(p *Problem) { l.report(untold(p)) }, uses: func(string) {}}
+	p := &parser{src: src, report: func(p *Problem) { l.report(untold(p)) }, uses: func(string) {}, maxValues: l.maxValues}
 	root := p.parse(text)
 	for _, e := range (Node{root}).Entries() {
 		switch {

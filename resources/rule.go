@@ -17,7 +17,7 @@ var (
 		Explain: "Compose knows this key and midaz does not, or not yet. It is refused rather than ignored, so that a spec never means less than it says."}
 	RuleRequired = &specs.Rule{Code: "MZ024", Severity: specs.Error, Title: "required key missing",
 		Explain: "The resource cannot exist without this field."}
-	RuleLiteralSecret = &specs.Rule{Code: "MZ025", Severity: specs.Warning, Title: "secret written literally",
+	RuleLiteralSecret = &specs.Rule{Code: "MZ025", Severity: specs.Warning, Title: "secret written literally", Masked: true,
 		Explain: "A password in the spec ends up in version control and in every copy of it. Declare a variable with `sensitive: true`, give it a value in `.env` or the environment, and write `${NAME}` in its place."}
 	RuleDuplicateItem = &specs.Rule{Code: "MZ026", Severity: specs.Error, Title: "item written twice",
 		Explain: "Two items of a list stand for the same thing: two mounts of one path, two publications of one port. Only one can hold; remove the other."}

@@ -256,3 +256,16 @@ func TestWritten(t *testing.T) {
 		t.Errorf("JSON: %v, want %v", got, want)
 	}
 }
+
+// Lines are counted as the parser counts them, so that the line shown is the
+// line meant.
+func TestLineBreaks(t *testing.T) {
+	for _, br := range []string{"\n", "\r\n", "\r", "\u0085", "\u2028", "\u2029"} {
+		spec, ps := loadText("a: 1"+br+br+"é: [1, x]"+br, Options{})
+		expect(t, ps)
+		pos := spec.Root.At("/é/1").Pos()
+		if line, _ := spec.Line("-", pos.Line); pos != (Pos{"-", 3, 8}) || line != "é: [1, x]" {
+			t.Errorf("%q: at %v, the line is %q", br, pos, line)
+		}
+	}
+}

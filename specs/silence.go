@@ -75,8 +75,10 @@ func (l *loader) ignore(file string, n int, line string) (ignore, bool) {
 
 // Silence parts the problems into those that remain and those that an ignore
 // comment in the spec silences. Errors remain, unless their rule lets itself
-// be silenced.
+// be silenced. Secrets that the problems point at are hidden from snippets
+// from here on, so it wants all problems, before any is shown.
 func (s *Spec) Silence(ps Problems) (kept, silenced Problems) {
+	s.hide(ps)
 	for _, p := range ps {
 		if s.silences(p) {
 			silenced = append(silenced, p)

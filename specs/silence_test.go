@@ -119,6 +119,19 @@ func TestSnippet(t *testing.T) {
 	}
 }
 
+// A literal secret that one problem points at shows in the snippet of no other.
+func TestSnippetHidesWhatIsMasked(t *testing.T) {
+	spec, ps := loadText("u: { password: canary, other: 1 }\n", Options{})
+	expect(t, ps)
+	masked := (&Rule{Code: "MZ999", Severity: Warning, Masked: true}).At(Pos{File: "-", Line: 1, Col: 16}, "a secret", "")
+	spec.Silence(Problems{masked})
+	for col := range 40 {
+		if got := spec.Snippet(&Problem{Pos: Pos{File: "-", Line: 1, Col: col}}); strings.Contains(got, "canary") {
+			t.Errorf("column %d: %s", col, got)
+		}
+	}
+}
+
 // Lines of files of values are never shown.
 func TestSnippetOfValues(t *testing.T) {
 	dir := write(t, map[string]string{"a.yaml": "a: 1\n", ".env": "A='canary\n", "v.yaml": "a: [canary]\n"})

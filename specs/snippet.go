@@ -2,6 +2,7 @@ package specs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -36,6 +37,33 @@ func (s *Spec) Snippet(p *Problem) string {
 	runes, col = window(runes, col)
 	number := fmt.Sprint(p.Pos.Line)
 	return fmt.Sprintf("%s | %s\n%s | %s^", number, shown(runes), strings.Repeat(" ", len(number)), caretIndent(runes[:col-1]))
+}
+
+// hide keeps the values that masked problems point at out of every snippet:
+// another problem may stand on the same line.
+func (s *Spec) hide(ps Problems) {
+	at := map[Pos]bool{}
+	for _, p := range ps {
+		if p.Rule != nil && p.Rule.Masked {
+			at[p.Pos] = true
+		}
+	}
+	if len(at) == 0 {
+		return
+	}
+	var walk func(n Node)
+	walk = func(n Node) {
+		if n.IsScalar() && at[n.Pos()] && !slices.Contains(s.secrets, n.Text()) {
+			s.secrets = append(s.secrets, n.Text())
+		}
+		for _, e := range n.Entries() {
+			walk(e.Value)
+		}
+		for _, item := range n.Items() {
+			walk(item)
+		}
+	}
+	walk(s.Root)
 }
 
 // hideSecrets masks the texts of sensitive variables, which stand in the file

@@ -89,14 +89,16 @@ func (c *call) print(text string) { _, _ = io.WriteString(c.sys.stdout, text) }
 func (c *call) tell(text string)  { _, _ = io.WriteString(c.sys.stderr, text) }
 
 // load reads the spec and decodes everything in it. It finds all problems and
-// prints none; the spec may be used only when problems has no error.
-func (c *call) load() {
+// prints none; the spec may be used only when problems has no error. Checking
+// against the JSON schema, as editors do, finds nothing that decoding does not
+// and costs more than all the rest: only validate does it.
+func (c *call) load(withSchema bool) {
 	kinds := c.sys.world.kinds()
 	spec, problems := specs.Load(c.specOptions())
 	declared, more := engine.Resolve(spec, kinds)
 	problems = append(problems, schema.Top(spec, kinds)...)
 	problems = append(problems, more...)
-	if !spec.Root.IsAbsent() {
+	if withSchema && !spec.Root.IsAbsent() {
 		problems = schema.Merge(spec.Root, problems, schema.Check(schema.Assemble(kinds), spec.Root))
 	}
 	c.spec, c.declared = spec, declared
@@ -106,7 +108,7 @@ func (c *call) load() {
 // need loads the spec, prints its problems, and fails when one is an error.
 // With quiet problems are left to the caller to print in another form.
 func (c *call) need(quiet bool) error {
-	c.load()
+	c.load(c.verb == "validate")
 	if !quiet && len(c.problems) > 0 {
 		c.tell(problemText(c.spec, c.problems, c.err()))
 	}

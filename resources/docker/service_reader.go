@@ -2,15 +2,410 @@ package docker
 
 import (
 	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
+// inspectsAtOnce bounds parallel inspects: 200 containers take the engine 38 ms
+// with 8, and 104 ms with one (measured on 20.10).
+const inspectsAtOnce = 12
+
+// containerReader observes services or jobs: one list of containers and one of
+// networks, and one inspect for each container.
 type containerReader struct {
 	e *ReadEngine
 	k containerKind
 }
 
+// seenContainer is what the writer needs to know of an observed container.
+type seenContainer struct {
+	inspect container.InspectResponse
+	// upgraded tells that another version of the engine made it.
+	upgraded bool
+	// current is the ID of the image that the wanted reference names now, "" if
+	// there is none.
+	current string
+}
+
+// candidate is a container that may be the object of an address.
+type candidate struct {
+	id, name string
+	labels   map[string]string
+	state    string
+	created  int64
+}
+
+// Observe returns what is there of each wanted service or job, and with
+// scope.Owned of the stack's further ones.
 func (c containerReader) Observe(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
-	return nil, nil
+	f, err := c.e.facts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := tooNew(scope.Want, f).Err(); err != nil {
+		return nil, err
+	}
+	v := &view{e: c.e, kind: c.k.name, facts: f, scope: scope}
+	if err := v.list(ctx); err != nil {
+		return nil, err
+	}
+	return v.observe(ctx)
+}
+
+// view is the memory of one Observe.
+type view struct {
+	e     *ReadEngine
+	kind  string
+	facts *facts
+	scope resources.Scope
+
+	byAddr   map[string][]candidate // ours, by address
+	names    sync.Map               // container ID to name
+	addrs    map[string]string      // container ID to address
+	networks []network.Summary
+	ids      map[string]string // network name to ID
+}
+
+func (v *view) list(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	label := labelStack + "=" + v.scope.Stack
+	match := filters.NewArgs(filters.Arg("label", label))
+	if !v.scope.Owned && len(v.scope.Want) == 1 {
+		match.Add("label", labelAddress+"="+v.scope.Want[0].Addr.String())
+	}
+	var netErr error
+	var wg sync.WaitGroup
+	wg.Go(func() { v.networks, netErr = v.e.api.NetworkList(ctx, network.ListOptions{}) })
+	all, err := v.e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: match})
+	wg.Wait()
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	if netErr != nil {
+		return fmt.Errorf("list networks: %w", netErr)
+	}
+	v.byAddr, v.addrs, v.ids = map[string][]candidate{}, map[string]string{}, map[string]string{}
+	for i := range all {
+		s := &all[i]
+		if len(s.Names) == 0 || s.Labels[labelStack] != v.scope.Stack { // half removed, or a filter the engine does not know
+			continue
+		}
+		name, addr := strings.TrimPrefix(s.Names[0], "/"), s.Labels[labelAddress]
+		v.names.Store(s.ID, name)
+		v.addrs[s.ID] = addr
+		v.byAddr[addr] = append(v.byAddr[addr], candidate{id: s.ID, name: name, labels: s.Labels, state: s.State, created: s.Created})
+	}
+	slices.SortFunc(v.networks, func(a, b network.Summary) int { return -a.Created.Compare(b.Created) })
+	for i := range v.networks { // of several with one name the oldest counts
+		v.ids[v.networks[i].Name] = v.networks[i].ID
+	}
+	return nil
+}
+
+// observe inspects all that is to be shown, several at a time.
+func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
+	type task struct {
+		addr resources.Addr
+		want *resources.Resource
+		ref  string // name or ID to inspect
+	}
+	var tasks []task
+	var out []*resources.Observed
+	wanted := map[string]bool{}
+	for _, r := range v.scope.Want {
+		wanted[r.Addr.String()] = true
+		main, rest := pickContainer(v.byAddr[r.Addr.String()], containerName(r))
+		out = append(out, v.leftovers(r.Addr, rest)...)
+		if main == nil {
+			tasks = append(tasks, task{r.Addr, r, containerName(r)})
+		} else {
+			tasks = append(tasks, task{r.Addr, r, main.id})
+		}
+	}
+	if v.scope.Owned {
+		for text, candidates := range v.byAddr {
+			addr, err := resources.ParseAddr(text)
+			if err != nil || addr.Kind != v.kind || wanted[text] {
+				continue
+			}
+			main, rest := pickContainer(candidates, "")
+			if main == nil { // only a rejected one is left
+				main, rest = &rest[0], rest[1:]
+			}
+			out = append(out, v.leftovers(addr, rest)...)
+			tasks = append(tasks, task{addr, nil, main.id})
+		}
+	}
+	found := make([]*resources.Observed, len(tasks))
+	errs := make([]error, len(tasks))
+	slots := make(chan struct{}, inspectsAtOnce)
+	var wg sync.WaitGroup
+	for i, t := range tasks {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			found[i], errs[i] = v.one(ctx, t.addr, t.want, t.ref)
+		})
+	}
+	wg.Wait()
+	for i := range tasks {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+	}
+	return append(out, found...), nil
+}
+
+// one inspects the container of an address. One that does not answer in time
+// is unknown: a stuck container holds its lock for ever (moby#18848).
+func (v *view) one(ctx context.Context, addr resources.Addr, want *resources.Resource, ref string) (*resources.Observed, error) {
+	inspect, err := v.inspect(ctx, ref)
+	switch {
+	case cerrdefs.IsNotFound(err):
+		return &resources.Observed{Addr: addr}, nil
+	case err != nil && ctx.Err() == nil && isTimeout(err):
+		return &resources.Observed{Addr: addr, Presence: resources.Unknown, Why: "the engine does not say how container " + ref + " is: it may be stuck"}, nil
+	case err != nil:
+		return nil, fmt.Errorf("inspect container %s: %w", ref, err)
+	}
+	name := strings.TrimPrefix(inspect.Name, "/")
+	if inspect.ID != ref && name != ref { // an ID that begins with the name
+		return &resources.Observed{Addr: addr}, nil
+	}
+	labels := inspect.Config.Labels
+	if labels[labelStack] == v.scope.Stack && labels[labelAddress] != addr.String() {
+		return &resources.Observed{Addr: addr}, nil // the name is another resource's of ours, which must go first
+	}
+	o := &resources.Observed{Addr: addr, Presence: resources.Present, ID: inspect.ID, State: stateText(&inspect),
+		Applied: appliedOf(labels), Protected: labels[labelProtect] == "true"}
+	o.Stack, o.Owner = ownerOf(labels)
+	s, err := v.sight(ctx, &inspect, want, o.Applied)
+	if err != nil {
+		return nil, err
+	}
+	o.Have = s.project(v.kind)
+	made := labels[labelEngine]
+	o.Native = &seenContainer{inspect: inspect, upgraded: made != "" && made != engineLabel(v.facts), current: s.current}
+	if want != nil {
+		if files := filesOf(want); len(files) > 0 {
+			have, err := v.e.filesHave(ctx, inspect.ID, files, v.scope.Deep)
+			if err != nil {
+				return nil, fmt.Errorf("files of %s: %w", addr, err)
+			}
+			o.Have["files"] = have
+		}
+	}
+	o.Refs = v.refs(s)
+	return o, nil
+}
+
+func (v *view) inspect(ctx context.Context, ref string) (container.InspectResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	inspect, err := v.e.api.ContainerInspect(ctx, ref)
+	if err == nil && (inspect.ContainerJSONBase == nil || inspect.Config == nil || inspect.HostConfig == nil || inspect.State == nil) {
+		err = fmt.Errorf("the engine's answer lacks parts")
+	}
+	return inspect, err
+}
+
+func isTimeout(err error) bool {
+	return cerrdefs.IsDeadlineExceeded(err) || strings.Contains(err.Error(), context.DeadlineExceeded.Error())
+}
+
+// sight gathers what is needed to read the container's fields.
+func (v *view) sight(ctx context.Context, inspect *container.InspectResponse, want *resources.Resource, applied *resources.Sealed) (*sight, error) {
+	s := &sight{c: inspect, want: want, applied: applied, facts: v.facts, networks: v.ids}
+	own, err := v.e.image(ctx, inspect.Image)
+	if err != nil {
+		return nil, err
+	}
+	if own != nil {
+		s.image = own.Config
+	}
+	if want != nil {
+		if ref := imageRef(want); ref != "" {
+			now, err := v.e.image(ctx, ref)
+			if err != nil {
+				return nil, err
+			}
+			if now != nil {
+				s.current = now.ID
+			}
+		}
+	}
+	s.nameOf = func(id string) string { return v.nameOf(ctx, id) }
+	return s, nil
+}
+
+// nameOf returns the name of a container, asking the engine for one that is
+// not the stack's.
+func (v *view) nameOf(ctx context.Context, id string) string {
+	if name, ok := v.names.Load(id); ok {
+		return name.(string)
+	}
+	name := ""
+	if inspect, err := v.inspect(ctx, id); err == nil {
+		name = strings.TrimPrefix(inspect.Name, "/")
+	}
+	v.names.Store(id, name)
+	return name
+}
+
+// refs returns what the container seen holds, as far as it is the stack's: its
+// networks, volumes, and containers whose namespaces it shares.
+func (v *view) refs(s *sight) []resources.Ref {
+	var refs []resources.Ref
+	add := func(to resources.Addr) {
+		if !slices.ContainsFunc(refs, func(r resources.Ref) bool { return r.To == to }) {
+			refs = append(refs, resources.Ref{To: to, Bind: resources.Hold, Optional: true})
+		}
+	}
+	if s.c.NetworkSettings != nil {
+		for i := range v.networks {
+			n := &v.networks[i]
+			if e := s.c.NetworkSettings.Networks[n.Name]; e == nil || n.Labels[labelStack] != v.scope.Stack {
+				continue
+			}
+			if addr, err := resources.ParseAddr(n.Labels[labelAddress]); err == nil {
+				add(addr)
+			}
+		}
+	}
+	for _, m := range mapOf(seenMounts(s)) {
+		mount := resources.Config(mapOf(m))
+		if source := mount.Text("source"); mount.Text("type") == "volume" && source != "" && source != mount.Text("name") {
+			add(resources.NewAddr("volume", source))
+		}
+	}
+	h := s.c.HostConfig
+	for _, mode := range []string{string(h.NetworkMode), string(h.IpcMode), string(h.PidMode)} {
+		if id, ok := strings.CutPrefix(mode, "container:"); ok {
+			if addr, err := resources.ParseAddr(v.addrs[id]); err == nil {
+				add(addr)
+			}
+		}
+	}
+	slices.SortFunc(refs, func(a, b resources.Ref) int { return a.To.Compare(b.To) })
+	return refs
+}
+
+// leftovers returns what a killed run left beside a container.
+func (v *view) leftovers(addr resources.Addr, rest []candidate) []*resources.Observed {
+	if !v.scope.Owned {
+		return nil
+	}
+	var out []*resources.Observed
+	for _, c := range rest {
+		o := &resources.Observed{Addr: resources.Addr{Kind: addr.Kind, Name: addr.Name + "~" + shortID(c.id)}, Presence: resources.Present,
+			ID: c.id, Stack: v.scope.Stack, State: c.state, LeftoverOf: addr, Have: resources.Config{"container_name": c.name}}
+		switch _, role, _ := splitSwapName(c.name); role {
+		case "new":
+			o.Leftover = "a replacement that was not put in place"
+		case "old":
+			o.Leftover = "the container before its replacement"
+		case "bad":
+			o.Leftover = "a replacement that failed"
+		default:
+			o.Leftover = "a second container of the same address"
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// swapName matches the names that containers have while one replaces another.
+var swapName = regexp.MustCompile(`^(.+)\.(new|old|bad)-([0-9]+)$`)
+
+// splitSwapName returns the final name of a container, its role in a
+// replacement ("" when it has none) and the generation.
+func splitSwapName(name string) (final, role string, gen int) {
+	m := swapName.FindStringSubmatch(name)
+	if m == nil {
+		return name, "", 0
+	}
+	gen, _ = strconv.Atoi(m[3])
+	return m[1], m[2], gen
+}
+
+// pickContainer tells which of several containers of one address is the
+// object: the one of the final name; one of another plain name; without either
+// the one that was set aside, which worked, then a new one. A rejected one
+// never is. The rest is left over.
+func pickContainer(all []candidate, final string) (*candidate, []candidate) {
+	rank := func(c candidate) int {
+		_, role, _ := splitSwapName(c.name)
+		switch {
+		case final != "" && c.name == final:
+			return 0
+		case role == "":
+			return 1
+		case role == "old":
+			return 2
+		case role == "new":
+			return 3
+		default:
+			return 4
+		}
+	}
+	sorted := slices.Clone(all)
+	slices.SortFunc(sorted, func(a, b candidate) int {
+		if d := rank(a) - rank(b); d != 0 {
+			return d
+		}
+		if d := genOf(b.labels) - genOf(a.labels); d != 0 {
+			return d
+		}
+		if a.created != b.created {
+			return int(b.created - a.created)
+		}
+		return strings.Compare(a.id, b.id)
+	})
+	if len(sorted) == 0 || rank(sorted[0]) == 4 {
+		return nil, sorted
+	}
+	return &sorted[0], sorted[1:]
+}
+
+// genOf returns the generation of a container, 0 when it has none.
+func genOf(labels map[string]string) int {
+	n, _ := strconv.Atoi(labels[labelGen])
+	return n
+}
+
+// stateText returns the running state for people: "running", "starting" while
+// its health is not known, "unhealthy", "exited (1)", "exited (137, out of
+// memory)", "paused", "restarting", "created", "dead".
+func stateText(c *container.InspectResponse) string {
+	s := c.State
+	switch {
+	case s.Paused:
+		return "paused"
+	case s.Restarting:
+		return "restarting"
+	case s.Running && s.Health != nil && s.Health.Status == container.Unhealthy:
+		return "unhealthy"
+	case s.Running && s.Health != nil && s.Health.Status == container.Starting:
+		return "starting"
+	case s.Running:
+		return "running"
+	case s.Status == "exited" && s.OOMKilled:
+		return fmt.Sprintf("exited (%d, out of memory)", s.ExitCode)
+	case s.Status == "exited":
+		return fmt.Sprintf("exited (%d)", s.ExitCode)
+	default:
+		return string(s.Status)
+	}
 }

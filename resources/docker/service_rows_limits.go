@@ -300,12 +300,12 @@ var cpuList = resources.Checked("a list such as 0-2,4", func(s string) (string, 
 var blkioType = resources.Object{
 	What: "a configuration of block devices",
 	Fields: []resources.Field{
-		{Key: "weight", Type: resources.Int(0, 1000), Example: "300", Doc: "Its share of all devices' time, from 10 to 1000."},
-		{Key: "weight_device", Type: perDevice("weight", resources.Int(10, 1000)), Example: "[{path: /dev/sda, weight: 400}]", Doc: "Its share of single devices."},
-		{Key: "device_read_bps", Type: perDevice("rate", bytesNumber), Example: "[{path: /dev/sda, rate: 12mb}]", Doc: "Bytes read in a second."},
-		{Key: "device_read_iops", Type: perDevice("rate", resources.Int(0, math.MaxInt64)), Example: "[{path: /dev/sda, rate: 120}]", Doc: "Read operations in a second."},
-		{Key: "device_write_bps", Type: perDevice("rate", bytesNumber), Example: "[{path: /dev/sda, rate: 1g}]", Doc: "Bytes written in a second."},
-		{Key: "device_write_iops", Type: perDevice("rate", resources.Int(0, math.MaxInt64)), Example: "[{path: /dev/sda, rate: 30}]", Doc: "Write operations in a second."},
+		{Key: "weight", Type: resources.Int(0, 1000), Example: "300", Other: "600", Doc: "Its share of all devices' time, from 10 to 1000."},
+		{Key: "weight_device", Type: perDevice("weight", resources.Int(10, 1000)), Example: "[{path: /dev/sda, weight: 400}]", Other: "[{path: /dev/sdb, weight: 500}]", Doc: "Its share of single devices."},
+		{Key: "device_read_bps", Type: perDevice("rate", bytesNumber), Example: "[{path: /dev/sda, rate: 12mb}]", Other: "[{path: /dev/sda, rate: 1g}]", Doc: "Bytes read in a second."},
+		{Key: "device_read_iops", Type: perDevice("rate", resources.Int(0, math.MaxInt64)), Example: "[{path: /dev/sda, rate: 120}]", Other: "[{path: /dev/sda, rate: 60}]", Doc: "Read operations in a second."},
+		{Key: "device_write_bps", Type: perDevice("rate", bytesNumber), Example: "[{path: /dev/sda, rate: 1g}]", Other: "[{path: /dev/sda, rate: 12mb}]", Doc: "Bytes written in a second."},
+		{Key: "device_write_iops", Type: perDevice("rate", resources.Int(0, math.MaxInt64)), Example: "[{path: /dev/sda, rate: 30}]", Other: "[{path: /dev/sda, rate: 60}]", Doc: "Write operations in a second."},
 	},
 	Finish: func(v map[string]any) error {
 		drop(v, map[string]any{"weight": int64(0)})
@@ -325,8 +325,8 @@ func perDevice(key string, number resources.Type) resources.Type {
 	list := resources.Keyed{
 		Key: func(v map[string]any) string { return resources.Text(v["path"]) },
 		Elem: resources.Object{What: "a device's limit", Fields: []resources.Field{
-			{Key: "path", Type: resources.Checked("a path of a device", absolutePath), Required: true, Example: "/dev/sda", Doc: "the device on the host."},
-			{Key: key, Type: number, Required: true, Example: "100", Doc: "the limit."},
+			{Key: "path", Type: resources.Checked("a path of a device", absolutePath), Required: true, Example: "/dev/sda", Other: "/dev/sdb", Doc: "the device on the host."},
+			{Key: key, Type: number, Required: true, Example: "100", Other: "200", Doc: "the limit."},
 		}},
 	}
 	return refined{list, func(v resources.Value) (resources.Value, error) {
@@ -398,8 +398,8 @@ var ulimitType = resources.Object{
 		return map[string]any{"soft": n, "hard": n}, nil
 	},
 	Fields: []resources.Field{
-		{Key: "soft", Type: resources.Int(-1, math.MaxInt64), Required: true, Example: "20000", Doc: "the limit that holds."},
-		{Key: "hard", Type: resources.Int(-1, math.MaxInt64), Required: true, Example: "40000", Doc: "how far the process may raise it."},
+		{Key: "soft", Type: resources.Int(-1, math.MaxInt64), Required: true, Example: "20000", Other: "1000", Doc: "the limit that holds."},
+		{Key: "hard", Type: resources.Int(-1, math.MaxInt64), Required: true, Example: "40000", Other: "2000", Doc: "how far the process may raise it."},
 	},
 	Finish: func(v map[string]any) error {
 		soft, hard := v["soft"].(int64), v["hard"].(int64)
@@ -431,16 +431,16 @@ func seenUlimits(s *sight) resources.Value {
 // deployType is the part of Compose's deploy that has a meaning on one engine.
 var deployType = resources.Object{
 	What: "deploy",
-	Fields: []resources.Field{{Key: "resources", Example: "{limits: {memory: 64m}}", Doc: "Limits and reservations.", Type: resources.Object{
+	Fields: []resources.Field{{Key: "resources", Example: "{limits: {memory: 64m}}", Other: "{reservations: {memory: 32m}}", Doc: "Limits and reservations.", Type: resources.Object{
 		What: "resources",
 		Fields: []resources.Field{
-			{Key: "limits", Example: "{memory: 64m}", Doc: "Limits.", Type: resources.Object{What: "limits", Fields: []resources.Field{
-				{Key: "cpus", Type: refined{resources.Float(0), roundCPUs}, Example: "\"0.5\"", Doc: "The same as `cpus`."},
-				{Key: "memory", Type: refined{resources.Bytes(), memoryAtLeast6m}, Example: "64m", Doc: "The same as `mem_limit`."},
-				{Key: "pids", Type: refined{resources.Int(-1, math.MaxInt32), atLeastZero}, Example: "100", Doc: "The same as `pids_limit`."},
+			{Key: "limits", Example: "{memory: 64m}", Other: "{cpus: \"1\"}", Doc: "What it may use at most.", Type: resources.Object{What: "limits", Fields: []resources.Field{
+				{Key: "cpus", Type: refined{resources.Float(0), roundCPUs}, Example: "\"0.5\"", Other: "\"1.5\"", Doc: "The same as `cpus`."},
+				{Key: "memory", Type: refined{resources.Bytes(), memoryAtLeast6m}, Example: "64m", Other: "128m", Doc: "The same as `mem_limit`."},
+				{Key: "pids", Type: refined{resources.Int(-1, math.MaxInt32), atLeastZero}, Example: "100", Other: "200", Doc: "The same as `pids_limit`."},
 			}}},
-			{Key: "reservations", Example: "{memory: 32m}", Doc: "Reservations.", Type: resources.Object{What: "reservations", Fields: []resources.Field{
-				{Key: "memory", Type: resources.Bytes(), Example: "32m", Doc: "The same as `mem_reservation`."},
+			{Key: "reservations", Example: "{memory: 32m}", Other: "{memory: 64m}", Doc: "What is kept for it.", Type: resources.Object{What: "reservations", Fields: []resources.Field{
+				{Key: "memory", Type: resources.Bytes(), Example: "32m", Other: "128m", Doc: "The same as `mem_reservation`."},
 			}, Refused: map[string]string{
 				"cpus":              "one engine reserves no processors; leave it out, or give it more `cpu_shares` than others",
 				"devices":           "devices by capability (GPUs) are not supported yet; write `devices`",

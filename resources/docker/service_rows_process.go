@@ -24,7 +24,7 @@ var processRows = []row{
 			Example: "midaz-postgres", Other: "midaz-db"},
 		seen: func(s *sight) resources.Value {
 			name := strings.TrimPrefix(s.c.Name, "/")
-			if s.want == nil || !s.declares("container_name") && name == containerName(s.want) {
+			if s.want != nil && !s.declares("container_name") && name == containerName(s.want) {
 				return nil
 			}
 			return name

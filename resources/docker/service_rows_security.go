@@ -52,14 +52,14 @@ var securityRows = []row{
 		seen: func(s *sight) resources.Value { return s.mode(string(s.c.HostConfig.PidMode)) },
 	},
 	{
-		Field: resources.Field{Key: "uts", Type: resources.Enum("host"), Cost: resources.Remake,
-			Doc: "`host` shares the host's name.", Example: "host", Other: "host"},
+		Field: resources.Field{Key: "uts", Type: optional(resources.Enum("host", "")), Cost: resources.Remake,
+			Doc: "`host` shares the host's name.", Example: "host", Other: "\"\""},
 		send: func(d *draft, v resources.Value) { d.host.UTSMode = container.UTSMode(resources.Text(v)) },
 		seen: hostText(func(h *container.HostConfig) string { return string(h.UTSMode) }),
 	},
 	{
-		Field: resources.Field{Key: "userns_mode", Type: resources.Enum("host"), Cost: resources.Remake,
-			Doc: "`host` leaves user IDs as they are where the engine maps them.", Example: "host", Other: "host"},
+		Field: resources.Field{Key: "userns_mode", Type: optional(resources.Enum("host", "")), Cost: resources.Remake,
+			Doc: "`host` leaves user IDs as they are where the engine maps them.", Example: "host", Other: "\"\""},
 		send: func(d *draft, v resources.Value) { d.host.UsernsMode = container.UsernsMode(resources.Text(v)) },
 		seen: hostText(func(h *container.HostConfig) string { return string(h.UsernsMode) }),
 	},
@@ -206,8 +206,8 @@ func seenSecurityOpt(s *sight) resources.Value {
 var loggingType = resources.Object{
 	What: "logging",
 	Fields: []resources.Field{
-		{Key: "driver", Type: resources.String(), Example: "json-file", Doc: "The log driver."},
-		{Key: "options", Type: resources.Pairs(), Example: "{max-size: 10m}", Doc: "Options of the driver."},
+		{Key: "driver", Type: resources.String(), Example: "json-file", Other: "local", Doc: "The log driver."},
+		{Key: "options", Type: resources.Pairs(), Example: "{max-size: 10m}", Other: "{max-file: \"3\"}", Doc: "Options of the driver."},
 	},
 	Finish: func(v map[string]any) error {
 		drop(v, map[string]any{"driver": "", "options": nil})

@@ -56,9 +56,9 @@ var storageRows = []row{
 		Field: resources.Field{Key: "devices", Type: resources.Set(resources.Object{
 			What: "a device", ShortDoc: "HOST[:CONTAINER[:PERMISSIONS]]", Short: shortDevice, Finish: finishDevice,
 			Fields: []resources.Field{
-				{Key: "source", Type: resources.String(), Required: true, Example: "/dev/fuse", Doc: "the device on the host."},
-				{Key: "target", Type: resources.String(), Example: "/dev/fuse", Doc: "Its path in the container, the same when not given."},
-				{Key: "permissions", Type: resources.Pattern("letters of rwm", `^[rwm]{1,3}$`), Example: "r", Doc: "Any of r, w and m, all when not given."},
+				{Key: "source", Type: resources.String(), Required: true, Example: "/dev/fuse", Other: "/dev/zero", Doc: "the device on the host."},
+				{Key: "target", Type: resources.String(), Example: "/dev/fuse", Other: "/dev/zero", Doc: "Its path in the container, the same when not given."},
+				{Key: "permissions", Type: resources.Pattern("letters of rwm", `^[rwm]{1,3}$`), Example: "r", Other: "rw", Doc: "Any of r, w and m, all when not given."},
 			}}), Cost: resources.Remake,
 			Doc:     "Devices of the host, as `HOST[:CONTAINER[:PERMISSIONS]]` or as maps.",
 			Example: "[\"/dev/null:/dev/mynull:rw\"]", Other: "[/dev/zero]"},
@@ -100,24 +100,24 @@ var mountsType = resources.Keyed{
 	Elem: resources.Object{
 		What: "a mount", ShortDoc: "[SOURCE:]TARGET[:OPTIONS]", Short: shortMount, Finish: finishMount,
 		Fields: []resources.Field{
-			{Key: "type", Type: resources.Enum("volume", "bind", "tmpfs"), Example: "volume", Doc: "`volume`, `bind` for a path of the engine's host, or `tmpfs`. Told from the source when not given."},
-			{Key: "source", Type: resources.String(), Example: "data", Doc: "The volume's name in the spec, or the path on the host. None means an anonymous volume."},
-			{Key: "target", Type: resources.Checked("an absolute path in the container", mountTarget), Required: true, Example: "/data", Doc: "where it appears in the container."},
-			{Key: "read_only", Type: resources.Bool(), Default: false, Example: "true", Doc: "Nothing can be written through it."},
+			{Key: "type", Type: resources.Enum("volume", "bind", "tmpfs"), Example: "volume", Other: "bind", Doc: "`volume`, `bind` for a path of the engine's host, or `tmpfs`. Told from the source when not given."},
+			{Key: "source", Type: resources.String(), Example: "data", Other: "./data", Doc: "The volume's name in the spec, or the path on the host. None means an anonymous volume."},
+			{Key: "target", Type: resources.Checked("an absolute path in the container", mountTarget), Required: true, Example: "/data", Other: "/srv", Doc: "where it appears in the container."},
+			{Key: "read_only", Type: resources.Bool(), Default: false, Example: "true", Other: "false", Doc: "Nothing can be written through it."},
 			{Key: "bind", Type: resources.Object{What: "options of a bind mount", Fields: []resources.Field{
-				{Key: "propagation", Type: resources.Enum("rprivate", "private", "rshared", "shared", "rslave", "slave"), Default: "rprivate", Example: "rslave", Doc: "How mounts below it are passed on."},
-				{Key: "create_host_path", Type: resources.Bool(), Default: true, Example: "false", Doc: "Makes a missing source a folder. With false it is an error."},
-				{Key: "recursive", Type: resources.Enum("enabled", "disabled", "writable", "readonly"), Default: "enabled", Example: "disabled", Doc: "Whether mounts below the source come along, and whether read-only holds for them too; `writable` and `readonly` need API 1.44."},
-				{Key: "selinux", Type: resources.Enum("z", "Z"), Example: "z", Doc: "Relabels the source for SELinux: z for several containers, Z for this one only."},
-			}}, Example: "{propagation: rslave}", Doc: "Options of a bind mount."},
+				{Key: "propagation", Type: resources.Enum("rprivate", "private", "rshared", "shared", "rslave", "slave"), Default: "rprivate", Example: "rslave", Other: "shared", Doc: "How mounts below it are passed on."},
+				{Key: "create_host_path", Type: resources.Bool(), Default: true, Example: "false", Other: "true", Doc: "Makes a missing source a folder. With false it is an error."},
+				{Key: "recursive", Type: resources.Enum("enabled", "disabled", "writable", "readonly"), Default: "enabled", Example: "disabled", Other: "writable", Doc: "Whether mounts below the source come along, and whether read-only holds for them too; `writable` and `readonly` need API 1.44."},
+				{Key: "selinux", Type: resources.Enum("z", "Z"), Example: "z", Other: "Z", Doc: "Relabels the source for SELinux: z for several containers, Z for this one only."},
+			}}, Example: "{propagation: rslave}", Other: "{recursive: disabled}", Doc: "Options of a bind mount."},
 			{Key: "volume", Type: resources.Object{What: "options of a volume mount", Fields: []resources.Field{
-				{Key: "nocopy", Type: resources.Bool(), Default: false, Example: "true", Doc: "Do not fill an empty volume with what the image has at the target."},
-				{Key: "subpath", Type: resources.String(), Since: "1.45", Example: "data", Doc: "Mounts only this folder of the volume."},
-			}}, Example: "{nocopy: true}", Doc: "Options of a volume mount."},
+				{Key: "nocopy", Type: resources.Bool(), Default: false, Example: "true", Other: "false", Doc: "Do not fill an empty volume with what the image has at the target."},
+				{Key: "subpath", Type: resources.String(), Since: "1.45", Example: "data", Other: "logs", Doc: "Mounts only this folder of the volume."},
+			}}, Example: "{nocopy: true}", Other: "{subpath: data}", Doc: "Options of a volume mount."},
 			{Key: "tmpfs", Type: resources.Object{What: "options of a tmpfs mount", Fields: []resources.Field{
-				{Key: "size", Type: resources.Bytes(), Example: "64m", Doc: "Its size."},
-				{Key: "mode", Type: modeType, Example: "\"1777\"", Doc: "Permissions of its root, octal."},
-			}}, Example: "{size: 64m}", Doc: "Options of a tmpfs mount."},
+				{Key: "size", Type: resources.Bytes(), Example: "64m", Other: "128m", Doc: "How much it can hold."},
+				{Key: "mode", Type: modeType, Example: "\"1777\"", Other: "\"0700\"", Doc: "Permissions of its root, octal."},
+			}}, Example: "{size: 64m}", Other: "{mode: \"0700\"}", Doc: "Options of a tmpfs mount."},
 		},
 		Refused: map[string]string{
 			"consistency": "it has no effect on Linux; leave it out",

@@ -1,0 +1,267 @@
+package docker
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// Compare returns the differences between what is wanted of a container and
+// what was seen, with what each costs.
+func (k containerKind) Compare(want *resources.Resource, have *resources.Observed) resources.Delta {
+	if k.name == "job" && want.Config.Text("run") == "once" && have.State == "exited (0)" && have.Stack == want.Stack {
+		return nil // it has done what it is for, however it reads now
+	}
+	delta := k.fields(want, have)
+	delta = append(delta, k.files(want, have)...)
+	for i := range delta {
+		price(&delta[i], want, have)
+	}
+	delta = withoutUpgrade(delta, have)
+	if k.name == "job" {
+		delta = jobDelta(delta, want, have)
+	} else {
+		delta = append(delta, serviceState(have)...)
+	}
+	if have.Stack != want.Stack {
+		delta = append(ownerDiff(want, have), delta...)
+	}
+	return delta
+}
+
+// fields compares the rows. Of maps whose parts change one by one, each part is
+// compared by itself, so that one changed outside is told from one that the
+// spec changed.
+func (k containerKind) fields(want *resources.Resource, have *resources.Observed) resources.Delta {
+	w := bareConfig(want, func(*row) bool { return true })
+	var delta resources.Delta
+	rows := rowsOf(k.name)
+	for i := range rows {
+		row := &rows[i]
+		switch {
+		case row.Key == "files" || row.seen == nil && row.Unmarked:
+		case row.Key == "networks":
+			delta = append(delta, compareParts(row.Field, mapOf(w[row.Key]), mapOf(have.Have[row.Key]), have.Applied)...)
+		default:
+			t := resources.Table{Fields: []resources.Field{row.Field}}
+			delta = append(delta, t.Compare(w, have.Have, have.Applied)...)
+		}
+	}
+	return delta
+}
+
+// compareParts compares the parts of a map one by one.
+func compareParts(f resources.Field, want, have map[string]any, applied *resources.Sealed) resources.Delta {
+	keys := sortedKeys(want)
+	for _, key := range sortedKeys(have) {
+		if _, ok := want[key]; !ok {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	t := resources.Table{Fields: []resources.Field{f}}
+	var delta resources.Delta
+	for _, key := range keys {
+		w, h := resources.Config{}, resources.Config{}
+		if v, ok := want[key]; ok {
+			w[f.Key] = map[string]any{key: v}
+		}
+		if v, ok := have[key]; ok {
+			h[f.Key] = map[string]any{key: v}
+		}
+		var before *resources.Sealed
+		if applied != nil {
+			before = &resources.Sealed{Key: applied.Key, Fields: map[string]any{}}
+			if v, ok := mapOf(applied.Fields[f.Key])[key]; ok {
+				before.Fields[f.Key] = map[string]any{key: v}
+			}
+		}
+		delta = append(delta, t.Compare(w, h, before)...)
+	}
+	return delta
+}
+
+// files compares the contents. A file that is no longer declared cannot be
+// taken back; it goes with the container.
+func (k containerKind) files(want *resources.Resource, have *resources.Observed) resources.Delta {
+	row := &fileRows[0]
+	declared := mapOf(bareFiles(want.Config["files"]))
+	delta := compareParts(row.Field, declared, mapOf(have.Have["files"]), have.Applied)
+	for i := range delta {
+		delta[i].Cost = costOfFile(want, delta[i].Path)
+	}
+	before := mapOf(have.Applied.Shape("files"))
+	for _, target := range sortedKeys(before) {
+		if _, ok := declared[target]; ok {
+			continue
+		}
+		for _, d := range resources.DiffValues("files", map[string]any{target: before[target]}, map[string]any{}) {
+			d.Field, d.Cost, d.Pending = "files", resources.Remake, true
+			d.Why = "a file goes only with its container"
+			delta = append(delta, d)
+		}
+	}
+	return delta
+}
+
+// costOfFile returns what a change of the file at the path of a difference
+// costs, which the file itself says.
+func costOfFile(want *resources.Resource, path string) resources.Cost {
+	for target, e := range want.Config.Map("files") {
+		for _, d := range resources.DiffValues("files", nil, map[string]any{target: "x"}) {
+			if (path == d.Path || strings.HasPrefix(path, d.Path+".")) && resources.Text(mapOf(e)["on_change"]) != "replace" {
+				return resources.InPlace
+			}
+		}
+	}
+	return resources.Remake
+}
+
+// unremovable are the limits that the engine's update call can change but not
+// take away: it reads zero as "leave" (moby#22516).
+var unremovable = []string{"mem_limit", "mem_reservation", "cpus", "cpu_shares", "cpu_period", "cpuset", "cpuset_mems", "cpu_rt_runtime", "cpu_rt_period"}
+
+// price corrects what a difference costs where it is not the field's own.
+func price(d *resources.Diff, want *resources.Resource, have *resources.Observed) {
+	remake := func(why string) { d.Cost, d.Why = resources.Remake, why }
+	switch {
+	case slices.Contains(unremovable, d.Field) && isZero(want.Config[d.Field]):
+		remake("the engine cannot take this limit away from a container that exists")
+	case d.Field == "memswap_limit" && d.After == "-1":
+		remake("the engine notes it, but the kernel's limit stays until the container is made anew")
+	case d.Field == "cpus" && (have.Have.Int("cpu_quota") > 0 || have.Have.Int("cpu_period") > 0):
+		remake("the engine does not let a container go from cpu_quota to cpus")
+	case (d.Field == "cpu_quota" || d.Field == "cpu_period") && !isZero(have.Have["cpus"]):
+		remake("the engine does not let a container go from cpus to cpu_quota")
+	case d.Field == "blkio_config" && d.Path == "blkio_config.weight" && !isZero(want.Config.Map("blkio_config")["weight"]):
+		d.Cost = resources.InPlace
+	case d.Field == "networks" && strings.HasSuffix(d.Path, ".mac_address"):
+		remake("the engine gives a fixed MAC address only to a new container")
+	case d.Field == "image" && d.Before != nil && strings.HasPrefix(resources.Text(d.Before), resources.Text(d.After)+" ("):
+		d.Why = "the name stands for another image now"
+		if n, ok := have.Native.(*seenContainer); ok && n.current != "" {
+			d.After = movedImage(resources.Text(d.After), n.current)
+		}
+	}
+}
+
+// isZero reports whether v is absent, or a number, size or text that stands
+// for none.
+func isZero(v resources.Value) bool {
+	switch v {
+	case nil, int64(0), float64(0), "", "0":
+		return true
+	}
+	return resources.IsEmpty(v)
+}
+
+// withoutUpgrade leaves out what a new version of the engine merely shows
+// differently: a field that only a new container can change, that the spec did
+// not change, on a container that another version made.
+func withoutUpgrade(delta resources.Delta, have *resources.Observed) resources.Delta {
+	if n, ok := have.Native.(*seenContainer); !ok || !n.upgraded {
+		return delta
+	}
+	return slices.DeleteFunc(delta, func(d resources.Diff) bool {
+		row := rowByKey(d.Field)
+		return row != nil && row.Cost == resources.Remake && d.Cost == resources.Remake && d.Drift && !d.Pending && d.Field != "image" && d.Field != "files"
+	})
+}
+
+// rowByKey returns the row of a key of services or jobs, nil when there is none.
+func rowByKey(key string) *row {
+	for i := range serviceRows {
+		if serviceRows[i].Key == key {
+			return &serviceRows[i]
+		}
+	}
+	return nil
+}
+
+// stateDiff is a difference of the running state.
+func stateDiff(have *resources.Observed, after string, cost resources.Cost, why string) resources.Diff {
+	return resources.Diff{Path: "state", Field: "state", Before: have.State, After: after, Cost: cost, Why: why, Drift: true}
+}
+
+// serviceState tells what must be done so that a service runs.
+func serviceState(have *resources.Observed) resources.Delta {
+	state, _, _ := strings.Cut(have.State, " ")
+	switch state {
+	case "running", "starting", "unhealthy", "restarting", "":
+		return nil
+	case "created":
+		if n, ok := have.Native.(*seenContainer); ok && n.inspect.State.Error != "" {
+			// Engine 29 takes the networks away from a container whose start fails
+			// (moby#51758), so it is never started again.
+			return resources.Delta{stateDiff(have, "running", resources.Remake, "its start has failed: "+oneLine(n.inspect.State.Error))}
+		}
+		return resources.Delta{stateDiff(have, "running", resources.InPlace, "")}
+	case "exited", "paused":
+		return resources.Delta{stateDiff(have, "running", resources.InPlace, "")}
+	default: // dead, removing
+		return resources.Delta{stateDiff(have, "running", resources.Remake, "a container in this state cannot be started")}
+	}
+}
+
+// jobDelta is what a job's differences come to: a job that has to run again is
+// made anew.
+func jobDelta(delta resources.Delta, want *resources.Resource, have *resources.Observed) resources.Delta {
+	for i := range delta {
+		d := &delta[i]
+		if d.Pending && d.Cost != resources.Remake && d.Field != "container_name" {
+			d.Cost, d.Why = resources.Remake, "a job runs again when its definition changes"
+		}
+	}
+	// What was changed on a container that has ended matters to no one.
+	if strings.HasPrefix(have.State, "exited") {
+		delta = slices.DeleteFunc(delta, func(d resources.Diff) bool { return d.Field == "files" && d.Drift && !d.Pending })
+	}
+	state, _, _ := strings.Cut(have.State, " ")
+	switch {
+	case have.State == "exited (0)":
+		if want.Config.Text("run") == "always" && len(delta) == 0 {
+			return resources.Delta{{Path: "run", Field: "run", Before: have.State, After: "always", Cost: resources.Remake, Why: "it runs at each apply", Pending: true}}
+		}
+		return delta
+	case state == "exited":
+		d := stateDiff(have, "exited (0)", resources.Remake, "it has failed and runs again")
+		d.Drift, d.Pending = false, true
+		return append(delta, d)
+	case state == "paused":
+		return append(delta, stateDiff(have, "running", resources.InPlace, ""))
+	case state == "created" || state == "dead" || state == "removing":
+		d := stateDiff(have, "exited (0)", resources.Remake, "it has not run")
+		d.Drift, d.Pending = false, true
+		return append(delta, d)
+	default:
+		return delta // it runs
+	}
+}
+
+// Rivals reports whether the wanted container cannot run beside one that is
+// there: they have one name, or a port of the host in common.
+func (k containerKind) Rivals(want *resources.Resource, have *resources.Observed) bool {
+	if n, ok := have.Native.(*seenContainer); ok && strings.TrimPrefix(n.inspect.Name, "/") == containerName(want) {
+		return true
+	}
+	if name := have.Have.Text("container_name"); name != "" && name == containerName(want) {
+		return true
+	}
+	taken := publishedPlaces(have.Have.Map("ports"))
+	for _, p := range publishedPlaces(want.Config.Map("ports")) {
+		if slices.ContainsFunc(taken, p.clashes) {
+			return true
+		}
+	}
+	return false
+}
+
+// String is for messages: "5432/tcp on 127.0.0.1".
+func (p hostPlace) String() string {
+	if p.ip == "" {
+		return fmt.Sprintf("%d/%s", p.port, p.proto)
+	}
+	return fmt.Sprintf("%d/%s on %s", p.port, p.proto, p.ip)
+}

@@ -1,6 +1,11 @@
 package schema
 
-import "github.com/LerianStudio/midaz-infra/specs"
+import (
+	"slices"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
 
 // Merge returns all problems of decoding and those of the schema that say
 // something new: nothing at, above or below a place that decoding complained
@@ -39,4 +44,28 @@ func mark(n specs.Node, keyPos specs.Pos, said, known map[specs.Pos]bool, above 
 		known[n.Pos()], known[keyPos] = true, true
 	}
 	return any
+}
+
+// ofShape are the rules of decoding that hold for what is written, whatever
+// else there may be.
+var ofShape = []*specs.Rule{resources.RuleShape, resources.RuleValue, resources.RuleUnknownKey, resources.RuleUnsupported,
+	resources.RuleLiteralSecret, resources.RuleDuplicateItem}
+
+// Complete returns everything that is wrong with a spec, sorted: what loading
+// and decoding found, the top level, what only the schema sees, and variables
+// that nothing uses. Left out is what follows from something already said: a
+// value whose variables could not be substituted, and what only seems to be
+// missing because a file could not be read.
+func Complete(spec *specs.Spec, kinds []resources.Kind, loaded, decoded specs.Problems) specs.Problems {
+	decoded = append(Top(spec, kinds), decoded...)
+	decoded = slices.DeleteFunc(decoded, func(p *specs.Problem) bool {
+		return spec.Unresolved(p.Pos) || spec.Partial && !slices.Contains(ofShape, p.Rule)
+	})
+	if !spec.Root.IsAbsent() {
+		shape := slices.DeleteFunc(Check(Assemble(kinds), spec.Root), func(p *specs.Problem) bool {
+			return spec.Partial && !slices.Contains(ofShape, p.Rule)
+		})
+		decoded = Merge(spec.Root, decoded, shape)
+	}
+	return slices.Concat(loaded, decoded, spec.Unused()).Sorted()
 }

@@ -226,6 +226,31 @@ func TestMerge(t *testing.T) {
 	compare(t, Merge(spec.Root, part, schema[3:4]), []string{`-:9:15: the part is wrong [MZ020]`})
 }
 
+func TestComplete(t *testing.T) {
+	decode := func(spec *specs.Spec) specs.Problems {
+		var out specs.Problems
+		kinds()[0].Table().Decode(spec.Root.At("/services/web"), func(p *specs.Problem) { out = append(out, p) })
+		return out
+	}
+	spec, loaded := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(
+		"version: \"1\"\nstack: a\nvariables: { UNUSED: {} }\nservices:\n  web: { image: a, replicas: $NONE, tty: 5, prots: [] }\n  two: { tty: 7 }\nname: x\n")})
+	compare(t, Complete(spec, kinds(), loaded, decode(spec)), []string{
+		`-:3:14: variable UNUSED is declared and nothing uses it [MZ018] (remove it, or write ${UNUSED} where it is meant)`,
+		`-:5:30: variable "NONE" is used and nowhere set [MZ010] (declare it under variables:, write ${NONE:-default}, or $$ for a dollar sign)`,
+		`-:5:42: expected true or false, found "5" [MZ021]`,
+		`-:5:45: unknown key "prots" in service [MZ022] (did you mean "ports"?)`,
+		`-:6:8: "image" is missing [MZ024] (What it runs.)`,
+		`-:6:15: expected true or false, found a number [MZ020]`,
+		"-:7:1: top-level key \"name\" of Compose is not supported [MZ023] (write `stack: NAME`)",
+	})
+	// With a file that cannot be read, nothing counts as missing.
+	spec, loaded = specs.Load(specs.Options{Files: []string{"-", "none.yaml"}, Stdin: strings.NewReader("services:\n  web: { tty: 5 }\n")})
+	compare(t, Complete(spec, kinds(), loaded, decode(spec)), []string{
+		`-:2:15: expected true or false, found "5" [MZ021]`,
+		"none.yaml: cannot be read: no such file or directory [MZ001] (check the path; relative paths start at the current folder, or at the one given with -chdir)",
+	})
+}
+
 // Editors show a description, a default and an example at every property.
 func TestEveryPropertyIsDocumented(t *testing.T) {
 	seen := 0

@@ -7,23 +7,51 @@ import (
 	"github.com/xrash/smetrics"
 )
 
+// longestWord is how long a word may be for a misspelling to be looked for:
+// comparing costs the product of the lengths.
+const longestWord = 100
+
 // Suggest returns the candidate nearest to word, or "" when none is near
 // enough to be a likely misspelling: at most a third of its letters differ, or
-// one of a short word.
+// one of a short word. Two neighbours that changed places count as one.
 func Suggest(word string, candidates []string) string {
+	if len(word) > longestWord {
+		return ""
+	}
 	best, bestCost := "", max(1, len(word)/3)+1
+	lower := strings.ToLower(word)
 	for _, c := range slices.Sorted(slices.Values(candidates)) {
-		if c == word {
+		switch {
+		case c == word || len(c)-len(word) >= bestCost || len(word)-len(c) >= bestCost:
 			continue
-		}
-		if strings.EqualFold(c, word) {
+		case strings.EqualFold(c, word):
 			return c
 		}
-		if cost := smetrics.WagnerFischer(strings.ToLower(word), strings.ToLower(c), 1, 1, 1); cost < bestCost {
+		if cost := distance(lower, strings.ToLower(c)); cost < bestCost {
 			best, bestCost = c, cost
 		}
 	}
 	return best
+}
+
+func distance(a, b string) int {
+	if swapped(a, b) {
+		return 1
+	}
+	return smetrics.WagnerFischer(a, b, 1, 1, 1)
+}
+
+// swapped reports whether a is b with two neighbours in each other's place.
+func swapped(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := 0; i+1 < len(a); i++ {
+		if a[i] != b[i] {
+			return a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
+		}
+	}
+	return false
 }
 
 // DidYouMean returns a hint for an unknown word: the nearest candidate, or the

@@ -220,6 +220,9 @@ func (p *pinnedDialer) dial(ctx context.Context, network, addr string) (net.Conn
 func (w *wire) do(ctx context.Context, method, path string, body []byte) (int, []byte, error) {
 	for attempt := 0; ; attempt++ {
 		status, answer, err := w.once(ctx, method, path, body)
+		if w.passedOver(err, attempt) {
+			continue
+		}
 		if err == nil || ctx.Err() != nil || attempt >= retries(err, method) {
 			return status, answer, explain(ctx, method, path, err)
 		}
@@ -269,6 +272,8 @@ func isConnectionLoss(err error) bool {
 	var op *net.OpError
 	switch {
 	case err == nil, errors.Is(err, errTimeout):
+		return false
+	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert: someone is there and refuses
 		return false
 	case errors.As(err, &dial), errors.As(err, &op),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
@@ -407,6 +412,18 @@ func (w *wire) passOver(base string, err error) {
 		return
 	}
 	w.bases = append(w.bases[1:len(w.bases):len(w.bases)], base)
+}
+
+// passedOver reports whether a node that cannot be connected to was put behind
+// another one that has not been tried by this call.
+func (w *wire) passedOver(err error, attempt int) bool {
+	var dial *dialError
+	if !errors.As(err, &dial) {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.chosen && attempt < len(w.bases)-1
 }
 
 // reasonOf reads why the broker refused: {"error": …, "reason": …}, where the

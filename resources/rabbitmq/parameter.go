@@ -93,7 +93,7 @@ func (parameterKind) Check(all *resources.Declared, report resources.Report) {
 		if !checkName(r, parts[2], "parameter", report) {
 			continue
 		}
-		if near := specs.Suggest(parts[1], components); near != "" {
+		if near := specs.Suggest(parts[1], components); near != "" && !slices.Contains(components, parts[1]) {
 			report(ruleParameter.At(r.KeyPos, fmt.Sprintf("no plugin that comes with the broker has the component %q", parts[1]), "did you mean \""+near+"\"?"))
 		}
 		if slices.Contains([]string{"policy", "operator_policy", "vhost-limits"}, parts[1]) {

@@ -125,14 +125,16 @@ func (userKind) fit(o *object, want *resources.Resource, applied *resources.Seal
 	case byPassword && o.hash.matches(resources.Text(password)):
 		field = "password"
 		o.have[field] = password
-	case byPassword && o.hash.text != "":
+	case byPassword:
 		field = "password"
-		o.have[field] = resources.NewSecret("hash " + o.hash.text)
+		if o.hash.text != "" {
+			o.have[field] = resources.NewSecret("hash " + o.hash.text)
+		}
 	}
 	if applied == nil || !known || field == "" {
 		return applied
 	}
-	if untouched {
+	if untouched && o.hash.text != "" {
 		secrets[field] = resources.NewSecret(resources.Text(o.have[field]))
 	} else {
 		secrets[field] = resources.NewSecret("another hash")

@@ -1,0 +1,176 @@
+package rabbitmq_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/brokertest"
+)
+
+const replacing = `
+  vhosts:
+    midaz-test:
+      exchanges: { x: { type: topic }, y: { type: fanout } }
+      queues: { q: { type: %s } }
+      bindings:
+        - { source: x, queue: q, routing_key: a }
+        - { source: x, exchange: y, routing_key: b }
+        - { source: y, queue: q }
+`
+
+// TestReplacingTakesBindingsAlong makes the bindings of a replaced queue and
+// exchange anew, which the broker deletes with them.
+func TestReplacingTakesBindingsAlong(t *testing.T) {
+	onEach(t, func(t *testing.T, b *target) {
+		w := world{t: t, b: b}
+		spec := fmt.Sprintf(replacing, "classic")
+		w.apply(spec)
+		next := fmt.Sprintf(replacing, "quorum")
+		equal(t, w.apply(next), []string{"replace binding/midaz-test/x/queue/q/a", "replace binding/midaz-test/y/queue/q/~", "replace queue/midaz-test/q"})
+		w.settled(next)
+		last := strings.Replace(next, "y: { type: fanout }", "y: { type: direct }", 1)
+		equal(t, w.apply(last), []string{"replace binding/midaz-test/x/exchange/y/b", "replace binding/midaz-test/y/queue/q/~", "replace exchange/midaz-test/y"})
+		w.settled(last)
+	})
+}
+
+// TestSilentNoOp: the broker answers 204 to arguments it never changes.
+func TestSilentNoOp(t *testing.T) {
+	onEach(t, func(t *testing.T, b *target) {
+		w := world{t: t, b: b}
+		spec := func(v string) string { return inVhost + "      queues: { q: { arguments: { own: " + v + " } } }\n" }
+		w.apply(spec("1"))
+		all := w.resolve(spec("2"))
+		changes := w.plan(all)
+		if len(changes) != 1 || changes[0].action != resources.Replace {
+			t.Fatalf("got %v, want a replacement", changes)
+		}
+		// A writer that only puts must not believe the answer.
+		writer := rabbitmq.Open(rabbitmq.Options{Declared: all}).Writers()["queue"]
+		err := writer.Update(t.Context(), changes[0].want, changes[0].have, changes[0].delta, nil)
+		if err == nil || !strings.Contains(err.Error(), "did not change it: arguments.own is 1, wanted 2") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func load(t *testing.T, b *target, queue string, n int) {
+	t.Helper()
+	if b.fake != nil {
+		b.fake.Load("midaz-test", queue, brokertest.Counts{Ready: n})
+		return
+	}
+	for range n {
+		body := fmt.Sprintf(`{"properties":{},"routing_key":%q,"payload":"x","payload_encoding":"string"}`, queue)
+		b.do(t, http.MethodPost, "/api/exchanges/midaz-test/amq.default/publish", body)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) { // the broker's statistics lag
+		q := b.do(t, http.MethodGet, "/api/queues/midaz-test/"+queue+"?disable_stats=true&enable_queue_totals=true", "").(map[string]any)
+		if fmt.Sprint(q["messages_ready"]) == fmt.Sprint(n) {
+			return
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	t.Fatalf("the broker never counted %d messages in %s", n, queue)
+}
+
+func hazards(all *resources.Declared, c change) []string {
+	var out []string
+	for _, h := range all.Kind(addrOf(c).Kind).(resources.Hazarder).Hazards(c.action, c.want, c.have) {
+		out = append(out, h.Code+": "+h.Msg)
+	}
+	return out
+}
+
+func addrOf(c change) resources.Addr {
+	if c.want != nil {
+		return c.want.Addr
+	}
+	return c.have.Addr
+}
+
+func TestMessagesAreHazards(t *testing.T) {
+	onEach(t, func(t *testing.T, b *target) {
+		w := world{t: t, b: b}
+		spec := inVhost + "      queues: { full: , q: { type: quorum }, empty: , log: { type: stream } }\n"
+		w.apply(spec)
+		load(t, b, "full", 3)
+		load(t, b, "q", 2)
+		next := strings.NewReplacer("full: ,", "full: { type: quorum },", "empty: ,", "empty: { type: quorum },").Replace(spec)
+		all := w.resolve(strings.Replace(next, "q: { type: quorum },", "", 1))
+		got := map[string]string{}
+		for _, c := range w.plan(all) {
+			got[c.String()] = strings.Join(append(hazards(all, c), c.have.Notes...), "; ")
+		}
+		want := map[string]string{
+			"replace queue/midaz-test/full":  "data-loss: 3 messages would be lost; 3 messages ready, 0 consumers",
+			"replace queue/midaz-test/empty": "0 messages ready, 0 consumers",
+			"delete queue/midaz-test/q":      "data-loss: 2 messages would be lost; 2 messages ready, 0 consumers",
+		}
+		for k, v := range want {
+			if got[k] != v {
+				t.Errorf("%s: got %q, want %q", k, got[k], v)
+			}
+		}
+		all = w.resolve(inVhost + "      description: none left\n")
+		for _, c := range w.plan(all) {
+			if addrOf(c).Name == "midaz-test/log" && !slices.Contains(hazards(all, c), "data-loss: a stream keeps what was read, so everything in it would be lost") {
+				t.Errorf("%s: %q", c, hazards(all, c))
+			}
+		}
+		all = w.resolve("")
+		for _, c := range w.plan(all) {
+			if addrOf(c).Kind == "vhost" && !slices.Contains(hazards(all, c), "data-loss: 5 messages in its queues would be lost") {
+				t.Errorf("%s: %q", c, hazards(all, c))
+			}
+		}
+		// What the plan has shown and someone consented to is carried out.
+		w.apply("")
+	})
+}
+
+// TestDeleteLooksAgain: messages that came after the plan are not lost.
+func TestDeleteLooksAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, b *target) {
+		for _, kind := range []string{"classic", "quorum"} {
+			w := world{t: t, b: b}
+			w.apply(inVhost + "      queues: { q: { type: " + kind + " } }\n")
+			all := w.resolve(inVhost + "      description: none\n")
+			changes := slices.DeleteFunc(w.plan(all), func(c change) bool { return addrOf(c).Kind != "queue" })
+			load(t, b, "q", 1)
+			err := w.carryOut(all, changes)
+			if err == nil || !strings.Contains(err.Error(), "came into use after the plan was made") {
+				t.Errorf("%s: got %v", kind, err)
+			}
+			if len(b.do(t, http.MethodGet, "/api/queues/midaz-test", "").([]any)) != 1 {
+				t.Errorf("%s: the queue is gone", kind)
+			}
+			if got := w.apply(""); len(got) != 2 {
+				t.Errorf("%s: removed %q", kind, got)
+			}
+		}
+	})
+}
+
+// TestBindingThatStays: of an exchange imported without auto_delete the broker
+// says that it has removed a binding, and keeps it.
+func TestBindingThatStays(t *testing.T) {
+	b := fakeTarget(t, "4.0.5")
+	w := world{t: t, b: b}
+	spec := fmt.Sprintf(replacing, "classic")
+	w.apply(spec)
+	b.fake.Forget("midaz-test", "x")
+	w.settled(spec)
+	all := w.resolve(strings.Replace(spec, "        - { source: x, queue: q, routing_key: a }\n", "", 1))
+	err := w.carryOut(all, w.plan(all))
+	if err == nil || !strings.Contains(err.Error(), "kept the binding") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -99,7 +99,8 @@ func textOrNil(s string) resources.Value {
 	return s
 }
 
-// project returns the container's fields in canonical form.
+// project returns the container's fields in canonical form, with secrets where
+// the wanted or the applied value has one.
 func (s *sight) project(kind string) resources.Config {
 	out := resources.Config{}
 	rows := rowsOf(kind)
@@ -107,8 +108,9 @@ func (s *sight) project(kind string) resources.Config {
 		if rows[i].seen == nil {
 			continue
 		}
+		key := rows[i].Key
 		if v := rows[i].seen(s); v != nil {
-			out[rows[i].Key] = v
+			out[key] = resources.SealLike(resources.SealLike(v, s.config()[key]), s.before(key))
 		}
 	}
 	return out

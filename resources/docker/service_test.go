@@ -1,6 +1,8 @@
 package docker
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -62,7 +64,11 @@ func one(t *testing.T, kind, fields string) (*resources.Resource, specs.Problems
 	}
 	section := map[string]string{"service": "services", "job": "jobs"}[kind]
 	root := specs.NewMap(specs.Pos{}, []specs.Entry{{Key: section, Value: specs.NewMap(specs.Pos{}, []specs.Entry{{Key: "web", Value: node}})}})
-	set, ps := declaredIn(&specs.Spec{Root: root, Stack: "test", Dir: t.TempDir()})
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "init.sql"), []byte("select 1;\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, ps := declaredIn(&specs.Spec{Root: root, Stack: "test", Dir: dir})
 	return set.Get(resources.NewAddr(kind, "web")), ps
 }
 

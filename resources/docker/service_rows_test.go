@@ -1,0 +1,137 @@
+package docker
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// beside are the keys that a row needs next to it.
+var beside = map[string]string{
+	"memswap_limit":   "mem_limit: 64m\n",
+	"cpu_period":      "cpu_quota: 5000\n",
+	"depends_on":      "",
+	"oom_score_adj":   "",
+	"mem_reservation": "",
+}
+
+// withRow returns the fields of a service with one row set.
+func withRow(key, value string) string {
+	text := beside[key]
+	if key != "image" && key != "build" {
+		text += "image: app:1\n"
+	}
+	if value != "" {
+		text += key + ": " + value + "\n"
+	}
+	if text == "" {
+		text = "image: app:1\n"
+	}
+	return text
+}
+
+// apply makes the container of a resource in the model.
+func (m *model) apply(t *testing.T, r *resources.Resource, status string) *resources.Observed {
+	t.Helper()
+	return m.observe(m.show(m.request(t, r), status), r)
+}
+
+func (m *model) request(t *testing.T, r *resources.Resource) *request {
+	t.Helper()
+	req, err := newRequest(r, m.facts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.placed = map[string]any{}
+	for _, f := range filesOf(r) {
+		m.placed[f.Target] = f.value()
+	}
+	return req
+}
+
+var apis = []string{"1.41", "1.44", "1.51"}
+
+// TestRows sets each row to its example: nothing differs afterwards. Then it is
+// changed and removed: exactly this field differs, and costs what the table says.
+func TestRows(t *testing.T) {
+	for _, api := range apis {
+		for i := range serviceRows {
+			row := &serviceRows[i]
+			if row.Since != "" && !atLeast(api, row.Since) {
+				continue
+			}
+			t.Run(api+"/"+row.Key, func(t *testing.T) { checkRow(t, newModel(api), row) })
+		}
+	}
+}
+
+// costly are rows whose removal costs more than their change.
+func removalCost(key string, cost resources.Cost) resources.Cost {
+	if slices.Contains(unremovable, key) {
+		return resources.Remake
+	}
+	return cost
+}
+
+func checkRow(t *testing.T, m *model, row *row) {
+	read := func(value string) *resources.Resource {
+		r, ps := one(t, "service", withRow(row.Key, value))
+		for _, p := range ps {
+			if p.Rule == resources.RuleValue || p.Rule == resources.RuleShape || p.Rule == ruleTogether {
+				t.Fatalf("%s: %v", value, p)
+			}
+		}
+		return r
+	}
+	first, second, without := read(row.Example), read(row.Other), read("")
+	for _, status := range []string{"created", "running", "exited"} {
+		for _, r := range []*resources.Resource{first, second, without} {
+			if delta := quiet(m.apply(t, r, status), r); len(delta) > 0 {
+				t.Errorf("%s: differs after apply: %v", status, delta)
+			}
+		}
+	}
+	if row.seen == nil && row.Unmarked {
+		return // not on the container
+	}
+	inspect := m.show(m.request(t, first), "running")
+	expect := func(want *resources.Resource, cost resources.Cost) {
+		t.Helper()
+		delta := quiet(m.observe(inspect, want), want)
+		if len(delta) == 0 {
+			t.Fatalf("a change is not seen")
+		}
+		for _, d := range delta {
+			if d.Field != row.Key && !(row.Key == "network_mode" && d.Field == "networks") {
+				t.Errorf("field %s differs: %v", d.Field, d)
+			}
+			if !d.Pending || d.Drift {
+				t.Errorf("%s: pending %v, drift %v; the spec was changed, the container not", d.Path, d.Pending, d.Drift)
+			}
+		}
+		if delta.Cost() != cost {
+			t.Errorf("cost %s, want %s: %v", delta.Cost(), cost, delta)
+		}
+	}
+	if row.Key == "image" {
+		return // a service needs one
+	}
+	cost := row.Cost
+	if row.Key == "blkio_config" {
+		cost = resources.InPlace // its weight
+	}
+	if row.Key == "files" { // `files` of other targets
+		cost = resources.Remake
+	}
+	if !resources.Equal(second.Config[row.Key], nil) {
+		expect(second, cost)
+	}
+	cost = removalCost(row.Key, row.Cost)
+	expect(without, cost)
+}
+
+// quiet compares without the running state.
+func quiet(have *resources.Observed, want *resources.Resource) resources.Delta {
+	return slices.DeleteFunc(containerKind{want.Addr.Kind}.Compare(want, have), func(d resources.Diff) bool { return d.Field == "state" })
+}

@@ -57,10 +57,7 @@ var ofShape = []*specs.Rule{resources.RuleShape, resources.RuleValue, resources.
 // value whose variables could not be substituted, and what only seems to be
 // missing because a file could not be read.
 func Complete(spec *specs.Spec, kinds []resources.Kind, loaded, decoded specs.Problems) specs.Problems {
-	decoded = append(Top(spec, kinds), decoded...)
-	decoded = slices.DeleteFunc(decoded, func(p *specs.Problem) bool {
-		return spec.Unresolved(p.Pos) || spec.Partial && !slices.Contains(ofShape, p.Rule)
-	})
+	decoded = consequent(spec, append(Top(spec, kinds), decoded...))
 	if !spec.Root.IsAbsent() {
 		shape := slices.DeleteFunc(Check(Assemble(kinds), spec.Root), func(p *specs.Problem) bool {
 			return spec.Partial && !slices.Contains(ofShape, p.Rule)
@@ -68,4 +65,18 @@ func Complete(spec *specs.Spec, kinds []resources.Kind, loaded, decoded specs.Pr
 		decoded = Merge(spec.Root, decoded, shape)
 	}
 	return slices.Concat(loaded, decoded, spec.Unused()).Sorted()
+}
+
+// Quick returns what Complete does, without the schema: for commands that go on
+// to do something, since decoding finds what the schema does, and compiling
+// the schema costs more than all the rest.
+func Quick(spec *specs.Spec, kinds []resources.Kind, loaded, decoded specs.Problems) specs.Problems {
+	return slices.Concat(loaded, consequent(spec, append(Top(spec, kinds), decoded...)), spec.Unused()).Sorted()
+}
+
+// consequent drops what follows from a problem of loading.
+func consequent(spec *specs.Spec, decoded specs.Problems) specs.Problems {
+	return slices.DeleteFunc(decoded, func(p *specs.Problem) bool {
+		return spec.Unresolved(p.Pos) || spec.Partial && !slices.Contains(ofShape, p.Rule)
+	})
 }

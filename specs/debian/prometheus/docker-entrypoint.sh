@@ -10,7 +10,7 @@ prometheus) shift ;;
 esac
 
 vmagent -httpListenAddr=0.0.0.0:4318 -loggerLevel=WARN \
-	-opentelemetry.usePrometheusNaming \
+	-opentelemetry.usePrometheusNaming -remoteWrite.relabelConfig=/etc/vmagent/unique-labels.yml \
 	-remoteWrite.url=http://127.0.0.1:9090/api/v1/write -remoteWrite.forcePromProto \
 	-remoteWrite.tmpDataPath=/tmp/otlp-queue -remoteWrite.flushInterval=500ms \
 	-remoteWrite.queues=1 -memory.allowedBytes=64MiB &

@@ -116,14 +116,16 @@ type ReadEngine struct {
 	auth   registryAuths
 	mu     sync.Mutex
 	images map[string]*image.InspectResponse // by reference; nil: not there
+	ahead  time.Duration                     // of the engine's clock before ours
 }
 
 // Engine observes and changes a Docker Engine.
 type Engine struct {
 	*ReadEngine
 	api    writeAPI
-	probes chan struct{} // slots for probes running at one time
+	probes func() chan struct{} // slots for probes running at one time
 	pulse  *pulse
+	swaps  map[resources.Addr]bool // replaced by this run; guarded by mu
 }
 
 // OpenReader connects for reading. When the engine does not answer, the error
@@ -150,17 +152,27 @@ func newReadEngine(ctx context.Context, api readAPI, at engineHost) *ReadEngine 
 	e.info = sync.OnceValues(func() (system.Info, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
-		return api.Info(ctx)
+		asked := time.Now()
+		info, err := api.Info(ctx)
+		if at := parseTime(info.SystemTime); err == nil && !at.IsZero() {
+			e.mu.Lock()
+			e.ahead = at.Sub(asked.Add(time.Since(asked) / 2))
+			e.mu.Unlock()
+		}
+		return info, err
 	})
 	return e
 }
 
-// probeSlots bounds how many probes run at one time: each costs the engine a
-// runc exec, about half a core at ten a second.
-const probeSlots = 4
-
 func newEngine(ctx context.Context, api writeAPI, at engineHost) *Engine {
-	e := &Engine{ReadEngine: newReadEngine(ctx, api, at), api: api, probes: make(chan struct{}, probeSlots)}
+	e := &Engine{ReadEngine: newReadEngine(ctx, api, at), api: api, swaps: map[resources.Addr]bool{}}
+	e.probes = sync.OnceValue(func() chan struct{} {
+		info, err := e.info()
+		if err != nil {
+			return make(chan struct{}, 2)
+		}
+		return make(chan struct{}, max(2, min(info.NCPU, 4)))
+	})
 	e.pulse = newPulse(api, func() string {
 		info, err := e.info()
 		if err != nil {
@@ -209,6 +221,16 @@ func (e *ReadEngine) facts(ctx context.Context) (*facts, error) {
 	return &facts{API: e.api.ClientVersion(), Info: info}, nil
 }
 
+// now returns the engine's time: this host's own when it runs here.
+func (e *ReadEngine) now() time.Time {
+	if e.local {
+		return time.Now()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return time.Now().Add(e.ahead)
+}
+
 // image returns what the engine knows of the reference, nil when it has no
 // such image. It asks once a run, unless something pulled or built since.
 func (e *ReadEngine) image(ctx context.Context, ref string) (*image.InspectResponse, error) {
@@ -248,11 +270,31 @@ const (
 
 // lasting returns the context of a changing call. A call cut off in the middle
 // leaves an object that appears later without a trace of who made it
-// (moby#24858), so an interrupted run still lets it end; it has a time limit of
-// its own.
+// (moby#24858), so one that ctx interrupts is still given a moment to end. It
+// has a time limit of its own.
 func lasting(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), limit)
+	out, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	var timer *time.Timer
+	var mu sync.Mutex
+	stop := context.AfterFunc(ctx, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer = time.AfterFunc(interruptGrace, cancel)
+	})
+	return out, func() {
+		stop()
+		mu.Lock()
+		defer mu.Unlock()
+		if timer != nil {
+			timer.Stop()
+		}
+		cancel()
+	}
 }
+
+// interruptGrace is what an interrupted call is given to end: creating takes
+// the engine well below a second.
+const interruptGrace = 3 * time.Second
 
 // minAPI is that of Docker 20.10, the oldest engine that is supported.
 const minAPI = "1.41"

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/docker/docker/client"
@@ -282,6 +283,9 @@ func (h *engineHost) readContext(dir, name string) error {
 	}
 	return h.loadTLS(tlsDir, docker.SkipTLSVerify)
 }
+
+// isRefused reports whether a host answered that nothing listens.
+func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 // reach opens a connection to a published port of the engine's host.
 func (h engineHost) reach(ctx context.Context, addr string) (net.Conn, error) {

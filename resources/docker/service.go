@@ -43,5 +43,4 @@ func isContainer(kind string) bool { return slices.Contains([]string{"service", 
 
 func (k containerKind) reader(e *ReadEngine) resources.Reader { return containerReader{e, k} }
 
-// writer is in container.go's hands.
-func (k containerKind) writer(e *Engine) resources.Writer { return nil }
+func (k containerKind) writer(e *Engine) resources.Writer { return containerWriter{e} }

@@ -1,0 +1,606 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// containerWriter changes services and jobs.
+type containerWriter struct{ e *Engine }
+
+var (
+	_ resources.Writer  = containerWriter{}
+	_ resources.Waiter  = containerWriter{}
+	_ resources.Swapper = containerWriter{}
+)
+
+// Create makes the container and starts it. A container that cannot be started
+// is removed again.
+func (w containerWriter) Create(ctx context.Context, r *resources.Resource, note resources.Note) error {
+	req, err := w.request(ctx, r)
+	if err != nil {
+		return err
+	}
+	req.Config.Labels[labelGen] = "1"
+	id, err := w.make(ctx, r, req, note)
+	if err != nil {
+		return err
+	}
+	return w.startNew(ctx, r, id)
+}
+
+// request builds the create call. The image must be on the engine by now.
+func (w containerWriter) request(ctx context.Context, r *resources.Resource) (*request, error) {
+	f, err := w.e.facts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newRequest(r, f)
+}
+
+// make creates the container with its networks and files, without starting it.
+// When one of these fails, the container is removed.
+func (w containerWriter) make(ctx context.Context, r *resources.Resource, req *request, note resources.Note) (string, error) {
+	id, err := w.create(ctx, r, req, note, true)
+	if err != nil {
+		return "", err
+	}
+	if err := w.furnish(ctx, r, req, id); err != nil {
+		return "", errors.Join(err, w.discard(ctx, id))
+	}
+	w.verify(ctx, r, id, note)
+	return id, nil
+}
+
+func (w containerWriter) create(ctx context.Context, r *resources.Resource, req *request, note resources.Note, again bool) (string, error) {
+	lctx, cancel := lasting(ctx, writeTimeout)
+	defer cancel()
+	made, err := w.e.api.ContainerCreate(lctx, req.Config, req.Host, req.Net, req.Platform, req.Name)
+	if cerrdefs.IsConflict(err) && strings.Contains(err.Error(), "already in use") {
+		freed, taken := w.nameTaken(ctx, r, req.Name, err)
+		if !freed || !again {
+			return "", taken
+		}
+		return w.create(ctx, r, req, note, false)
+	}
+	if err != nil {
+		return "", w.createError(r, req, err)
+	}
+	for _, warning := range made.Warnings {
+		note("the engine warns: %s", oneLine(warning))
+	}
+	return made.ID, nil
+}
+
+// nameTaken frees the name when it is held by a container of ours that was
+// never started: an earlier try whose answer was lost. Otherwise it says who
+// holds it.
+func (w containerWriter) nameTaken(ctx context.Context, r *resources.Resource, name string, cause error) (bool, error) {
+	other, err := w.inspect(ctx, name)
+	if cerrdefs.IsNotFound(err) {
+		return false, &resources.Diagnosis{Err: fmt.Errorf("create container %s: %w", name, cause),
+			Hint: "the engine holds the name for a container that it has half removed, a fault of old versions: restart it (`sudo systemctl restart docker`)"}
+	}
+	if err != nil {
+		return false, fmt.Errorf("inspect container %s: %w", name, err)
+	}
+	if isOurs(other.Config.Labels, r) && other.State.Status == container.StateCreated {
+		return true, errors.Join(cause, w.discard(ctx, other.ID))
+	}
+	return false, &resources.Diagnosis{Err: fmt.Errorf("create container %s: the name is taken by a container of %s: %w", name, ownerText(other.Config.Labels), cause),
+		Hint: fmt.Sprintf("rename or remove that one (`docker rename %s NAME`), give this one a `container_name`, or take it over with `-adopt '%s'`", name, r.Addr)}
+}
+
+// createError says what to do about a container that could not be created.
+func (w containerWriter) createError(r *resources.Resource, req *request, err error) error {
+	wrapped := fmt.Errorf("create container %s: %w", req.Name, err)
+	text := err.Error()
+	switch {
+	case cerrdefs.IsNotFound(err) && strings.Contains(text, "image"):
+		return &resources.Diagnosis{Err: wrapped, Hint: fmt.Sprintf("the engine has no image %s any more: plan again", req.Config.Image)}
+	case strings.Contains(text, "bind source path does not exist"):
+		return &resources.Diagnosis{Err: wrapped, Hint: fmt.Sprintf("bind mounts name paths on the host of the engine (%s): make the folder there, use a volume, or place single files with `files`", w.e.Host())}
+	case strings.Contains(text, "no space left on device"):
+		return &resources.Diagnosis{Err: wrapped, Hint: diskHint(w.e.Host())}
+	case strings.Contains(text, "No command specified") || strings.Contains(text, "no command specified"):
+		return &resources.Diagnosis{Err: wrapped, Hint: "the image has no command of its own: write `command` or `entrypoint`"}
+	case strings.Contains(text, "platform") && strings.Contains(text, "does not match"):
+		return &resources.Diagnosis{Err: wrapped, Hint: "the image on the engine is for another platform: correct `platform`, or pull it again"}
+	case isLostCall(err):
+		return resources.Transient(wrapped)
+	}
+	return wrapped
+}
+
+// inspect also answers a run that is being interrupted: what is begun is ended.
+func (w containerWriter) inspect(ctx context.Context, id string) (container.InspectResponse, error) {
+	lctx, cancel := lasting(ctx, readTimeout)
+	defer cancel()
+	return w.e.api.ContainerInspect(lctx, id)
+}
+
+// isLostCall reports whether the connection broke, so that it is not known
+// whether the engine has done what it was asked to. Each call may be repeated.
+func isLostCall(err error) bool {
+	return containsAny(err.Error(), "EOF", "connection reset", "broken pipe", "error during connect")
+}
+
+// verify compares the container, before it is started, with what was asked for.
+// A difference here is no drift: the engine has taken the request otherwise
+// than it was meant, and would show the difference for ever.
+func (w containerWriter) verify(ctx context.Context, r *resources.Resource, id string, note resources.Note) {
+	f, err := w.e.facts(ctx)
+	if err != nil {
+		return
+	}
+	want := *r
+	want.Config = r.Config.Clone()
+	delete(want.Config, "files") // placed by us, and slow to look at
+	v := &view{e: w.e.ReadEngine, kind: r.Addr.Kind, facts: f, scope: resources.Scope{Stack: r.Stack, Want: []*resources.Resource{&want}}}
+	seen, err := v.one(ctx, r.Addr, &want, id)
+	if err != nil || seen.Presence != resources.Present {
+		return
+	}
+	var fields []string
+	for _, d := range (containerKind{r.Addr.Kind}).Compare(&want, seen) {
+		if d.Field != "state" && d.Field != "run" && d.Field != "container_name" && d.Field != "files" {
+			fields = append(fields, d.Path)
+		}
+	}
+	if len(fields) > 0 {
+		note("the engine has taken it otherwise than it was meant: %s", strings.Join(fields, ", "))
+	}
+}
+
+// furnish connects the networks that create could not take and places files.
+func (w containerWriter) furnish(ctx context.Context, r *resources.Resource, req *request, id string) error {
+	for _, name := range slices.Sorted(maps.Keys(req.Connect)) {
+		if err := w.connect(ctx, name, id, req.Connect[name]); err != nil {
+			return err
+		}
+	}
+	return w.e.placeFiles(ctx, id, filesOf(r))
+}
+
+func (w containerWriter) connect(ctx context.Context, net, id string, ep *network.EndpointSettings) error {
+	lctx, cancel := lasting(ctx, writeTimeout)
+	defer cancel()
+	err := w.e.api.NetworkConnect(lctx, net, id, ep)
+	if err == nil || strings.Contains(err.Error(), "already exists in network") {
+		return nil
+	}
+	return fmt.Errorf("connect to network %s: %w", net, err)
+}
+
+// startNew starts a container for the first time. One whose start fails is
+// removed: engine 29 takes its networks away one by one (moby#51758).
+func (w containerWriter) startNew(ctx context.Context, r *resources.Resource, id string) error {
+	if err := w.start(ctx, id); err != nil {
+		err = w.startError(ctx, r, id, err)
+		return errors.Join(err, w.discard(ctx, id))
+	}
+	return nil
+}
+
+// start starts a container and sees to it that it has its networks and ports.
+func (w containerWriter) start(ctx context.Context, id string) error {
+	lctx, cancel := lasting(ctx, writeTimeout)
+	defer cancel()
+	if err := w.e.api.ContainerStart(lctx, id, container.StartOptions{}); err != nil {
+		return err
+	}
+	c, err := w.inspect(ctx, id)
+	if err != nil {
+		return fmt.Errorf("inspect started container: %w", err)
+	}
+	return whole(&c)
+}
+
+// whole reports what a running container lacks of what it was made with.
+func whole(c *container.InspectResponse) error {
+	if c.State == nil || !c.State.Running || c.State.Restarting || c.NetworkSettings == nil || c.HostConfig == nil {
+		return nil // it may have ended at once, which its gate tells
+	}
+	mode := c.HostConfig.NetworkMode
+	if mode.IsHost() || mode.IsNone() || mode.IsContainer() {
+		return nil
+	}
+	if len(c.NetworkSettings.Networks) == 0 {
+		return errors.New("the engine started it without any network, a fault of Docker 29.0 to 29.7")
+	}
+	for name, ep := range c.NetworkSettings.Networks {
+		if ep == nil || ep.EndpointID == "" {
+			return fmt.Errorf("the engine started it without network %s", name)
+		}
+	}
+	for port, bindings := range c.HostConfig.PortBindings {
+		for _, b := range bindings {
+			if b.HostPort != "" && b.HostPort != "0" && len(c.NetworkSettings.Ports[port]) == 0 {
+				return fmt.Errorf("the engine started it without publishing port %s", b.HostPort)
+			}
+		}
+	}
+	return nil
+}
+
+// discard removes a container of ours that is of no use: it is stopped first,
+// because the forced removal of a running one makes engines up to 28.0 lose
+// count of networks (moby#42119).
+func (w containerWriter) discard(ctx context.Context, id string) error {
+	c, err := w.inspect(ctx, id)
+	if cerrdefs.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("inspect container %s: %w", shortID(id), err)
+	}
+	if isUp(c.State) {
+		if err := w.stop(ctx, &c); err != nil {
+			return err
+		}
+	}
+	return w.remove(ctx, &c, false)
+}
+
+// isUp reports whether there is a process to stop, now or soon again.
+func isUp(s *container.State) bool { return s != nil && (s.Running || s.Paused || s.Restarting) }
+
+// stop stops a container within its own grace period.
+func (w containerWriter) stop(ctx context.Context, c *container.InspectResponse) error {
+	grace := 10 * time.Second // the engine's own
+	if c.Config != nil && c.Config.StopTimeout != nil {
+		grace = time.Duration(*c.Config.StopTimeout) * time.Second
+	}
+	limit := grace + time.Minute
+	if grace < 0 { // it waits for as long as it takes
+		limit = 24 * time.Hour
+	}
+	lctx, cancel := lasting(ctx, limit)
+	defer cancel()
+	err := w.e.api.ContainerStop(lctx, c.ID, container.StopOptions{})
+	if err == nil || cerrdefs.IsNotFound(err) || cerrdefs.IsNotModified(err) {
+		return nil
+	}
+	return fmt.Errorf("stop container %s: %w", nameOf(c), err)
+}
+
+func nameOf(c *container.InspectResponse) string { return strings.TrimPrefix(c.Name, "/") }
+
+// remove removes a stopped container; with volumes, also those that have no
+// name and no other user.
+func (w containerWriter) remove(ctx context.Context, c *container.InspectResponse, volumes bool) error {
+	lctx, cancel := lasting(ctx, writeTimeout)
+	defer cancel()
+	err := w.e.api.ContainerRemove(lctx, c.ID, container.RemoveOptions{RemoveVolumes: volumes})
+	switch {
+	case err == nil || cerrdefs.IsNotFound(err):
+	case strings.Contains(err.Error(), "already in progress"):
+		if err := w.gone(ctx, c.ID); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("remove container %s: %w", nameOf(c), err)
+	}
+	if !volumes {
+		return nil
+	}
+	// Volumes without a name that came down from an earlier container count as
+	// named for the engine.
+	for _, m := range c.Mounts {
+		if m.Type == "volume" && anonymousName.MatchString(m.Name) {
+			if err := w.e.api.VolumeRemove(lctx, m.Name, false); err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) {
+				return fmt.Errorf("remove volume %s: %w", shortID(m.Name), err)
+			}
+		}
+	}
+	return nil
+}
+
+// gone waits until a removal that is under way has ended. Old engines may stick
+// in it, so it does not wait for ever.
+func (w containerWriter) gone(ctx context.Context, id string) error {
+	deadline := time.Now().Add(20 * time.Second)
+	for pause := 20 * time.Millisecond; time.Now().Before(deadline); pause = min(2*pause, time.Second) {
+		_, err := w.inspect(ctx, id)
+		if cerrdefs.IsNotFound(err) {
+			return nil
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+	return &resources.Diagnosis{Err: fmt.Errorf("remove container %s: the engine has been removing it for 20 s", shortID(id)),
+		Hint: "it may be stuck: look at the engine's log, and restart it if it stays"}
+}
+
+// sleep waits, or returns the error of ctx when that ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Delete stops the container within its grace period and removes it.
+func (w containerWriter) Delete(ctx context.Context, have *resources.Observed, note resources.Note) error {
+	c, err := w.inspect(ctx, have.ID)
+	if cerrdefs.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
+	}
+	if isUp(c.State) {
+		note("stopping")
+		if err := w.stop(ctx, &c); err != nil {
+			return err
+		}
+	}
+	return w.remove(ctx, &c, have.Leftover == "")
+}
+
+// Update changes what can be changed on the living container.
+func (w containerWriter) Update(ctx context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta, note resources.Note) error {
+	c, err := w.inspect(ctx, have.ID)
+	if cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("container of %s: %w", r.Addr, resources.ErrMoved)
+	}
+	if err != nil {
+		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
+	}
+	if err := w.rename(ctx, &c, containerName(r)); err != nil {
+		return err
+	}
+	if err := w.limits(ctx, r, &c, d); err != nil {
+		return err
+	}
+	if d.Has("networks") {
+		if err := w.networks(ctx, r, &c); err != nil {
+			return err
+		}
+	}
+	if d.Has("files") {
+		if err := w.files(ctx, r, &c, note); err != nil {
+			return err
+		}
+	}
+	if d.Has("state") {
+		return w.run(ctx, r, &c, note)
+	}
+	return nil
+}
+
+func (w containerWriter) rename(ctx context.Context, c *container.InspectResponse, name string) error {
+	if nameOf(c) == name {
+		return nil // the engine refuses to give a container its own name
+	}
+	lctx, cancel := lasting(ctx, writeTimeout)
+	defer cancel()
+	if err := w.e.api.ContainerRename(lctx, c.ID, name); err != nil {
+		if cerrdefs.IsConflict(err) {
+			return &resources.Diagnosis{Err: fmt.Errorf("rename container %s to %s: %w", nameOf(c), name, err),
+				Hint: fmt.Sprintf("another container has that name: rename or remove it (`docker rename %s NAME`)", name)}
+		}
+		return fmt.Errorf("rename container %s to %s: %w", nameOf(c), name, err)
+	}
+	c.Name = "/" + name
+	return nil
+}
+
+// limits applies resources and the restart policy, each in a call of its own:
+// the engine applies the policy even when the resources are refused.
+func (w containerWriter) limits(ctx context.Context, r *resources.Resource, c *container.InspectResponse, d resources.Delta) error {
+	u, any := updateOf(r, d)
+	if !any {
+		return nil
+	}
+	if !reflect.DeepEqual(u.Resources, container.Resources{}) {
+		lctx, cancel := lasting(ctx, writeTimeout)
+		defer cancel()
+		if _, err := w.e.api.ContainerUpdate(lctx, c.ID, container.UpdateConfig{Resources: u.Resources}); err != nil {
+			return fmt.Errorf("update limits of container %s: %w", nameOf(c), err)
+		}
+	}
+	if u.RestartPolicy.Name != "" {
+		return w.policy(ctx, c, u.RestartPolicy)
+	}
+	return nil
+}
+
+func (w containerWriter) policy(ctx context.Context, c *container.InspectResponse, p container.RestartPolicy) error {
+	lctx, cancel := lasting(ctx, writeTimeout)
+	defer cancel()
+	if _, err := w.e.api.ContainerUpdate(lctx, c.ID, container.UpdateConfig{RestartPolicy: p}); err != nil && !cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("update restart policy of container %s: %w", nameOf(c), err)
+	}
+	return nil
+}
+
+// networks brings the endpoints to what is wanted. Settings of an endpoint
+// cannot be changed, so one that differs is cut and made again.
+func (w containerWriter) networks(ctx context.Context, r *resources.Resource, c *container.InspectResponse) error {
+	f, err := w.e.facts(ctx)
+	if err != nil {
+		return err
+	}
+	want := endpointsOf(r, f)
+	if len(want) == 0 {
+		return nil // a network mode of its own, which only a new container changes
+	}
+	var have map[string]*network.EndpointSettings
+	if c.NetworkSettings != nil {
+		have = c.NetworkSettings.Networks
+	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		keep, err := w.keeps(ctx, name, have[name], want[name], c)
+		if err != nil {
+			return err
+		}
+		if keep {
+			delete(want, name)
+			continue
+		}
+		if err := w.disconnect(ctx, name, c); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		// Below API 1.44 the client refuses an address that it takes at create.
+		want[name].MacAddress = ""
+		if err := w.connect(ctx, name, c.ID, want[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w containerWriter) disconnect(ctx context.Context, net string, c *container.InspectResponse) error {
+	lctx, cancel := lasting(ctx, writeTimeout)
+	defer cancel()
+	if err := w.e.api.NetworkDisconnect(lctx, net, c.ID, true); err != nil && !isNotConnected(err) {
+		return fmt.Errorf("disconnect container %s from network %s: %w", nameOf(c), net, err)
+	}
+	return nil
+}
+
+// keeps reports whether an endpoint is as wanted, on the network that has the
+// name now.
+func (w containerWriter) keeps(ctx context.Context, name string, have, want *network.EndpointSettings, c *container.InspectResponse) (bool, error) {
+	if want == nil || have == nil {
+		return false, nil
+	}
+	if have.NetworkID != "" {
+		n, err := w.e.api.NetworkInspect(ctx, name, network.InspectOptions{})
+		if err != nil {
+			return false, fmt.Errorf("inspect network %s: %w", name, err)
+		}
+		if n.ID != have.NetworkID {
+			return false, nil
+		}
+	}
+	asked := settingsOf(have, c)
+	asked.Aliases = slices.DeleteFunc(asked.Aliases, func(a string) bool { return a == c.Config.Hostname && !slices.Contains(want.Aliases, a) })
+	wanted := slices.Clone(want.Aliases)
+	slices.Sort(wanted)
+	return slices.Equal(asked.Aliases, slices.Compact(wanted)) && sameIPAM(asked.IPAMConfig, want.IPAMConfig) &&
+		maps.Equal(asked.DriverOpts, want.DriverOpts) && asked.GwPriority == want.GwPriority, nil
+}
+
+func sameIPAM(a, b *network.EndpointIPAMConfig) bool {
+	if a == nil {
+		a = &network.EndpointIPAMConfig{}
+	}
+	if b == nil {
+		b = &network.EndpointIPAMConfig{}
+	}
+	return a.IPv4Address == b.IPv4Address && a.IPv6Address == b.IPv6Address && slices.Equal(a.LinkLocalIPs, b.LinkLocalIPs)
+}
+
+// files places those that differ and sends the signals they ask for.
+func (w containerWriter) files(ctx context.Context, r *resources.Resource, c *container.InspectResponse, note resources.Note) error {
+	want := filesOf(r)
+	have, err := w.e.filesHave(ctx, c.ID, want, true)
+	if err != nil {
+		return err
+	}
+	changed := slices.DeleteFunc(want, func(f file) bool { return resources.Equal(have[f.Target], f.value()) })
+	if err := w.e.placeFiles(ctx, c.ID, changed); err != nil {
+		return err
+	}
+	var signals []string
+	for _, f := range changed {
+		if name, ok := strings.CutPrefix(f.OnChange, "signal:"); ok && !slices.Contains(signals, name) {
+			signals = append(signals, name)
+		}
+	}
+	if c.State == nil || !c.State.Running || c.State.Paused {
+		return nil
+	}
+	for _, name := range signals {
+		note("sending %s", name)
+		if err := w.e.api.ContainerKill(ctx, c.ID, name); err != nil && !cerrdefs.IsConflict(err) {
+			return fmt.Errorf("signal container %s: %w", nameOf(c), err)
+		}
+	}
+	return nil
+}
+
+// run brings a container that does not run to run.
+func (w containerWriter) run(ctx context.Context, r *resources.Resource, c *container.InspectResponse, note resources.Note) error {
+	switch {
+	case c.State.Paused:
+		note("unpausing")
+		lctx, cancel := lasting(ctx, writeTimeout)
+		defer cancel()
+		if err := w.e.api.ContainerUnpause(lctx, c.ID); err != nil && !cerrdefs.IsConflict(err) {
+			return fmt.Errorf("unpause container %s: %w", nameOf(c), err)
+		}
+		return nil
+	case c.State.Running:
+		return nil
+	case c.State.Status == container.StateCreated && c.State.Error != "":
+		return fmt.Errorf("container %s was never started, because: %s", nameOf(c), oneLine(c.State.Error))
+	}
+	note("starting")
+	if err := w.start(ctx, c.ID); err != nil {
+		err = w.startError(ctx, r, c.ID, err)
+		return errors.Join(err, w.resume(ctx, r, c))
+	}
+	return nil
+}
+
+// resume puts the old container back when one that a killed run was putting in
+// its place cannot be started.
+func (w containerWriter) resume(ctx context.Context, r *resources.Resource, c *container.InspectResponse) error {
+	if c.Config.Labels[labelReplaces] == "" || c.State.Status != container.StateCreated {
+		return nil
+	}
+	old, err := w.inspect(ctx, c.Config.Labels[labelReplaces])
+	if cerrdefs.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("inspect the old container: %w", err)
+	}
+	return w.putBack(ctx, r, &old, container.RestartPolicy{}, true)
+}
+
+// family returns all containers of an address, the one of the highest
+// generation first.
+func (w containerWriter) family(ctx context.Context, r *resources.Resource) ([]container.Summary, error) {
+	lctx, cancel := lasting(ctx, readTimeout)
+	defer cancel()
+	all, err := w.e.api.ContainerList(lctx, container.ListOptions{All: true, Filters: filters.NewArgs(
+		filters.Arg("label", labelStack+"="+r.Stack), filters.Arg("label", labelAddress+"="+r.Addr.String()))})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	all = slices.DeleteFunc(all, func(c container.Summary) bool { return !isOurs(c.Labels, r) })
+	slices.SortFunc(all, func(a, b container.Summary) int {
+		if d := genOf(b.Labels) - genOf(a.Labels); d != 0 {
+			return d
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return all, nil
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

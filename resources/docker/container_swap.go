@@ -1,0 +1,423 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// A container is replaced under names that tell how far it has come, because a
+// name is the one thing that can be changed on a container:
+//
+//	N          the container in place
+//	N.new-G    the replacement, made beside it; G counts replacements
+//	N.old-G    the old one, set aside
+//	N.bad-G    a replacement that failed, kept for its log
+//
+// A replacement also carries the ID of the one it replaces. From these, and from
+// what runs, each point at which a run was killed can be told.
+//
+// The order is stop-first when the two cannot run side by side:
+//
+//	create N.new, stop N, N becomes N.old, N.new becomes N, start N | gate | remove N.old
+//
+// and start-first when they can:
+//
+//	create N.new, start N.new | gate | N becomes N.old, N.new becomes N, stop and remove N.old
+
+// Swap makes the replacement and starts it, in place of the old container or
+// beside it.
+func (w containerWriter) Swap(ctx context.Context, r *resources.Resource, have *resources.Observed, note resources.Note) error {
+	old, err := w.inspect(ctx, have.ID)
+	if cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("container of %s: %w", r.Addr, resources.ErrMoved)
+	}
+	if err != nil {
+		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
+	}
+	w.e.swapping(r.Addr)
+	if err := w.clear(ctx, r, &old); err != nil {
+		return err
+	}
+	req, err := w.request(ctx, r)
+	if err != nil {
+		return err
+	}
+	gen := genOf(old.Config.Labels) + 1
+	name := req.Name
+	req.Name = swapNameOf(name, "new", gen)
+	req.Config.Labels[labelGen], req.Config.Labels[labelReplaces] = itoa(gen), old.ID
+	if err := w.inherit(ctx, &old, req); err != nil {
+		return err
+	}
+	note("creating the replacement")
+	id, err := w.make(ctx, r, req, note)
+	if err != nil {
+		return err
+	}
+	if startsFirst(r, req, &old) {
+		note("starting it beside the old one")
+		return w.startNew(ctx, r, id)
+	}
+	return w.takePlace(ctx, r, &old, id, gen, note)
+}
+
+// swapping notes that the engine will commit or roll back what replaces the
+// container of the address. Of other replacements nobody would: a killed run
+// has left them.
+func (e *Engine) swapping(a resources.Addr) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.swaps[a] = true
+}
+
+func (e *Engine) isSwapping(a resources.Addr) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.swaps[a]
+}
+
+func swapNameOf(final, role string, gen int) string { return fmt.Sprintf("%s.%s-%d", final, role, gen) }
+
+// clear removes replacements of the old container that an earlier run, or an
+// earlier try of this one, has left.
+func (w containerWriter) clear(ctx context.Context, r *resources.Resource, old *container.InspectResponse) error {
+	family, err := w.family(ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, c := range family {
+		_, role, _ := splitSwapName(nameOfSummary(c))
+		if c.ID == old.ID || c.Labels[labelReplaces] != old.ID && role != "new" && role != "bad" {
+			continue
+		}
+		if err := w.discard(ctx, c.ID); err != nil {
+			return fmt.Errorf("clear what was left of an earlier replacement: %w", err)
+		}
+	}
+	return nil
+}
+
+// inherit hands volumes without a name on, so that what is in them outlives the
+// replacement: those of the image's VOLUMEs and of mounts without a source.
+func (w containerWriter) inherit(ctx context.Context, old *container.InspectResponse, req *request) error {
+	img, err := w.e.image(ctx, req.Config.Image)
+	if err != nil {
+		return err
+	}
+	anonymous := map[string]bool{}
+	if img != nil && img.Config != nil {
+		for target := range img.Config.Volumes {
+			anonymous[path.Clean(target)] = true
+		}
+	}
+	for target := range req.Host.Tmpfs {
+		delete(anonymous, path.Clean(target))
+	}
+	for i := range req.Host.Mounts {
+		m := &req.Host.Mounts[i]
+		target := path.Clean(m.Target)
+		delete(anonymous, target)
+		if m.Type == mount.TypeVolume && m.Source == "" {
+			m.Source = anonymousAt(old, target)
+		}
+	}
+	for _, target := range slices.Sorted(maps.Keys(anonymous)) {
+		if name := anonymousAt(old, target); name != "" {
+			req.Host.Mounts = append(req.Host.Mounts, mount.Mount{Type: mount.TypeVolume, Source: name, Target: target})
+		}
+	}
+	return nil
+}
+
+// anonymousAt returns the volume without a name that a container has mounted
+// there, "" when there is none.
+func anonymousAt(c *container.InspectResponse, target string) string {
+	for _, m := range c.Mounts {
+		if m.Type == mount.TypeVolume && path.Clean(m.Destination) == target && anonymousName.MatchString(m.Name) {
+			return m.Name
+		}
+	}
+	return ""
+}
+
+// startsFirst reports whether the replacement can run beside the old container:
+// the spec says so, or the two share no port, address or writable data. A port
+// that the old one holds decides against what the spec says: the start would
+// only fail.
+func startsFirst(r *resources.Resource, req *request, old *container.InspectResponse) bool {
+	if r.Addr.Kind == "job" || !isUp(old.State) || sharesPort(req, old) {
+		return false
+	}
+	switch r.Config.Map("update")["order"] {
+	case "start_first":
+		return true
+	case "stop_first":
+		return false
+	}
+	mode := req.Host.NetworkMode
+	return !mode.IsHost() && !mode.IsContainer() && !hasFixedAddress(req) && !hasFixedPort(req) && !sharesData(req, old)
+}
+
+func hasFixedPort(req *request) bool {
+	for _, bindings := range req.Host.PortBindings {
+		for _, b := range bindings {
+			if b.HostPort != "" && b.HostPort != "0" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func sharesPort(req *request, old *container.InspectResponse) bool {
+	held := map[string]bool{}
+	for port, bindings := range old.HostConfig.PortBindings {
+		for _, b := range bindings {
+			held[port.Proto()+" "+b.HostPort] = true
+		}
+	}
+	for port, bindings := range req.Host.PortBindings {
+		for _, b := range bindings {
+			if b.HostPort != "" && b.HostPort != "0" && held[port.Proto()+" "+b.HostPort] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func hasFixedAddress(req *request) bool {
+	if req.Config.MacAddress != "" {
+		return true
+	}
+	for _, ep := range req.Connect {
+		if ep.IPAMConfig != nil || ep.MacAddress != "" {
+			return true
+		}
+	}
+	if req.Net != nil {
+		for _, ep := range req.Net.EndpointsConfig {
+			if ep.IPAMConfig != nil || ep.MacAddress != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sharesData reports whether both write to one volume or folder of the host.
+func sharesData(req *request, old *container.InspectResponse) bool {
+	written := map[string]bool{}
+	for _, m := range old.Mounts {
+		if m.RW && m.Name != "" {
+			written["volume "+m.Name] = true
+		} else if m.RW {
+			written["bind "+m.Source] = true
+		}
+	}
+	for _, m := range req.Host.Mounts {
+		if !m.ReadOnly && written[string(m.Type)+" "+m.Source] {
+			return true
+		}
+	}
+	return false
+}
+
+// takePlace stops the old container, sets it aside and starts the replacement
+// under its name. Each step can be told from names and state alone.
+func (w containerWriter) takePlace(ctx context.Context, r *resources.Resource, old *container.InspectResponse, id string, gen int, note resources.Note) error {
+	name := containerName(r)
+	// A restart of the engine must not bring it back beside the new one.
+	if p := old.HostConfig.RestartPolicy; !p.IsNone() {
+		if err := w.policy(ctx, old, container.RestartPolicy{Name: container.RestartPolicyDisabled}); err != nil {
+			return err
+		}
+	}
+	if isUp(old.State) {
+		note("stopping the old one")
+		if err := w.stop(ctx, old); err != nil {
+			return err
+		}
+	}
+	aside := *old
+	if err := w.rename(ctx, &aside, swapNameOf(name, "old", gen)); err != nil {
+		return err
+	}
+	fresh := container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{ID: id, Name: "/" + swapNameOf(name, "new", gen)}}
+	if err := w.rename(ctx, &fresh, name); err != nil {
+		return err
+	}
+	note("starting the replacement")
+	if err := w.start(ctx, id); err != nil {
+		return w.startError(ctx, r, id, err)
+	}
+	return nil
+}
+
+// Commit removes the old container, after putting the new one in its place if
+// it still stands beside it.
+func (w containerWriter) Commit(ctx context.Context, r *resources.Resource, have *resources.Observed, note resources.Note) error {
+	fresh, err := w.replacementOf(ctx, r, have.ID)
+	if err != nil {
+		return err
+	}
+	if fresh == nil {
+		return fmt.Errorf("the replacement of %s is gone: %w", r.Addr, resources.ErrMoved)
+	}
+	name := containerName(r)
+	old, err := w.inspect(ctx, have.ID)
+	switch {
+	case cerrdefs.IsNotFound(err):
+		return w.rename(ctx, fresh, name)
+	case err != nil:
+		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
+	}
+	if nameOf(fresh) != name {
+		// The old one leaves the name first; it still runs and is reached by its
+		// aliases, as the new one is.
+		if err := w.rename(ctx, &old, swapNameOf(name, "old", genOf(fresh.Config.Labels))); err != nil {
+			return err
+		}
+		if err := w.rename(ctx, fresh, name); err != nil {
+			return err
+		}
+	}
+	if isUp(old.State) {
+		note("stopping the old one")
+		if !old.HostConfig.RestartPolicy.IsNone() {
+			if err := w.policy(ctx, &old, container.RestartPolicy{Name: container.RestartPolicyDisabled}); err != nil {
+				return err
+			}
+		}
+		if err := w.stop(ctx, &old); err != nil {
+			return err
+		}
+	}
+	// Volumes without a name may have been handed on, and those that were not
+	// hold data of someone who did not name them.
+	return w.remove(ctx, &old, false)
+}
+
+// replacementOf returns the container that replaces the one of that ID, nil
+// when there is none. Rejected ones do not count.
+func (w containerWriter) replacementOf(ctx context.Context, r *resources.Resource, id string) (*container.InspectResponse, error) {
+	family, err := w.family(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range family {
+		if _, role, _ := splitSwapName(nameOfSummary(s)); s.Labels[labelReplaces] != id || role == "bad" || s.ID == id {
+			continue
+		}
+		c, err := w.inspect(ctx, s.ID)
+		if cerrdefs.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("inspect container %s: %w", shortID(s.ID), err)
+		}
+		return &c, nil
+	}
+	return nil, nil
+}
+
+// Rollback puts the old container back: in its name, with its restart policy,
+// and running if it ran.
+func (w containerWriter) Rollback(ctx context.Context, r *resources.Resource, have *resources.Observed, note resources.Note) error {
+	old, err := w.inspect(ctx, have.ID)
+	if cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("the old container of %s is gone: %w", r.Addr, resources.ErrMoved)
+	}
+	if err != nil {
+		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
+	}
+	before := old
+	if seen, ok := have.Native.(*seenContainer); ok {
+		before = seen.inspect
+	}
+	note("putting the old one back")
+	if err := w.putBack(ctx, r, &old, before.HostConfig.RestartPolicy, isUp(before.State)); err != nil {
+		return err
+	}
+	// It gets the name it had, which need not be the one wanted.
+	if err := w.rename(ctx, &old, originalName(&before, r)); err != nil {
+		return err
+	}
+	return w.resume(ctx, r, &old)
+}
+
+// originalName returns the name a container had before it was set aside.
+func originalName(before *container.InspectResponse, r *resources.Resource) string {
+	final, role, _ := splitSwapName(nameOf(before))
+	if role == "" {
+		return final
+	}
+	return containerName(r)
+}
+
+// putBack rejects the replacement and starts the old container again. A zero
+// policy is that of the spec, for when it is not known what it was.
+func (w containerWriter) putBack(ctx context.Context, r *resources.Resource, old *container.InspectResponse, policy container.RestartPolicy, run bool) error {
+	fresh, err := w.replacementOf(ctx, r, old.ID)
+	if err != nil {
+		return err
+	}
+	if fresh != nil {
+		if err := w.reject(ctx, fresh, containerName(r)); err != nil {
+			return err
+		}
+	}
+	if _, role, _ := splitSwapName(nameOf(old)); role != "" {
+		if err := w.rename(ctx, old, containerName(r)); err != nil {
+			return err
+		}
+	}
+	if policy.Name == "" && old.HostConfig.RestartPolicy.IsNone() {
+		if f, err := w.e.facts(ctx); err == nil {
+			if req, err := newRequest(r, f); err == nil {
+				policy = req.Host.RestartPolicy
+			}
+		}
+	}
+	if !policy.IsNone() && policy != old.HostConfig.RestartPolicy {
+		if err := w.policy(ctx, old, policy); err != nil {
+			return err
+		}
+	}
+	if r.Addr.Kind == "job" || isUp(old.State) || !run {
+		return nil // a job's container is a record
+	}
+	if err := w.start(ctx, old.ID); err != nil {
+		return fmt.Errorf("start the old container %s: %w", nameOf(old), err)
+	}
+	return nil
+}
+
+// reject stops a replacement and puts it aside with its log. One that never
+// ran has none and goes.
+func (w containerWriter) reject(ctx context.Context, fresh *container.InspectResponse, name string) error {
+	if isUp(fresh.State) {
+		if err := w.stop(ctx, fresh); err != nil {
+			return err
+		}
+	}
+	if fresh.State == nil || fresh.State.Status == container.StateCreated {
+		return w.remove(ctx, fresh, false)
+	}
+	var errs []error
+	if fresh.HostConfig != nil && !fresh.HostConfig.RestartPolicy.IsNone() {
+		errs = append(errs, w.policy(ctx, fresh, container.RestartPolicy{Name: container.RestartPolicyDisabled}))
+	}
+	errs = append(errs, w.rename(ctx, fresh, swapNameOf(name, "bad", genOf(fresh.Config.Labels))))
+	return errors.Join(errs...)
+}

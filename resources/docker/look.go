@@ -1,0 +1,228 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// Status is one container of a stack as it is now, for people.
+type Status struct {
+	Addr      resources.Addr
+	Container string // name on the engine
+	ID        string
+	Image     string // reference it was made from
+	State     string // "running", "starting", "unhealthy", "exited (1)", ...
+	Health    string // "healthy", "starting", "unhealthy", "" without a check
+	Ports     []string
+	Created   time.Time
+	// Started is when it was last started, zero if never; Ended is zero while
+	// it runs. Both by the engine's clock, as is Age.
+	Started, Ended time.Time
+	Age            time.Duration // since Started, or since Ended when it has ended
+	Restarts       int           // by the engine, since it was last started by hand
+	ExitCode       int           // of the last run, when it does not run
+	OOM            bool          // that run ended for lack of memory
+	// Leftover says what a killed run left it as, "" for a container in place.
+	Leftover string
+}
+
+// Services returns the containers of a stack, services before jobs, by address.
+func (e *ReadEngine) Services(ctx context.Context, stack string) ([]Status, error) {
+	lctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	list, err := e.api.ContainerList(lctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelStack+"="+stack))})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	out := make([]*Status, len(list))
+	errs := make([]error, len(list))
+	slots := make(chan struct{}, readers)
+	var wg sync.WaitGroup
+	for i := range list {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			out[i], errs[i] = e.status(ctx, &list[i], stack)
+		})
+	}
+	wg.Wait()
+	var all []Status
+	for i := range out {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		if out[i] != nil {
+			all = append(all, *out[i])
+		}
+	}
+	slices.SortFunc(all, func(a, b Status) int {
+		if a.Addr.Kind != b.Addr.Kind { // services come first
+			return -strings.Compare(a.Addr.Kind, b.Addr.Kind)
+		}
+		if c := a.Addr.Compare(b.Addr); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Container, b.Container)
+	})
+	return all, nil
+}
+
+// status returns nil for a container that is gone, or is none of ours after all.
+func (e *ReadEngine) status(ctx context.Context, s *container.Summary, stack string) (*Status, error) {
+	addr, err := resources.ParseAddr(s.Labels[labelAddress])
+	if err != nil || s.Labels[labelStack] != stack || !isContainer(addr.Kind) {
+		return nil, nil
+	}
+	out := &Status{Addr: addr, Container: nameOfSummary(*s), ID: s.ID, Image: s.Image, State: s.State, Created: time.Unix(s.Created, 0)}
+	if _, role, _ := splitSwapName(out.Container); role != "" {
+		out.Leftover = map[string]string{"new": "replacement", "old": "before its replacement", "bad": "failed replacement"}[role]
+	}
+	ictx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	c, err := e.api.ContainerInspect(ictx, s.ID)
+	switch {
+	case cerrdefs.IsNotFound(err):
+		return nil, nil
+	case err != nil && ctx.Err() == nil && isTimeout(err):
+		out.State = "does not answer" // its own lock hangs; the list does not need it
+		return out, nil
+	case err != nil:
+		return nil, fmt.Errorf("inspect container %s: %w", out.Container, err)
+	}
+	e.describe(out, &c)
+	return out, nil
+}
+
+func (e *ReadEngine) describe(out *Status, c *container.InspectResponse) {
+	if c.State == nil || c.Config == nil {
+		return
+	}
+	out.Image, out.State, out.Restarts, out.OOM = c.Config.Image, stateText(c), c.RestartCount, c.State.OOMKilled
+	if c.State.Health != nil {
+		out.Health = string(c.State.Health.Status)
+	}
+	if at := parseTime(c.State.StartedAt); at.Year() > 1 {
+		out.Started = at
+	}
+	since := out.Started
+	if !c.State.Running {
+		out.ExitCode = c.State.ExitCode
+		if at := parseTime(c.State.FinishedAt); at.Year() > 1 {
+			out.Ended, since = at, at
+		}
+	}
+	if !since.IsZero() {
+		out.Age = max(0, e.now().Sub(since))
+	}
+	out.Ports = portsOf(c)
+}
+
+// portsOf returns the published ports as "127.0.0.1:5701->5432/tcp". A port
+// published on all addresses of both IP versions is shown once.
+func portsOf(c *container.InspectResponse) []string {
+	if c.NetworkSettings == nil {
+		return nil
+	}
+	var out []string
+	for port, bindings := range c.NetworkSettings.Ports {
+		for _, b := range bindings {
+			host := b.HostIP
+			if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
+				host = "0.0.0.0"
+			} else if err == nil && ip.Is6() {
+				host = "[" + host + "]"
+			}
+			text := fmt.Sprintf("%s:%s->%s", host, b.HostPort, port)
+			if !slices.Contains(out, text) {
+				out = append(out, text)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// LogOptions say what of a container's output to read.
+type LogOptions struct {
+	Follow     bool
+	Tail       int       // lines from the end; 0 is none, less is all
+	Since      time.Time // zero is from the beginning
+	Timestamps bool
+}
+
+// Logs returns a container's output, both streams as one, raw: control
+// characters are the container's own. Closing it ends a follow.
+func (e *ReadEngine) Logs(ctx context.Context, containerID string, o LogOptions) (io.ReadCloser, error) {
+	c, err := e.api.ContainerInspect(ctx, containerID)
+	if err != nil {
+		return nil, fmt.Errorf("inspect container %s: %w", shortID(containerID), err)
+	}
+	opts := container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: o.Follow, Timestamps: o.Timestamps, Tail: "all"}
+	if o.Tail >= 0 {
+		opts.Tail = strconv.Itoa(o.Tail)
+	}
+	if !o.Since.IsZero() {
+		opts.Since = o.Since.Format(time.RFC3339Nano)
+	}
+	body, err := e.api.ContainerLogs(ctx, containerID, opts)
+	if err != nil {
+		if strings.Contains(err.Error(), "does not support reading") {
+			return nil, &resources.Diagnosis{Err: fmt.Errorf("logs of container %s: %w", nameOf(&c), err), Hint: "its log driver sends the output elsewhere: look there, or choose `logging: {driver: json-file}`"}
+		}
+		return nil, fmt.Errorf("logs of container %s: %w", nameOf(&c), err)
+	}
+	return demuxed(body, c.Config != nil && c.Config.Tty), nil
+}
+
+// EngineFacts are what `midaz info` shows of the engine.
+type EngineFacts struct {
+	Host          string // as in DOCKER_HOST
+	From          string // what named it: "DOCKER_HOST", `context "prod"`
+	Version, API  string
+	OS, Arch      string
+	Kernel        string
+	CPUs          int
+	Memory        int64 // bytes
+	StorageDriver string
+	CgroupVersion string
+	Containers    int
+	Images        int
+	Warnings      []string
+}
+
+// About returns what the engine is.
+func (e *ReadEngine) About(ctx context.Context) (*EngineFacts, error) {
+	f, err := e.facts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := f.Info
+	about := &EngineFacts{Host: e.Host(), From: e.host.from, Version: i.ServerVersion, API: f.API, OS: i.OperatingSystem, Arch: i.Architecture, Kernel: i.KernelVersion,
+		CPUs: i.NCPU, Memory: i.MemTotal, StorageDriver: i.Driver, CgroupVersion: i.CgroupVersion, Containers: i.Containers, Images: i.Images}
+	for _, w := range i.Warnings {
+		about.Warnings = append(about.Warnings, oneLine(w))
+	}
+	return about, nil
+}
+
+// CPUs returns how many CPUs the engine has, 0 when it does not say.
+func (e *ReadEngine) CPUs(ctx context.Context) int {
+	f, err := e.facts(ctx)
+	if err != nil {
+		return 0
+	}
+	return f.Info.NCPU
+}

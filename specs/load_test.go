@@ -104,6 +104,17 @@ func TestLoadKindsAndPlaces(t *testing.T) {
 	}
 }
 
+// A pointer into a map also finds its way where the map is written as a list.
+func TestPointerIntoListForm(t *testing.T) {
+	spec, ps := loadText("l:\n  - A=1\n  - AB=2\n  - data:/data\n  - plain\n  - { A: 3 }\n  - 7\n", Options{})
+	expect(t, ps)
+	for pointer, line := range map[string]int{"/l/A": 2, "/l/AB": 3, "/l/data": 4, "/l/plain": 5, "/l/7": 7, "/l/4/A": 6, "/l/none": 2, "/l/9": 2} {
+		if got := spec.Root.KeyPos(pointer).Line; got != line && !(line == 2 && got == 1) {
+			t.Errorf("%s is on line %d, want %d", pointer, got, line)
+		}
+	}
+}
+
 func TestLoadFileProblems(t *testing.T) {
 	dir := write(t, map[string]string{"a.yaml": "a: 1\n", "large.yaml": "# " + strings.Repeat("x", maxBytes), "many.yaml": strings.Repeat(",", maxMarks+1)})
 	spec, ps := Load(Options{Dir: dir, Files: []string{"a.yaml", "none.yaml", ".", "large.yaml", "many.yaml", "-"},

@@ -221,17 +221,33 @@ func (n Node) walk(pointer string) (Node, Pos) {
 			}
 			at, pos = e.Value, e.KeyPos
 		case List:
-			i, err := strconv.Atoi(part)
-			if err != nil || i < 0 || i >= len(at.Items()) {
+			item, ok := at.item(part)
+			if !ok {
 				return at, pos
 			}
-			at = at.Items()[i]
-			pos = at.Pos()
+			at, pos = item, item.Pos()
 		default:
 			return at, pos
 		}
 	}
 	return at, pos
+}
+
+// item returns the item of a list that a part of a pointer means: its number,
+// or, since many maps may also be written as lists, the text that is the key
+// or begins with it and "=" or ":".
+func (n Node) item(part string) (Node, bool) {
+	items := n.Items()
+	if i, err := strconv.Atoi(part); err == nil && i >= 0 && i < len(items) {
+		return items[i], true
+	}
+	for _, item := range items {
+		rest, ok := strings.CutPrefix(item.Text(), part)
+		if ok && item.IsScalar() && (rest == "" || rest[0] == '=' || rest[0] == ':') {
+			return item, true
+		}
+	}
+	return Node{}, false
 }
 
 func splitPointer(pointer string) []string {

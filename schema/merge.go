@@ -62,7 +62,7 @@ func Complete(spec *specs.Spec, kinds []resources.Kind, loaded, decoded specs.Pr
 		shape := slices.DeleteFunc(Check(Assemble(kinds), spec.Root), func(p *specs.Problem) bool {
 			return spec.Partial && !slices.Contains(ofShape, p.Rule)
 		})
-		decoded = Merge(spec.Root, decoded, shape)
+		return append(Merge(spec.Root, slices.Concat(loaded, decoded), shape), spec.Unused()...).Sorted()
 	}
 	return slices.Concat(loaded, decoded, spec.Unused()).Sorted()
 }

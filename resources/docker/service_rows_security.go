@@ -158,6 +158,9 @@ func securityOption(s string) (string, error) {
 		if value == "" {
 			return "", errors.New("it needs a value after " + name + "=")
 		}
+		if name == "seccomp" {
+			value = compactJSON(value)
+		}
 		return name + "=" + value, nil
 	}
 	return "", errors.New("it is none of no-new-privileges, seccomp, apparmor, label and systempaths")
@@ -173,7 +176,7 @@ func cutOption(s string) (name, value string, ok bool) {
 }
 
 // compactJSON returns a seccomp profile without blanks, so that formatting is
-// no difference.
+// no difference, and anything else as it is.
 func compactJSON(text string) string {
 	var b bytes.Buffer
 	if err := json.Compact(&b, []byte(text)); err != nil {
@@ -191,9 +194,6 @@ func seenSecurityOpt(s *sight) resources.Value {
 		text := o
 		if canonical, err := securityOption(o); err == nil {
 			text = canonical
-		}
-		if profile, ok := strings.CutPrefix(text, "seccomp="); ok {
-			text = "seccomp=" + compactJSON(profile)
 		}
 		if text == "label=disable" && !slices.Contains(declared, text) {
 			continue

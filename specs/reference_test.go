@@ -121,6 +121,7 @@ variables: { S: { sensitive: true }, P: {} }
 v:
   whole: ${S}
   part: "a ${S} b"
+  first: $S-$P
   default: ${U:-${S}}
   chosen: ${S:-x}
   only-whether: ${S:+x}
@@ -130,7 +131,7 @@ v:
   again: *a
 `, Options{Vars: []string{"S=canary", "P=open"}})
 	expect(t, ps)
-	for pointer, want := range map[string]bool{"whole": true, "part": true, "default": true, "chosen": true, "only-whether": true,
+	for pointer, want := range map[string]bool{"whole": true, "part": true, "first": true, "default": true, "chosen": true, "only-whether": true,
 		"not": false, "literal": false, "alias/x": true, "again/x": true} {
 		if got := spec.Root.At("/v/" + pointer).Sensitive(); got != want {
 			t.Errorf("%s: sensitive is %v", pointer, got)
@@ -157,6 +158,22 @@ func TestExpand(t *testing.T) {
 
 	_, _, ps = (&Spec{}).Expand("a.conf", "$X")
 	expect(t, ps, `a.conf:1:1: variable "X" is used and nowhere set [MZ010]`)
+}
+
+// Where folding hides the place, a problem stands at the value, not at text
+// further down that looks the same.
+func TestPlaceStaysInTheValue(t *testing.T) {
+	_, ps := loadText("v: >\n  a ${U:?a\n  b}\n# ${U:?a b}\nw: 1\n", Options{})
+	expect(t, ps, `-:1:4: variable "U" is used and nowhere set: a b [MZ010]`)
+}
+
+// What several aliases share is one use.
+func TestUnsetInSharedValue(t *testing.T) {
+	_, ps := loadText("a: &a { v: $U }\nb: *a\nc: *a\n", Options{})
+	expect(t, ps, `-:1:12: variable "U" is used and nowhere set [MZ010]`)
+	if len(ps[0].Related) != 0 {
+		t.Errorf("related: %v", ps[0].Related)
+	}
 }
 
 // Small files with large variables do not fill the memory.

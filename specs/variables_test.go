@@ -147,6 +147,16 @@ func TestEmptyValues(t *testing.T) {
 	}
 }
 
+// A declaration that is wrong about being sensitive is taken to mean it.
+func TestSensitiveInDoubt(t *testing.T) {
+	spec, ps := loadText("variables: { S: { sensitive: \"yes\", type: int } }\nv: $S\n", Options{Vars: []string{"S=canary"}})
+	expect(t, ps, `-:1:14: variable S must be an integer, and its sensitive value is not (from -var) [MZ011]`,
+		`-:1:30: "sensitive" of variable S is true or false, not a string [MZ009]`)
+	if !spec.Root.Get("v").Sensitive() {
+		t.Error("the value is not sensitive")
+	}
+}
+
 func TestVariablesAreSorted(t *testing.T) {
 	spec, ps := loadText("variables:\n  B: { type: int, default: 1, description: second, enum: [1, 2], pattern: . }\n  A:\nv: $A$B\n", Options{LookupEnv: environment("A=x")})
 	expect(t, ps)

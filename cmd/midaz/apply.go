@@ -109,7 +109,13 @@ func (c *call) carryOut(a *applying) (err error) {
 	if a.stream != nil {
 		a.stream.problems(c.problems)
 	}
-	err = a.rounds()
+	before := len(c.problems)
+	if err = a.rounds(); err != nil {
+		err = c.atPlaces(err)
+	}
+	if a.stream != nil {
+		a.stream.problems(c.problems[min(before, len(c.problems)):])
+	}
 	var was shownError
 	if err != nil && a.stream != nil && !errors.As(err, &was) {
 		a.stream.failure(err)

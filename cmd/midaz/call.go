@@ -94,15 +94,15 @@ func (c *call) tell(text string)  { _, _ = io.WriteString(c.sys.stderr, text) }
 // and costs more than all the rest: only validate does it.
 func (c *call) load(withSchema bool) {
 	kinds := c.sys.world.kinds()
-	spec, problems := specs.Load(c.specOptions())
-	declared, more := engine.Resolve(spec, kinds)
-	problems = append(problems, schema.Top(spec, kinds)...)
-	problems = append(problems, more...)
-	if withSchema && !spec.Root.IsAbsent() {
-		problems = schema.Merge(spec.Root, problems, schema.Check(schema.Assemble(kinds), spec.Root))
+	spec, loaded := specs.Load(c.specOptions())
+	declared, decoded := engine.Resolve(spec, kinds)
+	all := schema.Quick
+	if withSchema {
+		all = schema.Complete
 	}
+	problems := all(spec, kinds, loaded, decoded)
 	c.spec, c.declared = spec, declared
-	c.problems, c.silenced = spec.Silence(problems.Sorted())
+	c.problems, c.silenced = spec.Silence(problems)
 }
 
 // need loads the spec, prints its problems, and fails when one is an error.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/hashicorp/go-multierror"
+
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // plan shows what apply would do.
@@ -77,6 +80,31 @@ func observeAndPlan(ctx context.Context, s *sight, declared *resources.Declared,
 	return engine.MakePlan(declared, seen, options), nil
 }
 
+// atPlaces tells what is wrong with the spec and only the engine or the broker
+// could know, such as a key that this engine does not have. What remains is
+// returned.
+func (c *call) atPlaces(err error) error {
+	found := specs.ProblemsOf(err)
+	if len(found) == 0 || c.spec == nil {
+		return err
+	}
+	found, _ = c.spec.Silence(found)
+	c.problems = append(c.problems, found...)
+	if !c.wantsJSON() {
+		c.tell(problemText(c.spec, found, c.err()))
+	}
+	var rest *multierror.Error
+	for _, cause := range causes(err) {
+		if len(specs.ProblemsOf(cause)) == 0 {
+			rest = multierror.Append(rest, cause)
+		}
+	}
+	if rest == nil {
+		return shown(errInvalid)
+	}
+	return rest
+}
+
 // jsonErrored stands in place of a document that could not be made.
 type jsonErrored struct {
 	FormatVersion string        `json:"format_version"`
@@ -88,6 +116,7 @@ type jsonErrored struct {
 // failed tells an error in JSON when JSON was asked for, so that a reader of
 // standard output always finds a document there.
 func (c *call) failed(err error) error {
+	err = c.atPlaces(err)
 	if !c.wantsJSON() && c.flags.String("json-into") == "" {
 		return err
 	}

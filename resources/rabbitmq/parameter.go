@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -37,7 +38,7 @@ var _ = register(parameterKind{single{
 			return nil
 		}
 		return &object{addr: resources.NewAddr(parameterName, vhost, component, r.text("name")), refs: seenInVhost(vhost),
-			have: resources.Config{"value": oneURI(emptyObject(resources.Normalize(r["value"])))}}
+			have: resources.Config{"value": hideLogins(oneURI(emptyObject(resources.Normalize(r["value"]))))}}
 	},
 	body: func(r *resources.Resource, _ *object, _ resources.Delta) map[string]any {
 		parts := r.Addr.Parts()
@@ -60,6 +61,40 @@ func oneURI(v resources.Value) resources.Value {
 		out[k] = e
 	}
 	return out
+}
+
+// withLogin is a URI that holds a password.
+var withLogin = regexp.MustCompile(`(?i)^[a-z][a-z0-9+.-]*://[^/?#@]*:[^/?#]*@`)
+
+// hideLogins makes every URI that holds a password a Secret, also where the
+// spec or the broker has it in clear.
+func hideLogins(v resources.Value) resources.Value {
+	switch v := v.(type) {
+	case string:
+		if withLogin.MatchString(v) {
+			return resources.NewSecret(v)
+		}
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = hideLogins(e)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			out[k] = hideLogins(e)
+		}
+		return out
+	}
+	return v
+}
+
+func (k parameterKind) Finish(r *resources.Resource, all *resources.Declared, report resources.Report) {
+	k.single.Finish(r, all, report)
+	if v, ok := r.Config["value"]; ok {
+		r.Config["value"] = hideLogins(v)
+	}
 }
 
 // emptyObject turns [] into {}: the broker lists an empty object so.

@@ -123,6 +123,15 @@ func (s *session) dialer() (*wire, error) {
 	return w, nil
 }
 
+// Close closes the connections that are kept alive.
+func (s *session) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wire != nil {
+		s.wire.client.CloseIdleConnections()
+	}
+}
+
 // reads returns the reading part of the API.
 func (s *session) reads() reads {
 	return reads{username: s.username(), fetch: func(ctx context.Context, path string) ([]byte, error) {

@@ -1,12 +1,12 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +14,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -158,33 +159,93 @@ func portsOf(c *container.InspectResponse) []string {
 // LogOptions say what of a container's output to read.
 type LogOptions struct {
 	Follow     bool
-	Tail       int       // lines from the end; 0 is none, less is all
-	Since      time.Time // zero is from the beginning
+	Tail       string // number of lines from the end; "" and "all" are all
+	Since      string // RFC 3339, seconds of the epoch, or a duration back from now such as "10m"
 	Timestamps bool
 }
 
-// Logs returns a container's output, both streams as one, raw: control
-// characters are the container's own. Closing it ends a follow.
-func (e *ReadEngine) Logs(ctx context.Context, containerID string, o LogOptions) (io.ReadCloser, error) {
-	c, err := e.api.ContainerInspect(ctx, containerID)
+// LogLine is one line of output. Text comes from the container and may hold
+// anything, control characters included; a line longer than 64 KiB comes in parts.
+type LogLine struct {
+	Text   string
+	At     time.Time // when the engine took it, zero without LogOptions.Timestamps
+	Stderr bool      // never with a terminal, which has one stream
+}
+
+// Logs passes on the lines of a container's output, in order, until they end;
+// with Follow that is when the container ends or ctx, which is no error.
+func (e *ReadEngine) Logs(ctx context.Context, containerID string, o LogOptions, line func(LogLine)) error {
+	ictx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	c, err := e.api.ContainerInspect(ictx, containerID)
 	if err != nil {
-		return nil, fmt.Errorf("inspect container %s: %w", shortID(containerID), err)
+		return fmt.Errorf("inspect container %s: %w", shortID(containerID), err)
 	}
-	opts := container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: o.Follow, Timestamps: o.Timestamps, Tail: "all"}
-	if o.Tail >= 0 {
-		opts.Tail = strconv.Itoa(o.Tail)
-	}
-	if !o.Since.IsZero() {
-		opts.Since = o.Since.Format(time.RFC3339Nano)
-	}
+	opts := container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: o.Follow, Timestamps: o.Timestamps, Tail: o.Tail, Since: o.Since}
 	body, err := e.api.ContainerLogs(ctx, containerID, opts)
 	if err != nil {
 		if strings.Contains(err.Error(), "does not support reading") {
-			return nil, &resources.Diagnosis{Err: fmt.Errorf("logs of container %s: %w", nameOf(&c), err), Hint: "its log driver sends the output elsewhere: look there, or choose `logging: {driver: json-file}`"}
+			return &resources.Diagnosis{Err: fmt.Errorf("logs of container %s: %w", nameOf(&c), err), Hint: "its log driver sends the output elsewhere: look there, or choose `logging: {driver: json-file}`"}
 		}
-		return nil, fmt.Errorf("logs of container %s: %w", nameOf(&c), err)
+		return fmt.Errorf("logs of container %s: %w", nameOf(&c), err)
 	}
-	return demuxed(body, c.Config != nil && c.Config.Tty), nil
+	defer func() { _ = body.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = body.Close() })()
+	out, errs := &lineWriter{stamped: o.Timestamps, line: line}, &lineWriter{stamped: o.Timestamps, stderr: true, line: line}
+	if c.Config != nil && c.Config.Tty {
+		_, err = io.Copy(out, body)
+	} else {
+		_, err = stdcopy.StdCopy(out, errs, body)
+	}
+	out.end()
+	errs.end()
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("logs of container %s: %w", nameOf(&c), err)
+	}
+	return nil
+}
+
+// lineWriter cuts a stream into lines.
+type lineWriter struct {
+	stamped, stderr bool
+	line            func(LogLine)
+	rest            []byte
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.rest = append(w.rest, p...)
+	for {
+		i := bytes.IndexByte(w.rest, '\n')
+		if i < 0 && len(w.rest) < maxLogLine {
+			return len(p), nil
+		}
+		if i < 0 {
+			w.pass(w.rest)
+			w.rest = nil
+			return len(p), nil
+		}
+		w.pass(w.rest[:i])
+		w.rest = w.rest[i+1:]
+	}
+}
+
+func (w *lineWriter) end() {
+	if len(w.rest) > 0 {
+		w.pass(w.rest)
+	}
+	w.rest = nil
+}
+
+func (w *lineWriter) pass(text []byte) {
+	l := LogLine{Text: strings.TrimSuffix(string(text), "\r"), Stderr: w.stderr}
+	if w.stamped {
+		if stamp, rest, ok := strings.Cut(l.Text, " "); ok {
+			if at := parseTime(stamp); !at.IsZero() {
+				l.At, l.Text = at, rest
+			}
+		}
+	}
+	w.line(l)
 }
 
 // EngineFacts are what `midaz info` shows of the engine.

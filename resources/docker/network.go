@@ -246,7 +246,7 @@ func checkNames(all []*resources.Resource, report resources.Report) {
 // Compare adds to the table's differences that of the owner, which is written
 // in labels and so needs a new network, and what a killed run left undone.
 func (networkKind) Compare(want *resources.Resource, have *resources.Observed) resources.Delta {
-	delta := networkTable.Compare(want.Config, have.Have, have.Applied)
+	delta := networkTable.Compare(marked(&networkTable, want.Config), have.Have, have.Applied)
 	if have.Stack != want.Stack {
 		delta = append(ownerDiff(want, have), delta...)
 	}

@@ -59,7 +59,7 @@ func (volumeKind) Check(all *resources.Declared, report resources.Report) {
 
 // Compare adds the owner, which is written in labels.
 func (volumeKind) Compare(want *resources.Resource, have *resources.Observed) resources.Delta {
-	delta := volumeTable.Compare(want.Config, have.Have, have.Applied)
+	delta := volumeTable.Compare(marked(&volumeTable, want.Config), have.Have, have.Applied)
 	if have.Stack != want.Stack {
 		diff := ownerDiff(want, have)
 		diff[0].Why = "the engine does not let labels be changed; declare the volume `external: true` to use it as it is"

@@ -426,14 +426,15 @@ func (d *decider) refuse() {
 			continue
 		}
 		destroyed++
-		protected := c.Have != nil && c.Have.Protected || c.Want != nil && c.Want.Protect
-		inOneStep := c.Action == resources.Replace && c.Mode == resources.SwapBack
-		if protected && !inOneStep && !matchAny(c.Addr, d.opt.Unprotect) {
-			hint := "to remove it all the same, declare it with `protect: false`, apply, and then remove it"
-			if c.Action == resources.Replace {
+		// What the spec says of a resource that it declares holds; what is written
+		// on the object holds after its block has left the spec.
+		protected := c.Want != nil && c.Want.Protect || c.Want == nil && c.Have.Protected
+		if protected && !(c.Action == resources.Replace && c.Mode == resources.SwapBack) && !matchAny(c.Addr, d.opt.Unprotect) {
+			hint := fmt.Sprintf("to remove it all the same, say `-unprotect '%s'`", c.Addr)
+			if c.Want != nil {
 				hint = "to lose it all the same, declare it with `protect: false`"
 			}
-			d.refusal(c.Addr, "protected", fmt.Sprintf("it is protected and would be %sd: %s", strings.TrimSuffix(string(c.Action), "d"), c.Reason), hint)
+			d.refusal(c.Addr, "protected", fmt.Sprintf("it is protected and would be %sd: %s", c.Action, c.Reason), hint)
 			continue
 		}
 		for _, h := range c.Hazards {

@@ -201,6 +201,9 @@ func (t *Table) Compare(want, have Config, applied *Sealed) Delta {
 	var out Delta
 	for i := range t.Fields {
 		f := &t.Fields[i]
+		if f.Unmarked && f.Unseen {
+			continue // it says how to treat the resource, and is nothing of it
+		}
 		out = append(out, f.compare(want, have, applied)...)
 	}
 	return out

@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"maps"
+	"net"
 	"slices"
+	"strings"
+
+	"github.com/docker/go-units"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/docker"
@@ -12,7 +16,7 @@ import (
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
-// realWorld is Docker and RabbitMQ. It is the only place that knows both.
+// realWorld is Docker and RabbitMQ. This file is the only one that knows both.
 func realWorld() world {
 	return world{
 		kinds: func() []resources.Kind { return slices.Concat(docker.Kinds(), rabbitmq.Kinds()) },
@@ -22,33 +26,45 @@ func realWorld() world {
 	}
 }
 
-func engineOptions(a access) docker.Options { return docker.Options{LookupEnv: a.lookupEnv} }
-
+// readReal opens both through clients whose types have no writing call.
 func readReal(ctx context.Context, a access) (*sight, error) {
-	e, err := docker.OpenReader(ctx, engineOptions(a))
+	e, err := docker.OpenReader(ctx, docker.Options{LookupEnv: a.lookupEnv})
 	if err != nil {
 		return nil, err
 	}
-	broker := rabbitmq.OpenReader(rabbitmq.Options{Declared: a.declared})
+	broker := rabbitmq.OpenReader(rabbitmq.Options{Declared: a.declared, Dial: through(e, a.declared)})
 	return &sight{
 		readers: merged(e.Readers(), broker.Readers()),
-		look:    noLook{},
+		look:    &realLook{e, broker, a.declared},
 		close:   func() { _ = e.Close() },
 	}, nil
 }
 
 func writeReal(ctx context.Context, a access) (*sight, error) {
-	e, err := docker.Open(ctx, engineOptions(a))
+	e, err := docker.Open(ctx, docker.Options{LookupEnv: a.lookupEnv})
 	if err != nil {
 		return nil, err
 	}
-	broker := rabbitmq.Open(rabbitmq.Options{Declared: a.declared})
+	broker := rabbitmq.Open(rabbitmq.Options{Declared: a.declared, Dial: through(e.ReadEngine, a.declared)})
 	return &sight{
 		readers: merged(e.Readers(), broker.Readers()),
 		writers: merged(e.Writers(), broker.Writers()),
-		look:    noLook{},
+		look:    &realLook{e.ReadEngine, broker.ReadBroker, a.declared},
 		close:   func() { _ = e.Close() },
 	}, nil
+}
+
+// through reaches the broker's service by the way the engine knows to its
+// container.
+func through(e *docker.ReadEngine, declared *resources.Declared) rabbitmq.Dial {
+	dial := e.Dialer()
+	return func(ctx context.Context, service string, port int) (net.Conn, error) {
+		r := declared.Get(resources.NewAddr("service", service))
+		if r == nil {
+			return nil, fmt.Errorf("service %s is not declared: %w", service, resources.ErrUnreachable)
+		}
+		return dial(ctx, r, port)
+	}
 }
 
 func merged[V any](all ...map[string]V) map[string]V {
@@ -59,16 +75,89 @@ func merged[V any](all ...map[string]V) map[string]V {
 	return out
 }
 
-var errTodo = errors.New("not supported yet")
-
-type noLook struct{}
-
-func (noLook) cpus(context.Context) int { return 4 }
-func (noLook) containers(context.Context, string) ([]containerLook, error) {
-	return nil, errTodo
+// realLook answers from Docker, and from the broker what only that knows.
+type realLook struct {
+	engine   *docker.ReadEngine
+	broker   *rabbitmq.ReadBroker
+	declared *resources.Declared
 }
-func (noLook) logs(context.Context, containerLook, logOptions, func(logLine)) error { return errTodo }
-func (noLook) about(context.Context) ([]aboutPart, error)                           { return nil, errTodo }
-func (noLook) unmanaged(context.Context, string) ([]*resources.Observed, error) {
-	return nil, errTodo
+
+func (l *realLook) cpus(ctx context.Context) int { return l.engine.CPUs(ctx) }
+
+func (l *realLook) containers(ctx context.Context, stack string) ([]containerLook, error) {
+	all, err := l.engine.Services(ctx, stack)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]containerLook, len(all))
+	for i, s := range all {
+		out[i] = containerLook{Addr: s.Addr, ID: s.ID, Name: s.Container, Image: s.Image, State: s.State, Health: s.Health,
+			Ports: s.Ports, Created: s.Created, Started: s.Started, Age: s.Age, Restarts: s.Restarts, Leftover: s.Leftover}
+	}
+	return out, nil
+}
+
+func (l *realLook) logs(ctx context.Context, c containerLook, o logOptions, line func(logLine)) error {
+	return l.engine.Logs(ctx, c.ID, docker.LogOptions{Follow: o.follow, Tail: o.tail, Since: o.since, Timestamps: o.timestamps},
+		func(got docker.LogLine) { line(logLine{text: got.Text, at: got.At, stderr: got.Stderr}) })
+}
+
+func (l *realLook) about(ctx context.Context) ([]aboutPart, error) {
+	f, err := l.engine.About(ctx)
+	if err != nil {
+		return nil, err
+	}
+	engine := aboutPart{title: "Engine", rows: [][2]string{
+		{"address", withoutPassword(f.Host)}, {"chosen by", f.From}, {"version", f.Version + " (API " + f.API + ")"},
+		{"system", fmt.Sprintf("%s/%s, %s", f.OS, f.Arch, f.Kernel)},
+		{"size", fmt.Sprintf("%s, %s of memory", count(f.CPUs, "CPU"), units.BytesSize(float64(f.Memory)))},
+		{"storage", fmt.Sprintf("%s, cgroup %s", f.StorageDriver, f.CgroupVersion)},
+		{"holds", fmt.Sprintf("%s, %s", count(f.Containers, "container"), count(f.Images, "image"))},
+	}}
+	for _, w := range f.Warnings {
+		engine.rows = append(engine.rows, [2]string{"warning", w})
+	}
+	parts := []aboutPart{engine}
+	if brokers := l.declared.Of("broker"); len(brokers) > 0 {
+		parts = append(parts, l.aboutBroker(brokers[0]))
+	}
+	return parts, nil
+}
+
+// aboutBroker says where the broker is and as whom it is asked.
+func (l *realLook) aboutBroker(r *resources.Resource) aboutPart {
+	p := aboutPart{title: "Broker"}
+	if service := r.Config.Text("service"); service != "" {
+		p.rows = append(p.rows, [2]string{"runs as", "service/" + service})
+	}
+	for _, url := range r.Config.Texts("url") {
+		p.rows = append(p.rows, [2]string{"address", withoutPassword(url)})
+	}
+	management := r.Config.Map("management")
+	if port, ok := management["port"].(int64); ok {
+		p.rows = append(p.rows, [2]string{"management", fmt.Sprintf("port %d", port)})
+	}
+	if user, ok := management["username"].(string); ok {
+		p.rows = append(p.rows, [2]string{"asked as", user})
+	}
+	kinds := map[string]int{}
+	var names []string
+	for _, o := range l.declared.Resources {
+		if k := l.declared.Kind(o.Addr.Kind); k != nil && strings.HasPrefix(k.Table().Section, "rabbitmq/") && !o.Dormant {
+			if kinds[o.Addr.Kind]++; kinds[o.Addr.Kind] == 1 {
+				names = append(names, o.Addr.Kind)
+			}
+		}
+	}
+	for i, k := range names {
+		names[i] = count(kinds[k], k)
+	}
+	if len(names) > 0 {
+		p.rows = append(p.rows, [2]string{"declared", strings.Join(names, ", ")})
+	}
+	return p
+}
+
+func (l *realLook) unmanaged(ctx context.Context, stack string) ([]*resources.Observed, error) {
+	return l.broker.Unmanaged(ctx, stack)
 }

@@ -229,7 +229,7 @@ func destroyFlags() []cli.Flag {
 	var out []cli.Flag
 	for _, f := range planFlags() {
 		switch f.Names()[0] {
-		case "target", "exclude", "allow", "max-destroy":
+		case "target", "exclude", "unprotect", "allow", "max-destroy":
 			out = append(out, f)
 		}
 	}

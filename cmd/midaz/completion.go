@@ -173,7 +173,7 @@ func flagValues(name string, command *cli.Command, words []string, c *call) []ca
 		return []candidate{{"mermaid", ""}, {"dot", ""}, {"text", ""}}
 	case "allow":
 		return []candidate{{"data-loss", "data may be lost"}}
-	case "target", "exclude", "replace", "adopt":
+	case "target", "exclude", "replace", "adopt", "unprotect":
 		return addresses(words, c, func(string) bool { return true })
 	}
 	return nil

@@ -49,6 +49,7 @@ func planFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "exclude", Usage: "leave out what matches `ADDR` and what needs it"},
 		&cli.StringSliceFlag{Name: "replace", Usage: "replace what matches `ADDR` even without a difference"},
 		&cli.StringSliceFlag{Name: "adopt", Usage: "take over what matches `ADDR` from its owner, after showing the difference"},
+		&cli.StringSliceFlag{Name: "unprotect", Usage: "lift the protection of what matches `ADDR` for this run"},
 		&cli.StringSliceFlag{Name: "allow", Usage: "consent to a `HAZARD` such as data-loss"},
 		&cli.BoolFlag{Name: "allow-empty", Usage: "let a spec that declares nothing remove everything of the stack"},
 		&cli.IntFlag{Name: "max-destroy", Usage: "refuse a plan that removes or replaces more than `N` resources"},
@@ -97,7 +98,8 @@ func (c *call) specOptions() specs.Options {
 func (c *call) planOptions() (engine.Options, error) {
 	o := engine.Options{
 		Targets: c.flags.StringSlice("target"), Excludes: c.flags.StringSlice("exclude"),
-		Replace: c.flags.StringSlice("replace"), Adopt: c.flags.StringSlice("adopt"), Allow: c.flags.StringSlice("allow"),
+		Replace: c.flags.StringSlice("replace"), Adopt: c.flags.StringSlice("adopt"),
+		Unprotect: c.flags.StringSlice("unprotect"), Allow: c.flags.StringSlice("allow"),
 		AllowEmpty: c.flags.Bool("allow-empty"), OnlyDrift: c.flags.Bool("only-drift"),
 	}
 	if c.flags.IsSet("max-destroy") {

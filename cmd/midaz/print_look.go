@@ -38,7 +38,7 @@ func tableText(head []string, rows [][]cell, i ink) string {
 	return b.String()
 }
 
-func psText(looks []serviceLook, now time.Time, i ink) string {
+func psText(looks []serviceLook, i ink) string {
 	if len(looks) == 0 {
 		return "No services.\n"
 	}
@@ -48,8 +48,8 @@ func psText(looks []serviceLook, now time.Time, i ink) string {
 		if state == "" {
 			state = "absent"
 		}
-		if from := l.Started; !from.IsZero() {
-			age = ageText(now.Sub(from))
+		if !l.Started.IsZero() {
+			age = ageText(l.Age)
 		}
 		health := l.Health
 		if health == "" && l.State != "" {

@@ -114,12 +114,12 @@ func TestPsTable(t *testing.T) {
 	now := newClock().at
 	looks := []serviceLook{
 		{containerLook: containerLook{Addr: resources.Addr{Kind: "service", Name: "db"}, Name: "midaz-db", Image: "postgres:17", State: "running", Health: "healthy",
-			Ports: []string{"127.0.0.1:5701->5432/tcp"}, Started: now.Add(-3 * time.Hour)}},
-		{containerLook: containerLook{Addr: resources.Addr{Kind: "job", Name: "init"}, State: "exited (1)", Started: now.Add(-90 * time.Second)},
+			Ports: []string{"127.0.0.1:5701->5432/tcp"}, Started: now.Add(-3 * time.Hour), Age: 3 * time.Hour}},
+		{containerLook: containerLook{Addr: resources.Addr{Kind: "job", Name: "init"}, State: "exited (1)", Started: now.Add(-90 * time.Second), Age: 90 * time.Second},
 			Change: &engine.Change{Action: resources.Replace, Want: &resources.Resource{}, Delta: resources.Delta{{Drift: true}, {Pending: true}}}},
 		{containerLook: containerLook{Addr: resources.Addr{Kind: "service", Name: "new"}}, Change: &engine.Change{Action: resources.Create, Want: &resources.Resource{}}},
 	}
-	golden(t, "ps.txt", psText(looks, now, false))
+	golden(t, "ps.txt", psText(looks, false))
 	golden(t, "ps.json", jsonText(psJSON("test", looks)))
 }
 

@@ -42,7 +42,7 @@ func ps(c *call) error {
 		return err
 	}
 	if !c.wantsJSON() {
-		c.print(psText(looks, c.sys.now(), c.out()))
+		c.print(psText(looks, c.out()))
 	}
 	return nil
 }
@@ -120,6 +120,9 @@ func listOr(names []string, none string) string {
 
 // mark says how a service stands to the spec: "", "drift", "pending", or both.
 func (l serviceLook) mark() string {
+	if l.Leftover != "" {
+		return "left over: " + clean(l.Leftover)
+	}
 	if l.Change == nil || l.Change.IsNoOp() {
 		return ""
 	}

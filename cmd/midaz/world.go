@@ -67,7 +67,11 @@ type containerLook struct {
 	Ports    []string
 	Created  time.Time
 	Started  time.Time
+	// Age is for how long it has been running, or ended, by the engine's clock.
+	Age      time.Duration
 	Restarts int
+	// Leftover says what a killed run left it as, "" for one in its place.
+	Leftover string
 }
 
 // logOptions say which lines of a log are wanted.

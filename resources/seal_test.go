@@ -33,3 +33,25 @@ func TestSealKeepsLongAndBinaryTextsAsHashes(t *testing.T) {
 		t.Error("the mark is shown to people")
 	}
 }
+
+func TestAnUndeclaredDefaultIsNoDrift(t *testing.T) {
+	table := resources.Table{Fields: []resources.Field{{Key: "limit", Type: resources.Int(0, 9), Default: int64(0)}}}
+	applied, err := resources.ParseSealed(resources.Seal(resources.Config{}).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		want           resources.Config
+		have           int64
+		drift, pending bool
+	}{
+		{resources.Config{"limit": int64(5)}, 0, false, true}, // declared since
+		{resources.Config{}, 5, true, false},                  // changed outside
+		{resources.Config{"limit": int64(5)}, 7, true, true},
+	} {
+		d := table.Compare(c.want, resources.Config{"limit": c.have}, applied)
+		if len(d) != 1 || d[0].Drift != c.drift || d[0].Pending != c.pending {
+			t.Errorf("want %v, have %d: %+v", c.want, c.have, d)
+		}
+	}
+}

@@ -32,14 +32,11 @@ func ImageAddr(ref string) Addr { return Addr{Kind: "image", Name: ref} }
 
 // EncodePart percent-encodes one part of a name. Letters, digits and
 // "-._~:@+=" stay, so that common names look as written.
-func EncodePart(s string) string {
-	e := url.PathEscape(s)
-	// PathEscape leaves characters that a shell would interpret.
-	for _, c := range []string{"$", "&", "(", ")", "*", "!", "'", ";"} {
-		e = strings.ReplaceAll(e, c, fmt.Sprintf("%%%02X", c[0]))
-	}
-	return e
-}
+func EncodePart(s string) string { return shellSafe.Replace(url.PathEscape(s)) }
+
+// shellSafe encodes the characters that PathEscape leaves and a shell would
+// interpret.
+var shellSafe = strings.NewReplacer("$", "%24", "&", "%26", "(", "%28", ")", "%29", "*", "%2A", "!", "%21", "'", "%27", ";", "%3B")
 
 // Parts returns the decoded parts of the name. A part that is not validly
 // encoded is returned as it is.

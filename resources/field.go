@@ -241,7 +241,7 @@ func (f *Field) compare(want, have Config, applied *Sealed) Delta {
 	}
 	h = SealLike(SealLike(h, w), applied.Shape(f.Key))
 	diffs := DiffValues(f.Key, h, w)
-	drift := applied != nil && !applied.Matches(f.Key, h) && !((IsEmpty(h) || Equal(h, f.Default)) && !applied.Has(f.Key))
+	drift := applied != nil && !applied.Matches(f.Key, h) && !((IsEmpty(h) || f.Open || Equal(h, f.Default)) && !applied.Has(f.Key))
 	pending := applied == nil || (!applied.Matches(f.Key, w) && !(Equal(w, f.Default) && !applied.Has(f.Key)))
 	for i := range diffs {
 		diffs[i].Field, diffs[i].Cost = f.Key, f.Cost

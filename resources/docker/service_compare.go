@@ -127,7 +127,7 @@ var unremovable = []string{"mem_limit", "mem_reservation", "cpus", "cpu_shares",
 func price(d *resources.Diff, want *resources.Resource, have *resources.Observed) {
 	remake := func(why string) { d.Cost, d.Why = resources.Remake, why }
 	switch {
-	case slices.Contains(unremovable, d.Field) && isZero(want.Config[d.Field]):
+	case slices.Contains(unremovable, d.Field) && isNone(d.Field, want.Config[d.Field]):
 		remake("the engine cannot take this limit away from a container that exists")
 	case d.Field == "memswap_limit" && d.After == "-1":
 		remake("the engine notes it, but the kernel's limit stays until the container is made anew")
@@ -135,7 +135,7 @@ func price(d *resources.Diff, want *resources.Resource, have *resources.Observed
 		remake("the engine does not let a container go from cpu_quota to cpus")
 	case (d.Field == "cpu_quota" || d.Field == "cpu_period") && !isZero(have.Have["cpus"]):
 		remake("the engine does not let a container go from cpus to cpu_quota")
-	case d.Field == "blkio_config" && d.Path == "blkio_config.weight" && !isZero(want.Config.Map("blkio_config")["weight"]):
+	case d.Path == "blkio_config.weight" && want.Config.Map("blkio_config")["weight"] != nil:
 		d.Cost = resources.InPlace
 	case d.Field == "networks" && strings.HasSuffix(d.Path, ".mac_address"):
 		remake("the engine gives a fixed MAC address only to a new container")
@@ -147,11 +147,18 @@ func price(d *resources.Diff, want *resources.Resource, have *resources.Observed
 	}
 }
 
-// isZero reports whether v is absent, or a number, size or text that stands
-// for none.
+// isNone reports whether v is the absence of the limit.
+func isNone(field string, v resources.Value) bool {
+	if strings.HasPrefix(field, "cpuset") {
+		return v == nil || v == "" // "0" is the first processor
+	}
+	return isZero(v)
+}
+
+// isZero reports whether v is absent, or a number or size of nothing.
 func isZero(v resources.Value) bool {
 	switch v {
-	case nil, int64(0), float64(0), "", "0":
+	case nil, int64(0), float64(0), "0":
 		return true
 	}
 	return resources.IsEmpty(v)

@@ -331,3 +331,100 @@ func (b *bench) same(r *resources.Resource, state, fields string) {
 		b.t.Errorf("%s: %s: %s -> %s (%s)\n%s", state, d.Path, resources.Show(d.Before), resources.Show(d.After), d.Why, fields)
 	}
 }
+
+// TestUpdatesOnEngine changes each field that the engine changes in place, by
+// the writer and behind its back: exactly that field differs, and after Update
+// nothing does, on the same container.
+func TestUpdatesOnEngine(t *testing.T) {
+	b := newBench(t)
+	ctx := t.Context()
+	const base = "command: [sleep, 1h]\nrestart: \"no\"\nnetworks: [infra]\n"
+	for _, c := range []struct{ field, first, second string }{
+		{"restart", "restart: on-failure:3", "restart: unless-stopped"},
+		{"restart", "restart: always", ""},
+		{"mem_limit", "mem_limit: 64m", "mem_limit: 128m"},
+		{"mem_limit", "mem_limit: 128m", "mem_limit: 32m"},
+		{"mem_limit", "", "mem_limit: 64m"},
+		{"memswap_limit", "mem_limit: 64m\nmemswap_limit: 100m", "mem_limit: 64m\nmemswap_limit: 200m"},
+		{"memswap_limit", "mem_limit: 64m\nmemswap_limit: 100m", "mem_limit: 64m"},
+		{"mem_reservation", "mem_limit: 64m\nmem_reservation: 16m", "mem_limit: 64m\nmem_reservation: 32m"},
+		{"cpus", "cpus: 0.5", "cpus: 1.5"},
+		{"cpus", "", "cpus: 1"},
+		{"cpu_quota", "cpu_quota: 50000", "cpu_quota: 25000"},
+		{"cpu_quota", "cpu_quota: 50000", ""},
+		{"cpu_period", "cpu_quota: 5000\ncpu_period: 50000", "cpu_quota: 5000\ncpu_period: 20000"},
+		{"cpu_shares", "cpu_shares: 512", "cpu_shares: 256"},
+		{"cpuset", "cpuset: \"0\"", "cpuset: 0-1"},
+		{"cpuset_mems", "", "cpuset_mems: \"0\""},
+		{"pids_limit", "pids_limit: 100", "pids_limit: 200"},
+		{"pids_limit", "pids_limit: 100", ""},
+		{"container_name", "", "container_name: " + b.stack + "-other"},
+		{"networks", "networks: [infra]", "networks: [infra, edge]"},
+		{"networks", "networks: [infra, edge]", "networks: [edge]"},
+		{"networks", "networks: {infra: {aliases: [a]}}", "networks: {infra: {aliases: [b]}}"},
+	} {
+		t.Run(c.field+"/"+c.first+" to "+c.second, func(t *testing.T) {
+			b.t = t
+			read := func(fields string) *resources.Resource {
+				text := base
+				for _, line := range strings.Split(fields, "\n") {
+					key, _, _ := strings.Cut(line, ":")
+					for _, old := range strings.Split(base, "\n") {
+						if key != "" && strings.HasPrefix(old, key+":") {
+							text = strings.Replace(text, old+"\n", "", 1)
+						}
+					}
+				}
+				return b.read("image: " + b.image + "\n" + text + fields + "\n")
+			}
+			first, second := read(c.first), read(c.second)
+			id, remove, err := b.create(first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer remove()
+			if err := b.raw.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			b.change(first, second, c.field, false)
+			if !slices.Contains(unremovable, c.field) || c.first != "" {
+				b.change(second, first, c.field, true)
+			}
+			if now, err := b.raw.ContainerInspect(ctx, id); err != nil || !now.State.Running || now.RestartCount > 0 {
+				t.Errorf("the container did not live on: %v", err)
+			}
+		})
+	}
+}
+
+// change turns what is there into what is wanted; back tells that this looks
+// like a change made outside, since the labels stay.
+func (b *bench) change(from, to *resources.Resource, field string, back bool) {
+	t := b.t
+	t.Helper()
+	b.same(from, "before", field)
+	reader := containerReader{b.e.ReadEngine, containerKind{"service"}}
+	seen, err := reader.Observe(t.Context(), resources.Scope{Stack: b.stack, Want: []*resources.Resource{to}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	delta := quiet(seen[0], to)
+	if len(delta) == 0 {
+		t.Fatal("the change is not seen")
+	}
+	for _, d := range delta {
+		if d.Field != field {
+			t.Errorf("%s differs too: %v", d.Path, d)
+		}
+		if back && (!d.Drift || d.Pending) || !back && !d.Pending {
+			t.Errorf("%s: drift %v, pending %v", d.Path, d.Drift, d.Pending)
+		}
+	}
+	if delta.Cost() == resources.Remake {
+		t.Fatalf("it is not changed in place: %v", delta)
+	}
+	if err := (containerWriter{b.e}).Update(t.Context(), to, seen[0], delta, func(string, ...any) {}); err != nil {
+		t.Fatal(err)
+	}
+	b.same(to, "after", field)
+}

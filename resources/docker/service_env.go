@@ -133,6 +133,9 @@ func envMap(list []string) map[string]any {
 	return out
 }
 
+// absent equals no value.
+var absent = new(int)
+
 // seenEnvironment leaves out what is the image's and not declared.
 func seenEnvironment(s *sight) resources.Value {
 	declared, before := mapOf(s.config()["environment"]), mapOf(s.before("environment"))
@@ -142,15 +145,19 @@ func seenEnvironment(s *sight) resources.Value {
 	}
 	out := map[string]any{}
 	for k, v := range envMap(s.c.Config.Env) {
-		if _, ok := declared[k]; !ok {
-			filled, inImage := image[k]
-			_, wasApplied := before[k]
-			if inImage && resources.Equal(filled, v) || s.image == nil && !wasApplied {
-				continue
-			}
-			if text, ok := v.(string); ok && secretName.MatchString(k) {
-				v = resources.NewSecret(text)
-			}
+		p := part{v: v, known: s.image != nil}
+		p.want, p.declared = declared[k]
+		_, p.applied = before[k]
+		if filled, ok := image[k]; ok {
+			p.filled = filled
+		} else if p.known {
+			p.filled = absent // even a variable that is unset was asked for
+		}
+		if p.isNatural() {
+			continue
+		}
+		if text, ok := v.(string); ok && secretName.MatchString(k) && !p.declared {
+			v = resources.NewSecret(text)
 		}
 		out[k] = v
 	}

@@ -142,9 +142,10 @@ func seenHealthcheck(s *sight) resources.Value {
 		image = healthValue(s.image.Healthcheck)
 	}
 	for k, v := range have {
-		_, isDeclared := declared[k]
-		_, wasApplied := before[k]
-		if !isDeclared && (resources.Equal(v, image[k]) || s.image == nil && !wasApplied) {
+		p := part{v: v, filled: image[k], known: s.image != nil}
+		p.want, p.declared = declared[k]
+		_, p.applied = before[k]
+		if p.isNatural() {
 			delete(have, k)
 		}
 	}

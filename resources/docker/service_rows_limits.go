@@ -228,19 +228,18 @@ func memoryAtLeast6m(v resources.Value) (resources.Value, error) {
 // the kernel does not account for swap.
 func seenSwap(s *sight) resources.Value {
 	swap, memory := s.c.HostConfig.MemorySwap, s.c.HostConfig.Memory
-	if s.declares("memswap_limit") {
-		if swap == -1 && !s.facts.Info.SwapLimit {
-			return s.config()["memswap_limit"]
-		}
-		return resources.ShowBytes(swap)
+	if swap == -1 && !s.facts.Info.SwapLimit {
+		return s.config()["memswap_limit"] // the host cannot
 	}
-	switch wanted := resources.ParseBytes(s.config()["mem_limit"]); {
-	case swap == 0, swap == 2*memory, wanted > 0 && swap == 2*wanted:
-		return nil
-	case swap == -1 && (memory == 0 || !s.facts.Info.SwapLimit):
-		return nil
+	filled := swap == 0 || swap == 2*memory || swap == -1 && memory == 0
+	if wanted := resources.ParseBytes(s.config()["mem_limit"]); wanted > 0 && swap == 2*wanted {
+		filled = true
 	}
-	return resources.ShowBytes(swap)
+	v := resources.ShowBytes(swap)
+	if !filled {
+		return v
+	}
+	return s.natural("memswap_limit", v, v, true)
 }
 
 // updateMemory sends memory and swap together: alone, memory is refused when

@@ -501,25 +501,26 @@ var exposeType = refined{resources.List(resources.Pattern("a port such as 3000, 
 
 // seenExpose leaves out published ports and the image's own.
 func seenExpose(s *sight) resources.Value {
-	declared := resources.Texts(s.config()["expose"])
-	before := resources.Texts(s.before("expose"))
-	published := mapOf(seenPorts(s))
-	wanted := mapOf(s.config()["ports"])
+	declared, before := resources.Texts(s.config()["expose"]), resources.Texts(s.before("expose"))
+	published, wanted, once := mapOf(seenPorts(s)), s.config().Map("ports"), mapOf(s.before("ports"))
 	var out []string
-	for p := range s.c.Config.ExposedPorts {
-		proto, port := nat.SplitProtoPort(string(p))
-		key := port + "/" + strings.ToLower(proto)
-		if !slices.Contains(declared, key) {
-			_, isPublished := published[key]
-			_, isWanted := wanted[key]
-			if isPublished || isWanted || s.image == nil && !slices.Contains(before, key) {
-				continue
-			}
-			if s.image != nil && exposes(s.image.ExposedPorts, key) {
-				continue
-			}
+	for port := range s.c.Config.ExposedPorts {
+		proto, number := nat.SplitProtoPort(string(port))
+		key := number + "/" + strings.ToLower(proto)
+		applied := slices.Contains(before, key)
+		natural := false
+		for _, ports := range []map[string]any{published, wanted, once} {
+			_, ok := ports[key]
+			natural = natural || ok
 		}
-		out = append(out, key)
+		if s.image == nil {
+			natural = natural || !applied
+		} else {
+			natural = natural || exposes(s.image.ExposedPorts, key)
+		}
+		if slices.Contains(declared, key) || !natural {
+			out = append(out, key)
+		}
 	}
 	return setOf(out)
 }

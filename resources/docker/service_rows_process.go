@@ -24,10 +24,11 @@ var processRows = []row{
 			Example: "midaz-postgres", Other: "midaz-db"},
 		seen: func(s *sight) resources.Value {
 			name := strings.TrimPrefix(s.c.Name, "/")
-			if s.want != nil && !s.declares("container_name") && name == containerName(s.want) {
-				return nil
+			natural := ""
+			if s.want != nil {
+				natural = s.want.Stack + "-" + s.want.Addr.Parts()[0]
 			}
-			return name
+			return s.natural("container_name", name, natural, true)
 		},
 	},
 	{
@@ -174,26 +175,31 @@ func seenEntrypoint(s *sight) resources.Value {
 	return s.natural("entrypoint", v, natural, true)
 }
 
+// seenCommand knows that an entrypoint drops the image's command, the wanted
+// one as well as the one that was applied.
 func seenCommand(s *sight) resources.Value {
 	v := listOf(s.c.Config.Cmd)
 	if s.image == nil {
 		return s.natural("command", v, nil, v == nil)
 	}
-	natural := listOf(s.image.Cmd)
-	if s.declares("entrypoint") { // it drops the image's command
-		natural = nil
+	filled := listOf(s.image.Cmd)
+	if s.declares("entrypoint") && (s.applied.Has("entrypoint") || !resources.Equal(v, filled)) {
+		filled = nil
 	}
-	return s.natural("command", v, natural, true)
+	return s.natural("command", v, filled, true)
 }
 
 func seenHostname(s *sight) resources.Value {
 	name := s.c.Config.Hostname
 	mode := s.c.HostConfig.NetworkMode
-	if !s.declares("hostname") && (mode.IsHost() || mode.IsContainer() || s.c.HostConfig.UTSMode.IsHost()) {
-		return nil // it is the other's name
-	}
-	if len(s.c.ID) >= 12 && !s.declares("hostname") && name == s.c.ID[:12] {
+	if mode.IsHost() || mode.IsContainer() || s.c.HostConfig.UTSMode.IsHost() { // it is the other's name
+		if s.declares("hostname") && resources.Equal(name, s.config()["hostname"]) {
+			return name
+		}
 		return nil
+	}
+	if len(s.c.ID) >= 12 && name == s.c.ID[:12] {
+		return s.natural("hostname", name, name, true)
 	}
 	return textOrNil(name)
 }
@@ -202,18 +208,20 @@ func seenLabels(s *sight) resources.Value {
 	declared, before := mapOf(s.config()["labels"]), mapOf(s.before("labels"))
 	out := map[string]any{}
 	for k, v := range s.c.Config.Labels {
-		_, isDeclared := declared[k]
-		_, wasApplied := before[k]
-		switch {
-		case isDeclared:
-		case strings.HasPrefix(k, labelPrefix), strings.HasPrefix(k, "com.docker.compose."), strings.HasPrefix(k, "desktop.docker.io/"):
-			continue // marks of tools
-		case s.image != nil && hasLabel(s.image.Labels, k, v):
-			continue
-		case s.image == nil && !wasApplied:
+		p := part{v: v, known: s.image != nil}
+		p.want, p.declared = declared[k]
+		_, p.applied = before[k]
+		if !p.declared && isToolLabel(k) {
 			continue
 		}
-		out[k] = v
+		if s.image != nil {
+			if filled, ok := s.image.Labels[k]; ok {
+				p.filled = filled
+			}
+		}
+		if !p.isNatural() {
+			out[k] = v
+		}
 	}
 	if len(out) == 0 {
 		return nil
@@ -221,9 +229,14 @@ func seenLabels(s *sight) resources.Value {
 	return out
 }
 
-func hasLabel(labels map[string]string, key, value string) bool {
-	v, ok := labels[key]
-	return ok && v == value
+// isToolLabel tells marks of tools, which no one declares.
+func isToolLabel(key string) bool {
+	for _, prefix := range []string{labelPrefix, "com.docker.compose.", "desktop.docker.io/"} {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // absolutePath accepts a path in the container and cleans it.

@@ -41,19 +41,36 @@ func (s *sight) declares(key string) bool { return !resources.IsEmpty(s.config()
 // before returns the field as last applied, nil when nothing is remembered.
 func (s *sight) before(key string) resources.Value { return s.applied.Shape(key) }
 
-// natural returns v, or nil when the field is not declared and v is what would
-// hold without it. known tells whether filled is known at all; when it is not,
-// a field that was never declared is taken for natural.
+// natural returns v, or nil when it is what holds without the field: filled,
+// as image or engine give it. known tells whether that is known at all; when it
+// is not, a field that no one declares and no one applied is taken for natural.
 func (s *sight) natural(key string, v, filled resources.Value, known bool) resources.Value {
+	p := part{v: v, filled: filled, known: known, want: s.config()[key], declared: s.declares(key), applied: s.applied.Has(key)}
+	if p.isNatural() {
+		return nil
+	}
+	return v
+}
+
+// part is a value on the engine that may be there without having been asked
+// for.
+type part struct {
+	v, filled         resources.Value
+	known             bool
+	want              resources.Value
+	declared, applied bool
+}
+
+// isNatural reports whether the value counts as not set: no one declares it,
+// or someone does only now and it is still what it was without.
+func (p part) isNatural() bool {
 	switch {
-	case s.declares(key):
-		return v
-	case known && resources.Equal(v, filled):
-		return nil
-	case !known && !s.applied.Has(key):
-		return nil
+	case p.declared && (p.applied || resources.Equal(p.v, p.want)):
+		return false
+	case p.known:
+		return resources.Equal(p.v, p.filled)
 	default:
-		return v
+		return !p.declared && !p.applied
 	}
 }
 

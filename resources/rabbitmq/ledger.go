@@ -98,13 +98,18 @@ func (l *ledger) fresh(ctx context.Context, stack string) (*books, error) {
 	return l.keep(stack, parseBooks(rows, stack)), nil
 }
 
-// readFrom takes the books from a bulk read.
+// readFrom takes the books from a bulk read, in which they are worked out once.
 func (l *ledger) readFrom(ctx context.Context, s *snapshot, stack string) (*books, error) {
 	rows, err := s.list(ctx, globalList)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	return l.keep(stack, parseBooks(rows, stack)), nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.books[stack] == nil {
+		s.books[stack] = parseBooks(rows, stack)
+	}
+	return l.keep(stack, s.books[stack]), nil
 }
 
 func (l *ledger) keep(stack string, b *books) *books {

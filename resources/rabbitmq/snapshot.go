@@ -18,7 +18,8 @@ type snapshot struct {
 
 	mu    sync.Mutex
 	lists map[string]*list
-	took  map[string]bool // kinds that have been served
+	took  map[string]bool   // kinds that have been served
+	books map[string]*books // by stack
 }
 
 type list struct {
@@ -61,12 +62,17 @@ func (b *ReadBroker) snapshot(kind string) *snapshot {
 	defer b.mu.Unlock()
 	s := b.current
 	if s == nil || s.took[kind] || s.writ != b.written.Load() || time.Since(s.made) > snapshotAge {
-		s = &snapshot{reads: b.reads(), username: b.username(), made: time.Now(), writ: b.written.Load(),
-			lists: map[string]*list{}, took: map[string]bool{}}
+		s = b.freshSnapshot()
 		b.current = s
 	}
 	s.took[kind] = true
 	return s
+}
+
+// freshSnapshot returns a bulk read that no observation shares.
+func (b *ReadBroker) freshSnapshot() *snapshot {
+	return &snapshot{reads: b.reads(), username: b.username(), made: time.Now(), writ: b.written.Load(),
+		lists: map[string]*list{}, took: map[string]bool{}, books: map[string]*books{}}
 }
 
 // digest pins an object without an identity of its own by what was seen of it.

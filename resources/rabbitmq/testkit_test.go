@@ -138,7 +138,7 @@ func (b *target) wipe(t testing.TB) {
 	if b.fake != nil {
 		for _, path := range []string{"vhosts/midaz-test", "global-parameters/midaz." + stack} {
 			b.do(t, http.MethodPut, "/api/"+path, `{"value":1}`)
-				b.do(t, http.MethodDelete, "/api/"+path, "")
+			b.do(t, http.MethodDelete, "/api/"+path, "")
 		}
 		return
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -32,11 +31,6 @@ func (b *Broker) Writers() map[string]resources.Writer {
 		out[k.Table().Kind] = writer{k, b}
 	}
 	return out
-}
-
-// freshSnapshot returns a bulk read that no observation shares.
-func (b *Broker) freshSnapshot() *snapshot {
-	return &snapshot{reads: b.reads(), username: b.username(), made: time.Now(), lists: map[string]*list{}, took: map[string]bool{}}
 }
 
 // writer changes objects of one kind.

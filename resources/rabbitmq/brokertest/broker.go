@@ -350,8 +350,21 @@ func sorted[K comparable](m map[K]object) []any {
 	for _, o := range m {
 		out = append(out, o)
 	}
-	slices.SortFunc(out, func(a, b any) int { return strings.Compare(canonical(a), canonical(b)) })
+	slices.SortFunc(out, byName)
 	return out
+}
+
+// byName orders objects by what names them.
+func byName(a, b any) int {
+	x, y := a.(object), b.(object)
+	for _, key := range []string{"vhost", "name", "component", "user", "exchange"} {
+		s, _ := x[key].(string)
+		t, _ := y[key].(string)
+		if c := strings.Compare(s, t); c != 0 {
+			return c
+		}
+	}
+	return 0
 }
 
 func canonical(v any) string {

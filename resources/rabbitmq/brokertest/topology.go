@@ -25,7 +25,7 @@ func within(m map[[2]string]object, vhost string) []any {
 			out = append(out, o)
 		}
 	}
-	slices.SortFunc(out, func(a, b any) int { return strings.Compare(canonical(a), canonical(b)) })
+	slices.SortFunc(out, byName)
 	return out
 }
 

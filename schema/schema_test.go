@@ -276,6 +276,30 @@ func TestEveryPropertyIsDocumented(t *testing.T) {
 	}
 }
 
+// What an editor offers is valid where it is offered.
+func TestExamplesAndDefaultsAreValid(t *testing.T) {
+	tried := 0
+	walk(Assemble(kinds()), "", func(path string, property resources.Schema) {
+		compiled, err := compile(property)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		offered, _ := property["examples"].([]any)
+		if d, ok := property["default"]; ok {
+			offered = append(offered, d)
+		}
+		for _, v := range offered {
+			tried++
+			if err := compiled.Validate(v); err != nil {
+				t.Errorf("%s: %v is not valid: %v", path, v, err)
+			}
+		}
+	})
+	if tried < 20 {
+		t.Errorf("only %d values were tried", tried)
+	}
+}
+
 func walk(s any, path string, each func(string, resources.Schema)) {
 	switch s := s.(type) {
 	case resources.Schema:

@@ -18,11 +18,16 @@ type dotenv struct {
 
 	lines []string
 	n     int // index of the current line
+	bytes int // of all values with references
 }
 
 func (d *dotenv) parse() {
 	d.lines = strings.Split(strings.ReplaceAll(d.text, "\r\n", "\n"), "\n")
 	for ; d.n < len(d.lines); d.n++ {
+		if d.bytes > maxExpanded {
+			d.report(RuleLimit.At(d.at(0), "the values are too large with their references substituted", ""))
+			return
+		}
 		d.entry()
 	}
 }
@@ -159,6 +164,7 @@ func (d *dotenv) expand(text string, n, col int) (string, bool) {
 			"write the value in single quotes to keep the dollar sign, or set the variable first"))
 		return "", false
 	}
+	d.bytes += out.Len()
 	return out.String(), true
 }
 

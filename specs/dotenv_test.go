@@ -104,11 +104,14 @@ func TestDotenvThatIsAFolder(t *testing.T) {
 
 // A reference that doubles at each line does not fill the memory.
 func TestDotenvIsBounded(t *testing.T) {
-	text := "A=" + strings.Repeat("x", 1000) + "\n" + strings.Repeat("A=$A$A\n", 100)
-	values := map[string]string{}
-	d := &dotenv{file: ".env", text: text, report: func(*Problem) {}, set: func(key, text string, _ Pos) { values[key] = text },
+	text := "A=" + strings.Repeat("x", 1000) + "\n" + strings.Repeat("A=$A$A\n", 10_000)
+	values, ps := map[string]string{}, Problems{}
+	d := &dotenv{file: ".env", text: text, report: func(p *Problem) { ps = append(ps, p) }, set: func(key, text string, _ Pos) { values[key] = text },
 		lookup: func(name string) (string, bool) { v, ok := values[name]; return v, ok }}
 	d.parse()
+	if len(ps) != 1 || ps[0].Rule != RuleLimit {
+		t.Errorf("got %v", ps)
+	}
 	if got := len(values["A"]); got > 4*maxScalar {
 		t.Errorf("the value has %d bytes", got)
 	}

@@ -34,10 +34,11 @@ const (
 
 func newBroker(t *testing.T, s *stack) *broker {
 	t.Helper()
-	needDebianImages(t)
+	const image = "midaz-debian/rabbitmq:4.0"
+	needDebianImage(t, image, "rabbitmq")
 	port := s.port("PORT9")
 	runContainer(t, s.name+"-broker", &container.Config{
-		Image: "midaz-debian/rabbitmq:4.0",
+		Image: image,
 		Env:   []string{"RABBITMQ_DEFAULT_USER=" + brokerUser, "RABBITMQ_DEFAULT_PASS=" + brokerPassword},
 	}, &container.HostConfig{
 		PortBindings: nat.PortMap{"15672/tcp": {{HostIP: "127.0.0.1", HostPort: fmt.Sprint(port)}}},

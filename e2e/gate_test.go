@@ -22,7 +22,7 @@ services:
 ` + strings.ReplaceAll("    "+strings.Join(strings.Split(dedent(a), "\n"), "\n    "), "\n    \n", "\n") + `
   b:
     image: TINY
-    depends_on: [a]
+    depends_on: { a: { condition: service_healthy } }
 `
 }
 
@@ -220,14 +220,14 @@ services:
     command: [serve, -exit-after, 100ms]
   needs-bad:
     image: TINY
-    depends_on: [bad]
+    depends_on: { bad: { condition: service_healthy } }
   slow:
     image: TINY
     command: [serve, -after, 1500ms]
     gate: { tcp: 8080 }
   needs-slow:
     image: TINY
-    depends_on: [slow]
+    depends_on: { slow: { condition: service_healthy } }
 `)
 	s.exits(4, "apply", "-auto-approve")
 	for _, name := range []string{"slow", "needs-slow"} {

@@ -22,7 +22,7 @@ const slow = `
 	    gate: { http: { port: 8080, path: /health }, timeout: 1h }
 	  b:
 	    image: TINY
-	    depends_on: [a]
+	    depends_on: { a: { condition: service_healthy } }
 	`
 
 // interrupted starts an apply and sends the signal when a has been started.

@@ -59,22 +59,37 @@ func needEngine(t *testing.T) {
 	}
 }
 
-var debianImages = sync.OnceValue(func() error {
-	cmd := exec.Command(filepath.Join(rig.Root(), "specs", "debian", "build.sh"))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("specs/debian/build.sh: %w\n%s", err, out)
-	}
-	return nil
-})
+var debianBase = sync.OnceValue(func() error { return script("base.sh") })
 
-// needDebianImages makes the images of specs/debian.infra.yaml, once.
-func needDebianImages(t *testing.T) {
+// needDebian makes the image that those of specs/debian.infra.yaml are built from.
+func needDebian(t *testing.T) {
 	t.Helper()
 	needEngine(t)
 	if os.Getenv("MIDAZ_E2E_SHORT") != "" {
 		t.Skip("MIDAZ_E2E_SHORT is set")
 	}
-	if err := debianImages(); err != nil {
+	if err := debianBase(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// needDebianImage makes an image of specs/debian that is not there. One that is
+// there is left alone, whoever built it: stacks may be running with it.
+func needDebianImage(t *testing.T, ref, recipe string) {
+	t.Helper()
+	needDebian(t)
+	if _, err := docker.ImageInspect(t.Context(), ref); err == nil {
+		return
+	}
+	if err := script("build.sh", recipe); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func script(name string, args ...string) error {
+	cmd := exec.Command(filepath.Join(rig.Root(), "specs", "debian", name), args...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("specs/debian/%s: %w\n%s", name, err, out)
+	}
+	return nil
 }

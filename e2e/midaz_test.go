@@ -39,7 +39,7 @@ var (
 
 func newMidazStack(t *testing.T) *midazStack {
 	t.Helper()
-	needDebianImages(t)
+	needDebian(t)
 	m := &midazStack{stack: newStack(t, "")}
 	root := rig.Root()
 	for _, name := range []string{"midaz.infra.yaml", "specs/debian.infra.yaml", "specs/stack", "specs/debian"} {
@@ -71,7 +71,7 @@ func newMidazStack(t *testing.T) *midazStack {
 			t.Fatal(err)
 		}
 	}
-	m.args = []string{"-f", "midaz.infra.yaml", "-f", "specs/debian.infra.yaml"}
+	m.args = []string{"--file", "midaz.infra.yaml", "--file", "specs/debian.infra.yaml"} // -f follows, behind logs
 	spec, err := os.ReadFile(filepath.Join(m.dir, "midaz.infra.yaml"))
 	if err != nil {
 		t.Fatal(err)

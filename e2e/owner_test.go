@@ -28,7 +28,7 @@ func TestForeign_container_of_the_same_name_must_be_refused(t *testing.T) {
 			id := runContainer(t, s.name+"-a", &container.Config{Image: tiny, Labels: labels}, nil)
 			since := inspect(t, id).State.StartedAt
 			r := s.exits(7, "apply", "-auto-approve")
-			r.says("service/a", s.name+"-a", "adopt")
+			r.says("service/a", "adopt")
 			if owner == "another-stack" {
 				r.says("e2e-somebody-else")
 			}
@@ -118,7 +118,8 @@ func TestOrphans_must_be_removed_and_protected_ones_refused(t *testing.T) {
 		volumes: { keep: {} }
 		services: { a: { image: TINY, volumes: ["keep:/keep"] } }
 		`)
-	s.apply()
+	s.exits(7, "apply", "-auto-approve").says("volume/drop", "data-loss")
+	s.apply("-allow", "data-loss")
 	absent(t, s.name+"-b")
 	if _, err := docker.VolumeInspect(t.Context(), s.name+"_drop"); err == nil {
 		t.Error("the volume that is not protected is still there")

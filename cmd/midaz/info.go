@@ -66,8 +66,8 @@ func endpointsPart(containers []containerLook) aboutPart {
 	p := aboutPart{title: "Endpoints"}
 	for _, l := range containers {
 		for _, port := range l.Ports {
-			if host, _, ok := strings.Cut(port, "->"); ok {
-				p.rows = append(p.rows, [2]string{l.Addr.Name, host + " (" + port + ")"})
+			if host, inside, ok := strings.Cut(port, "->"); ok {
+				p.rows = append(p.rows, [2]string{l.Addr.Name, host + " (" + inside + " in the container)"})
 			}
 		}
 	}

@@ -136,7 +136,7 @@ func doing(s engine.Step, c *engine.Change) string {
 		return "removing the old one"
 	case engine.VerbAwait:
 		if c != nil && c.Gate != nil && c.Gate.Text != "" {
-			return "waiting until " + clean(c.Gate.Text)
+			return "waiting: " + clean(c.Gate.Text)
 		}
 		return "waiting"
 	default:
@@ -245,7 +245,7 @@ func (l *lines) tick() {
 func stillText(x *flight, elapsed time.Duration, i ink) string {
 	what := "still " + doing(x.step, nil)
 	if x.note != "" {
-		what += ": " + clean(x.note)
+		what += ": " + strings.TrimRight(clean(x.note), " :")
 	}
 	return fmt.Sprintf("%s: %s [%s elapsed]", i.in(bold, addrText(x.step.Addr)), what, elapsedText(elapsed.Truncate(time.Second)))
 }
@@ -396,11 +396,12 @@ func (l *live) picture(width, height int) []string {
 	for _, x := range shown {
 		c := l.flights.plan.Change(x.step.Addr)
 		what := doing(x.step, c)
-		if x.landed {
+		switch {
+		case x.landed:
 			what = did(x.step.Verb)
-		}
-		if x.note != "" {
-			what += ": " + clean(x.note)
+		case x.note != "":
+			// What was last seen says more than what is waited for.
+			what = doing(x.step, nil) + ": " + strings.TrimRight(clean(x.note), " :")
 		}
 		plain := fmt.Sprintf("  %s %6s  %s", pad(cut(addrText(x.step.Addr), widest), widest), elapsedText(now.Sub(x.began)), what)
 		out = append(out, cut(plain, width-1))

@@ -68,7 +68,7 @@ func TestLiveKeepsOneLineAResource(t *testing.T) {
 	c.at = c.at.Add(2 * time.Second)
 	send(engine.StepNoted, step(engine.VerbAwait, "crate", "db"), "exit 1: \x1b[2Jconnection refused", 0)
 	got := strings.Join(l.picture(80, 24), "\n")
-	want := "  crate/db   2.4s  waiting until ready: exit 1: ·[2Jconnection refused\n  0 of 2 done"
+	want := "  crate/db   2.4s  waiting: exit 1: ·[2Jconnection refused\n  0 of 2 done"
 	if got != want {
 		t.Errorf("picture:\n%q\nwant:\n%q", got, want)
 	}
@@ -126,7 +126,7 @@ func TestLinesSayThatAStepStillRuns(t *testing.T) {
 		l.take(engine.Event{Kind: engine.StepNoted, Step: s, At: c.at, Note: "starting"})
 		l.tick()
 	}
-	want := "crate/db: waiting until ready...\n" +
+	want := "crate/db: waiting: ready...\n" +
 		"crate/db: still waiting: starting [10s elapsed]\n" +
 		"crate/db: still waiting: starting [20s elapsed]\n"
 	if out.String() != want {

@@ -58,8 +58,8 @@ else
 endif
 
 .PHONY: images
-images: ## build the images of the Debian overlay with the plain docker client
-	specs/debian/build.sh
+images: build ## build the images of the Debian overlay
+	@specs/debian/build.sh
 
 # --- the program -------------------------------------------------------------------------
 

@@ -1,49 +1,31 @@
 #!/bin/sh
-# Builds the base image and every recipe beside this file with the plain docker client:
+# Makes the base image and those of specs/debian.infra.yaml, and nothing else:
 #
 #   midaz-debian/postgres:17        midaz-debian/valkey:8.1      midaz-debian/rabbitmq:4.0
 #   midaz-debian/prometheus:2.53    midaz-debian/mongo-standin:1
 #
-#   specs/debian/build.sh             all of them
-#   specs/debian/build.sh postgres …  only these
+#   specs/debian/build.sh              all of them
+#   specs/debian/build.sh postgres …   only these
 #
-# An image whose recipe, and base, did not change is left alone.
+# midaz itself builds them, so that they are the very images a later apply finds: one whose
+# recipe and base did not change is left alone. MIDAZ names the program (bin/midaz).
 set -eu
 
-here=$(cd "$(dirname "$0")" && pwd)
-"$here/base.sh"
-base=$(docker image inspect --format '{{ .Id }}' "${MIDAZ_BASE_IMAGE:-midaz-debian/base:trixie}")
-label=midaz.debian.recipe
+cd "$(dirname "$0")/../.."
+midaz=${MIDAZ:-bin/midaz}
+command -v "$midaz" >/dev/null 2>&1 || { echo "build: there is no $midaz: make build" >&2; exit 1; }
+specs/debian/base.sh
 
-build() {
-	context=$here/$1
-	digest=$( (cd "$context" && printf '%s\n' "$base" && find . -type f | LC_ALL=C sort | xargs sha256sum) | sha256sum | cut -c1-16)
-	have=$(docker image inspect --format "{{ index .Config.Labels \"$label\" }}" "$2" 2>/dev/null || true)
-	if [ "$have" = "$digest" ]; then
-		printf 'build: %s is up to date\n' "$2" >&2
-		return 0
-	fi
-	printf 'build: %s\n' "$2" >&2
-	# The builder of old engines, which every client still has; the host's network, because
-	# a container's may have no way to the packages.
-	log=$(mktemp)
-	if ! DOCKER_BUILDKIT=0 docker build --network host --label "$label=$digest" -t "$2" "$context" >"$log" 2>&1; then
-		tail -n 40 "$log" >&2
-		rm -f "$log"
-		printf 'build: %s was not built\n' "$2" >&2
-		return 1
-	fi
-	rm -f "$log"
-}
-
-[ $# -gt 0 ] || set -- postgres valkey rabbitmq prometheus mongo-standin
+[ $# -gt 0 ] || set -- '*'
 for name in "$@"; do
-	case $name in
-	postgres) build "$name" midaz-debian/postgres:17 ;;
-	valkey) build "$name" midaz-debian/valkey:8.1 ;;
-	rabbitmq) build "$name" midaz-debian/rabbitmq:4.0 ;;
-	prometheus) build "$name" midaz-debian/prometheus:2.53 ;;
-	mongo-standin) build "$name" midaz-debian/mongo-standin:1 ;;
-	*) printf 'build: no recipe is called %s\n' "$name" >&2; exit 64 ;;
-	esac
+	shift
+	[ "$name" = '*' ] || [ -d "specs/debian/$name" ] || { echo "build: no recipe is called $name" >&2; exit 64; }
+	set -- "$@" -target "image/midaz-debian/$name:*"
 done
+# Nothing is to run, so the secrets may be anything, and there is no broker to ask. Under a
+# name of its own this waits for no lock of the stack's.
+values=$(mktemp)
+trap 'rm -f "$values"' EXIT
+sed -n 's/^\([A-Z][A-Z0-9_]*\)=$/\1=unused/p' .env.example >"$values"
+printf 'version: "1"\nstack: midaz-images\nrabbitmq: !reset null\n' |
+	"$midaz" up -f midaz.infra.yaml -f specs/debian.infra.yaml -f - --env-file "$values" "$@"

@@ -12,7 +12,8 @@ import (
 )
 
 // Apply carries out the plan. It returns a report in any case, and an error
-// that wraps ErrRefused when the plan has refusals: then nothing was done.
+// that wraps ErrRefused or ErrImpossible when the plan has refusals: then
+// nothing was done.
 // Failures of steps are in the report, not in the error.
 //
 // ctx ends everything, also what is in flight; opt.Drain only what has not
@@ -20,9 +21,9 @@ import (
 func Apply(ctx context.Context, plan *Plan, world World, opt ApplyOptions) (*Report, error) {
 	a := newApply(plan, world, opt)
 	report := &Report{Plan: plan, Start: a.now()}
-	if n := len(plan.Refusals); n > 0 {
+	if err := plan.Refused(); err != nil {
 		report.End = a.now()
-		return report, fmt.Errorf("%w: %d of the changes must not be made", ErrRefused, n)
+		return report, err
 	}
 	walkCtx, gates := a.contexts(ctx)
 	defer gates()

@@ -330,10 +330,31 @@ func (d *decider) destroy() {
 		}
 	}
 	for _, o := range d.seen.All() {
+		// What lives in a service of this stack goes with it; elsewhere something
+		// may be left that nobody could see.
+		if o.Presence == resources.Unknown && d.selected(o.Addr) && !d.inStack(o.Addr) {
+			d.plan.Unknown++
+			if !d.writes(d.declared.Get(o.Addr)) {
+				d.refusal(o.Addr, "unreachable", "whether something of the stack is there cannot be asked: "+o.Why, "try again when it answers, or leave it out with -exclude")
+			}
+		}
 		if going[o.Addr] && !d.inside(o.Addr, going, map[resources.Addr]bool{}) {
 			d.add(&Change{Addr: o.Addr, Action: resources.Delete, Have: o, Reason: "the stack is being removed", Code: reasonDestroy})
 		}
 	}
+}
+
+// inStack reports whether the object lives inside a service of the stack, at
+// any depth.
+func (d *decider) inStack(a resources.Addr) bool {
+	return slices.ContainsFunc(d.refs(a), func(ref resources.Ref) bool {
+		return ref.Bind == resources.Inside && (d.writesAt(ref.To) || d.inStack(ref.To))
+	})
+}
+
+func (d *decider) writesAt(a resources.Addr) bool {
+	r := d.declared.Get(a)
+	return r != nil && !r.External && d.writes(r)
 }
 
 // inside reports whether the object lives inside another that goes.

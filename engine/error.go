@@ -12,6 +12,8 @@ var (
 	ErrStale = errors.New("the plan is stale")
 	// ErrRefused is wrapped when a plan with refusals is applied.
 	ErrRefused = errors.New("refused")
+	// ErrImpossible is wrapped when what the plan needs is missing.
+	ErrImpossible = errors.New("not possible")
 	// ErrInterrupted is wrapped when the run was told to stop.
 	ErrInterrupted = errors.New("interrupted")
 )

@@ -119,10 +119,14 @@ func (s Step) String() string { return string(s.Verb) + " " + s.Addr.String() }
 type Refusal struct {
 	Addr resources.Addr
 	Pos  specs.Pos
-	Code string // "protected", "foreign", "max-destroy", "empty-spec", "hazard", "missing-external"
+	Code string // "protected", "foreign", "max-destroy", "empty-spec", "hazard", "missing-external", "unreachable"
 	Msg  string
 	Hint string
 }
+
+// impossible reports whether the refusal is no decision but a lack: something
+// is not there, or could not be asked.
+func (r Refusal) impossible() bool { return r.Code == "missing-external" || r.Code == "unreachable" }
 
 // Error returns the message with its place.
 func (r Refusal) Error() string {
@@ -178,6 +182,20 @@ func (p *Plan) Counts() Counts {
 // IsEmpty reports whether nothing would change.
 func (p *Plan) IsEmpty() bool {
 	return !slices.ContainsFunc(p.Changes, func(c *Change) bool { return !c.IsNoOp() })
+}
+
+// Refused returns why the plan cannot be applied: an error that wraps
+// ErrRefused when something must not be done, one that wraps ErrImpossible when
+// all that stands in the way is missing, and nil when the plan can be applied.
+func (p *Plan) Refused() error {
+	switch n := len(p.Refusals); {
+	case n == 0:
+		return nil
+	case slices.ContainsFunc(p.Refusals, func(r Refusal) bool { return !r.impossible() }):
+		return fmt.Errorf("%w: %d of the changes must not be made", ErrRefused, n)
+	default:
+		return fmt.Errorf("%w: %d of the changes cannot be made", ErrImpossible, n)
+	}
 }
 
 // Change returns the change of an address, nil when the plan has none.

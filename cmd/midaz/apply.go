@@ -196,7 +196,7 @@ func (a *applying) round(p *engine.Plan) (again bool, err error) {
 		if a.stream != nil {
 			a.stream.refusals(p)
 		}
-		return false, shown(engine.ErrRefused)
+		return false, shown(p.Refused())
 	}
 	if p.IsEmpty() {
 		a.complete(p)
@@ -313,7 +313,7 @@ func (a *applying) apply(p *engine.Plan) (*engine.Report, error) {
 	options := engine.ApplyOptions{Parallelism: a.parallelism(), OnFailure: a.onFailure, Event: shows.take, Now: a.sys.now}
 	var report *engine.Report
 	var err error
-	a.in.whileDraining(func(drain <-chan struct{}) {
+	a.in.whileDraining(shows.say, func(drain <-chan struct{}) {
 		options.Drain = drain
 		report, err = engine.Apply(a.ctx, p, a.world.world(), options)
 	})

@@ -29,7 +29,7 @@ func plan(c *call) error {
 	}
 	switch {
 	case len(p.Refusals) > 0:
-		return shown(engine.ErrRefused)
+		return shown(p.Refused())
 	case c.flags.Bool("detailed-exitcode") && !p.IsEmpty():
 		return shown(errChanges)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"sync"
 )
@@ -21,6 +20,7 @@ type interrupt struct {
 	draining bool
 	drain    chan struct{}
 	drained  bool
+	say      func(string) // how the user is told of a drain
 }
 
 func newInterrupt(ctx context.Context, sys system) *interrupt {
@@ -59,17 +59,17 @@ func (in *interrupt) take(sig os.Signal) {
 	if in.draining && !in.drained {
 		in.drained = true
 		close(in.drain)
-		fmt.Fprintln(in.sys.stderr, drainNotice)
+		in.say(drainNotice)
 		return
 	}
 	in.cancel()
 }
 
-// whileDraining runs do in such a way that the first signal only closes the channel
-// handed to it.
-func (in *interrupt) whileDraining(do func(drain <-chan struct{})) {
+// whileDraining runs do in such a way that the first signal only closes the
+// channel handed to it, and is told through say.
+func (in *interrupt) whileDraining(say func(string), do func(drain <-chan struct{})) {
 	in.mu.Lock()
-	in.draining = true
+	in.draining, in.say = true, say
 	in.mu.Unlock()
 	do(in.drain)
 	in.mu.Lock()

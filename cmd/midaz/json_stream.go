@@ -103,7 +103,7 @@ type jsonFailure struct {
 // newStream begins a stream with its version line.
 func newStream(w io.Writer, now func() time.Time) *stream {
 	s := &stream{w: w, now: now, flights: map[engine.Step]*beatOf{}, stop: make(chan struct{})}
-	s.say("info", "midaz "+version, jsonLine{Type: "version", Midaz: version, UI: streamFormat})
+	s.line("info", "midaz "+version, jsonLine{Type: "version", Midaz: version, UI: streamFormat})
 	s.stopped.Go(func() {
 		ticker := time.NewTicker(time.Second)
 		defer ticker.Stop()
@@ -124,8 +124,13 @@ func (s *stream) close() {
 	s.stopped.Wait()
 }
 
-// say writes a line. A line that cannot be written is lost: the apply goes on.
-func (s *stream) say(level, message string, line jsonLine) {
+// say tells a line about the whole run.
+func (s *stream) say(line string) {
+	s.line("warn", line, jsonLine{Type: "log"})
+}
+
+// line writes a line. One that cannot be written is lost: the apply goes on.
+func (s *stream) line(level, message string, line jsonLine) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.write(level, message, line)
@@ -165,11 +170,11 @@ func (s *stream) planned(plan *engine.Plan) {
 		if c.IsNoOp() {
 			continue
 		}
-		s.say("info", headline(c), jsonLine{Type: "planned_change", Change: &jsonPlanned{
+		s.line("info", headline(c), jsonLine{Type: "planned_change", Change: &jsonPlanned{
 			Resource: whatJSON(c.Addr), Action: actionWord(c.Action), Reason: c.Code, Source: sourceJSON(c.Pos())}})
 	}
 	n := plan.Counts()
-	s.say("info", fmt.Sprintf("Plan: %d to add, %d to change, %d to destroy.", n.Add, n.Change, n.Destroy),
+	s.line("info", fmt.Sprintf("Plan: %d to add, %d to change, %d to destroy.", n.Add, n.Change, n.Destroy),
 		jsonLine{Type: "change_summary", Stack: plan.Stack, Changes: &jsonSummary{Add: n.Add, Change: n.Change, Remove: n.Destroy, Operation: "plan"}})
 }
 
@@ -180,14 +185,14 @@ func (s *stream) problems(problems specs.Problems) {
 		if p.Severity == string(specs.Warning) {
 			level = "warn"
 		}
-		s.say(level, p.Severity+": "+p.Summary, jsonLine{Type: "diagnostic", Diagnostic: &p})
+		s.line(level, p.Severity+": "+p.Summary, jsonLine{Type: "diagnostic", Diagnostic: &p})
 	}
 }
 
 // failure tells an error that ends the run.
 func (s *stream) failure(err error) {
 	for _, p := range errorJSON(err) {
-		s.say("error", "error: "+p.Summary, jsonLine{Type: "diagnostic", Diagnostic: &p})
+		s.line("error", "error: "+p.Summary, jsonLine{Type: "diagnostic", Diagnostic: &p})
 	}
 }
 
@@ -198,7 +203,7 @@ func (s *stream) refusals(plan *engine.Plan) {
 		if !r.Addr.IsZero() {
 			p.Address = r.Addr.String()
 		}
-		s.say("error", "refused: "+r.Msg, jsonLine{Type: "diagnostic", Diagnostic: &p})
+		s.line("error", "refused: "+r.Msg, jsonLine{Type: "diagnostic", Diagnostic: &p})
 	}
 }
 
@@ -213,7 +218,7 @@ func (s *stream) ended(r *engine.Report) {
 	if failed+skipped > 0 {
 		level, message = "error", incompleteText(r, false)
 	}
-	s.say(level, message, jsonLine{Type: "change_summary", Stack: r.Plan.Stack, Changes: &jsonSummary{
+	s.line(level, message, jsonLine{Type: "change_summary", Stack: r.Plan.Stack, Changes: &jsonSummary{
 		Add: r.Counts.Add, Change: r.Counts.Change, Remove: r.Counts.Destroy, Failed: failed, Skipped: skipped, Operation: operation}})
 }
 

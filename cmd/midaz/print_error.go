@@ -11,7 +11,7 @@ import (
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
-const drainNotice = "\nInterrupted: what is in flight is being finished, nothing new is started. Interrupt again to stop at once."
+const drainNotice = "Interrupted: what is in flight is being finished, nothing new is started. Interrupt again to stop at once."
 
 // printError writes an error that ends the program, unless it was shown
 // before.

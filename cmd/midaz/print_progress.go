@@ -16,10 +16,11 @@ import (
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
-// progress shows what an apply is doing. take is called for each event, close
-// once at the end.
+// progress shows what an apply is doing. take is called for each event, say for
+// a line about the whole run, close once at the end.
 type progress interface {
 	take(engine.Event)
+	say(line string)
 	close()
 }
 
@@ -27,6 +28,7 @@ type progress interface {
 type quiet struct{}
 
 func (quiet) take(engine.Event) {}
+func (quiet) say(string)        {}
 func (quiet) close()            {}
 
 // several hands each event to more than one progress.
@@ -35,6 +37,12 @@ type several []progress
 func (s several) take(e engine.Event) {
 	for _, p := range s {
 		p.take(e)
+	}
+}
+
+func (s several) say(line string) {
+	for _, p := range s {
+		p.say(line)
 	}
 }
 
@@ -228,6 +236,12 @@ func (l *lines) take(e engine.Event) {
 	}
 }
 
+func (l *lines) say(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprintln(l.w, line)
+}
+
 // tick says of each step that runs for long what it last saw.
 func (l *lines) tick() {
 	l.mu.Lock()
@@ -322,6 +336,12 @@ func (l *live) take(e engine.Event) {
 	case engine.StepDone:
 		l.land(e)
 	}
+}
+
+func (l *live) say(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.finished, l.dirty = append(l.finished, line), true
 }
 
 // land ends a step. A resource whose gate comes next keeps its line, and only

@@ -580,7 +580,7 @@ func (w containerWriter) resume(ctx context.Context, r *resources.Resource, c *c
 	if err != nil {
 		return fmt.Errorf("inspect the old container: %w", err)
 	}
-	return w.putBack(ctx, r, &old, container.RestartPolicy{}, true)
+	return w.putBack(ctx, r, &old, container.RestartPolicy{})
 }
 
 // family returns all containers of an address, the one of the highest

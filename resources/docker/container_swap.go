@@ -7,6 +7,8 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -346,7 +348,7 @@ func (w containerWriter) Rollback(ctx context.Context, r *resources.Resource, ha
 		before = seen.inspect
 	}
 	note("putting the old one back")
-	if err := w.putBack(ctx, r, &old, before.HostConfig.RestartPolicy, isUp(before.State)); err != nil {
+	if err := w.putBack(ctx, r, &old, before.HostConfig.RestartPolicy); err != nil {
 		return err
 	}
 	// It gets the name it had, which need not be the one wanted.
@@ -365,9 +367,10 @@ func originalName(before *container.InspectResponse, r *resources.Resource) stri
 	return containerName(r)
 }
 
-// putBack rejects the replacement and starts the old container again. A zero
-// policy is that of the spec, for when it is not known what it was.
-func (w containerWriter) putBack(ctx context.Context, r *resources.Resource, old *container.InspectResponse, policy container.RestartPolicy, run bool) error {
+// putBack rejects the replacement and starts the old container again, with its
+// restart policy. A policy of none may be that of a killed run, which had turned
+// it off; the container remembers its own.
+func (w containerWriter) putBack(ctx context.Context, r *resources.Resource, old *container.InspectResponse, policy container.RestartPolicy) error {
 	fresh, err := w.replacementOf(ctx, r, old.ID)
 	if err != nil {
 		return err
@@ -382,25 +385,32 @@ func (w containerWriter) putBack(ctx context.Context, r *resources.Resource, old
 			return err
 		}
 	}
-	if policy.Name == "" && old.HostConfig.RestartPolicy.IsNone() {
-		if f, err := w.e.facts(ctx); err == nil {
-			if req, err := newRequest(r, f); err == nil {
-				policy = req.Host.RestartPolicy
-			}
-		}
+	if policy.IsNone() {
+		policy = rememberedPolicy(old)
 	}
 	if !policy.IsNone() && policy != old.HostConfig.RestartPolicy {
 		if err := w.policy(ctx, old, policy); err != nil {
 			return err
 		}
 	}
-	if r.Addr.Kind == "job" || isUp(old.State) || !run {
+	if r.Addr.Kind == "job" || isUp(old.State) || old.State.Status == container.StateCreated {
 		return nil // a job's container is a record
 	}
 	if err := w.start(ctx, old.ID); err != nil {
 		return fmt.Errorf("start the old container %s: %w", nameOf(old), err)
 	}
 	return nil
+}
+
+// rememberedPolicy returns the restart policy that a container was made with.
+func rememberedPolicy(c *container.InspectResponse) container.RestartPolicy {
+	name, count, _ := strings.Cut(resources.Text(appliedOf(c.Config.Labels).Shape("restart")), ":")
+	n, _ := strconv.Atoi(count)
+	p := container.RestartPolicy{Name: container.RestartPolicyMode(name), MaximumRetryCount: n}
+	if container.ValidateRestartPolicy(p) != nil {
+		return container.RestartPolicy{}
+	}
+	return p
 }
 
 // reject stops a replacement and puts it aside with its log. One that never

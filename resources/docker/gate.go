@@ -71,7 +71,7 @@ func (w containerWriter) abandon(ctx context.Context, r *resources.Resource, fai
 	if _, role, _ := splitSwapName(nameOf(&old)); role != "old" {
 		return
 	}
-	if err := w.putBack(ctx, r, &old, container.RestartPolicy{}, true); err != nil {
+	if err := w.putBack(ctx, r, &old, container.RestartPolicy{}); err != nil {
 		failed.Cause += "; the container before it could not be put back: " + oneLine(err.Error())
 		return
 	}
@@ -204,9 +204,11 @@ func (g *gate) look(ctx context.Context) (next time.Duration, done bool, err err
 // to wait for it when it may.
 func (g *gate) down(c *container.InspectResponse) (cause string, wait time.Duration) {
 	s := c.State
-	restarts := c.RestartCount - g.first.RestartCount
-	if g.spec.FailFast && (s.Restarting || restarts > 0) {
-		return fmt.Sprintf("the container exited with code %d and was restarted", s.ExitCode), 0
+	if g.spec.FailFast && (s.Restarting || c.RestartCount > g.first.RestartCount) {
+		if code, ok := g.exitCode(c); ok {
+			return fmt.Sprintf("the container exited with code %d and was restarted", code), 0
+		}
+		return "the container exited and was restarted", 0
 	}
 	switch {
 	case s.Restarting:
@@ -236,6 +238,15 @@ func (g *gate) down(c *container.InspectResponse) (cause string, wait time.Durat
 		return fmt.Sprintf("the container ran out of memory and exited with code %d", s.ExitCode), 0
 	}
 	return fmt.Sprintf("the container exited with code %d", s.ExitCode), 0
+}
+
+// exitCode returns the code of the last exit. A container that runs again no
+// longer shows it, but an event has told.
+func (g *gate) exitCode(c *container.InspectResponse) (int, bool) {
+	if c.State != nil && (!c.State.Running || c.State.Restarting) && c.State.Status != container.StateCreated {
+		return c.State.ExitCode, true
+	}
+	return g.w.e.pulse.exit(g.id)
 }
 
 // willRestart reports whether the engine's policy asks for a restart.
@@ -439,8 +450,7 @@ func (g *gate) failure(ctx context.Context, c *container.InspectResponse, cause 
 		}
 		c = &now
 	}
-	if c.State != nil && !c.State.Running || c.State != nil && c.State.Restarting {
-		code := c.State.ExitCode
+	if code, ok := g.exitCode(c); ok {
 		err.ExitCode = &code
 	}
 	err.OOM = c.State != nil && c.State.OOMKilled

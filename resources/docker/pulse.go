@@ -11,9 +11,10 @@ import (
 )
 
 // pulse tells waiting gates that something happened to their container. All of
-// them share one stream of events, opened with the first. It carries no
-// content: whoever is woken inspects, so that a lost event costs a delay and
-// never a wrong answer. The engine's own buffer loses events of slow readers
+// them share one stream of events, opened with the first. It decides
+// nothing: whoever is woken inspects, so that a lost event costs a delay and
+// never a wrong answer. Only exit codes are kept, because a container that was
+// started again no longer shows them. The engine's own buffer loses events of slow readers
 // (moby#36928).
 type pulse struct {
 	api   readAPI
@@ -21,11 +22,12 @@ type pulse struct {
 
 	mu    sync.Mutex
 	wakes map[string]map[chan struct{}]bool // by container ID
+	exits map[string]int                    // last exit code, by container ID
 	stop  context.CancelFunc
 }
 
 func newPulse(api readAPI, clock func() string) *pulse {
-	return &pulse{api: api, clock: clock, wakes: map[string]map[chan struct{}]bool{}}
+	return &pulse{api: api, clock: clock, wakes: map[string]map[chan struct{}]bool{}, exits: map[string]int{}}
 }
 
 // watch returns a channel that is filled when something happened to the
@@ -91,6 +93,7 @@ func (p *pulse) run(ctx context.Context, open chan struct{}) {
 				if m.TimeNano > 0 {
 					since = strconv.FormatInt(m.TimeNano/1e9, 10) + "." + nanos(m.TimeNano%1e9)
 				}
+				p.note(m)
 				p.wake(m.Actor.ID)
 			case <-errs:
 				streaming = false
@@ -110,6 +113,27 @@ func (p *pulse) run(ctx context.Context, open chan struct{}) {
 		pause = min(2*pause, 2*time.Second)
 		p.wake("")
 	}
+}
+
+// note keeps the exit code of a container that someone waits for.
+func (p *pulse) note(m events.Message) {
+	code, err := strconv.Atoi(m.Actor.Attributes["exitCode"])
+	if m.Action != events.ActionDie || err != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wakes[m.Actor.ID] != nil {
+		p.exits[m.Actor.ID] = code
+	}
+}
+
+// exit returns the code with which a container exited last.
+func (p *pulse) exit(id string) (int, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	code, ok := p.exits[id]
+	return code, ok
 }
 
 // nanos returns a fraction of a second with nine digits, as the API takes it.

@@ -138,6 +138,9 @@ type Scope struct {
 	Owned bool
 	// Deep asks to read what is costly to compare, such as content of files.
 	Deep bool
+	// Doomed, when set, tells which objects are to be removed or replaced
+	// whatever is found, so that readers say what would be lost with them.
+	Doomed func(Addr) bool
 }
 
 // ErrUnreachable is wrapped by a Reader whose API cannot be connected to. It

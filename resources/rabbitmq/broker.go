@@ -130,7 +130,7 @@ func checkBroker(r *resources.Resource, report resources.Report) {
 // brokerReader tells whether the broker answers.
 type brokerReader struct{ b *ReadBroker }
 
-// Observe returns the broker as present with its version, or as unknown when
+// Observe returns the broker as present, with its version as a note, or as unknown when
 // it is not up. When the engine looks again during a run, the gate is what
 // judges, so that it is present then in any case.
 func (r brokerReader) Observe(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
@@ -146,29 +146,27 @@ func (r brokerReader) Observe(ctx context.Context, scope resources.Scope) ([]*re
 		case err != nil:
 			return nil, fmt.Errorf("management API: %w", err)
 		default:
-			o.State = "running, version " + over.Version
-			if note := versionNote(over.Version); note != "" {
-				o.Notes = append(o.Notes, note)
-			}
+			o.State = "running"
+			o.Notes = append(o.Notes, versionNote(over.Version))
 		}
 		out = append(out, o)
 	}
 	return out, nil
 }
 
-// versionNote warns of versions whose behaviour was not measured.
+// versionNote names the version, and warns of those whose behaviour was not
+// measured.
 func versionNote(version string) string {
+	note := "RabbitMQ " + version
 	major, minor := majorMinor(version)
 	switch {
 	case major == 0:
-		return ""
 	case major < 3 || major == 3 && minor < 10:
-		return "RabbitMQ " + version + " is older than 3.10, the oldest version midaz knows"
+		note += ", older than 3.10, the oldest version midaz knows"
 	case major > 4 || major == 4 && minor > 3:
-		return "RabbitMQ " + version + " is newer than 4.3, the newest version midaz knows; it is treated like it"
-	default:
-		return ""
+		note += ", newer than 4.3, the newest version midaz knows, and treated like it"
 	}
+	return note
 }
 
 func majorMinor(version string) (major, minor int) {

@@ -168,7 +168,7 @@ func TestServiceIsDialed(t *testing.T) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(b.url, "http://"))
 	}
 	seen := observe(t, rabbitmq.OpenReader(rabbitmq.Options{Declared: all, Dial: dial}), all)
-	if o := seen[resources.NewAddr("broker", "broker")]; o.Presence != resources.Present || o.State != "running, version 4.0.5" {
+	if o := seen[resources.NewAddr("broker", "broker")]; o.Presence != resources.Present || o.State != "running" || o.Notes[0] != "RabbitMQ 4.0.5" {
 		t.Errorf("got %+v", o)
 	}
 	if len(asked) == 0 || asked[0] != "broker:15999" {

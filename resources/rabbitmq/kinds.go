@@ -37,10 +37,17 @@ type (
 	sealer interface {
 		seal(r *resources.Resource, o *object) resources.Config
 	}
-	// inspector adds what a person must know of the objects that a change would
-	// destroy; it may ask the broker.
+	// inspector says what would be lost with objects that a change may destroy;
+	// it may ask the broker. On a broker with at most cheapFor of them that
+	// costs so little that it is done for all.
 	inspector interface {
-		inspect(ctx context.Context, s *snapshot, doomed []*object) error
+		inspect(ctx context.Context, s *snapshot, b *books, objects []*object) error
+		cheapFor() int
+	}
+	// rechecker looks right before a delete whether more would be lost than the
+	// plan has shown.
+	rechecker interface {
+		recheck(ctx context.Context, s *snapshot, b *books, planned *object) error
 	}
 )
 

@@ -292,6 +292,15 @@ func (k *keeper) Release(ctx context.Context, stack string, applied []*resources
 			delete(entries, a)
 			changed = true
 		}
+		if a.Kind != vhostName && a.Kind != userName {
+			continue
+		}
+		for b := range entries {
+			if goesWith(b, a) {
+				delete(entries, b)
+				changed = true
+			}
+		}
 	}
 	for _, r := range applied {
 		kind := kindOf(r.Addr.Kind)
@@ -316,6 +325,23 @@ func (k *keeper) Release(ctx context.Context, stack string, applied []*resources
 		return nil
 	}
 	return k.save(ctx, stack, now, entries)
+}
+
+// goesWith reports whether the broker deletes a together with gone.
+func goesWith(a, gone resources.Addr) bool {
+	switch gone.Kind {
+	case vhostName:
+		vhost, ok := vhostOf(a)
+		return ok && vhost == gone.Parts()[0]
+	case userName:
+		switch a.Kind {
+		case permissionName, topicPermissionName:
+			return a.Parts()[1] == gone.Parts()[0]
+		case userLimitName:
+			return a.Name == gone.Name
+		}
+	}
+	return false
 }
 
 // save writes the ledger, or removes it when nothing is left to name.

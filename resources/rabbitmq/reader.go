@@ -107,39 +107,68 @@ func (r reader) bulk(ctx context.Context, scope resources.Scope) ([]*resources.O
 	}
 	wanted := make(map[resources.Addr]bool, len(scope.Want))
 	out := make([]*resources.Observed, 0, len(scope.Want))
-	var doomed []*object
+	doomed := r.doomed(scope)
 	for _, w := range scope.Want {
 		wanted[w.Addr] = true
 		seen := r.observed(byAddr[w.Addr], w, w.Addr, scope.Stack, books)
-		if seen.Presence == resources.Present && compare(r.kind, w, seen).Cost() == resources.Remake {
-			doomed = append(doomed, byAddr[w.Addr])
-		}
+		doomed.look(w, seen)
 		out = append(out, seen)
 	}
 	if scope.Owned {
 		for _, o := range objects {
 			if !wanted[o.addr] && !o.free && books.owns(o.addr) {
-				doomed = append(doomed, o)
-				out = append(out, r.observed(o, nil, o.addr, scope.Stack, books))
+				seen := r.observed(o, nil, o.addr, scope.Stack, books)
+				doomed.look(nil, seen)
+				out = append(out, seen)
 			}
 		}
 	}
-	return out, r.inspect(ctx, s, doomed, out)
+	return out, doomed.inspect(ctx, s, books, len(objects))
 }
 
-// inspect completes the observation of what a change would destroy.
-func (r reader) inspect(ctx context.Context, s *snapshot, doomed []*object, out []*resources.Observed) error {
-	k, ok := r.kind.(inspector)
-	if !ok || len(doomed) == 0 {
+// doomed collects what a change would or might destroy.
+type doomed struct {
+	kind  topology
+	k     inspector
+	scope resources.Scope
+	sure  []*resources.Observed
+	all   []*resources.Observed
+}
+
+func (r reader) doomed(scope resources.Scope) *doomed {
+	k, _ := r.kind.(inspector)
+	return &doomed{kind: r.kind, k: k, scope: scope}
+}
+
+func (d *doomed) look(w *resources.Resource, seen *resources.Observed) {
+	if d.k == nil || seen.Presence != resources.Present {
+		return
+	}
+	d.all = append(d.all, seen)
+	if w == nil || d.scope.Doomed != nil && d.scope.Doomed(seen.Addr) || compare(d.kind, w, seen).Cost() == resources.Remake {
+		d.sure = append(d.sure, seen)
+	}
+}
+
+// inspect completes what was seen by what would be lost with it. size is how
+// many objects of the kind the broker has.
+func (d *doomed) inspect(ctx context.Context, s *snapshot, b *books, size int) error {
+	which := d.sure
+	if d.k != nil && size <= d.k.cheapFor() {
+		which = d.all
+	}
+	if len(which) == 0 {
 		return nil
 	}
-	if err := k.inspect(ctx, s, doomed); err != nil {
+	objects := make([]*object, len(which))
+	for i, seen := range which {
+		objects[i] = nativeOf(seen)
+	}
+	if err := d.k.inspect(ctx, s, b, objects); err != nil {
 		return err
 	}
-	for _, seen := range out {
-		if o, ok := seen.Native.(*object); ok && slices.Contains(doomed, o) {
-			seen.Notes = o.notes
-		}
+	for _, seen := range which {
+		seen.Notes = nativeOf(seen).notes
 	}
 	return nil
 }

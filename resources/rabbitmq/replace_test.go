@@ -174,3 +174,44 @@ func TestBindingThatStays(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestVhostTakesOthersAlong: a virtual host is not deleted with what is not the
+// stack's in it, unless the plan has shown that.
+func TestVhostTakesOthersAlong(t *testing.T) {
+	onEach(t, func(t *testing.T, b *target) {
+		w := world{t: t, b: b}
+		w.apply(small)
+		all := w.resolve("")
+		changes := w.plan(all)
+		b.do(t, http.MethodPut, "/api/exchanges/midaz-test/theirs", `{"type":"topic","durable":true}`)
+		err := w.carryOut(all, slices.Clone(changes))
+		if err == nil || !strings.Contains(err.Error(), "what the stack does not own would go with it: exchange/midaz-test/theirs") {
+			t.Errorf("got %v", err)
+		}
+		var shown []string
+		for _, c := range w.plan(all) {
+			if addrOf(c).Kind == "vhost" {
+				shown = hazards(all, c)
+			}
+		}
+		equal(t, shown, []string{"data-loss: what the stack does not own would go with it: exchange/midaz-test/theirs"})
+	})
+}
+
+// TestLedgerForgetsWhatGoesAlong: the engine deletes a virtual host alone, and
+// with it all that lies inside.
+func TestLedgerForgetsWhatGoesAlong(t *testing.T) {
+	b := fakeTarget(t, "4.0.5")
+	w := world{t: t, b: b}
+	w.apply(whole)
+	all := w.resolve("")
+	changes := slices.DeleteFunc(w.plan(all), func(c change) bool {
+		return !slices.Contains([]string{"vhost", "user", "global-parameter"}, addrOf(c).Kind)
+	})
+	if err := w.carryOut(all, changes); err != nil {
+		t.Fatal(err)
+	}
+	if l := b.ledger(t); l != nil {
+		t.Errorf("the ledger still names %v", l)
+	}
+}

@@ -3,6 +3,8 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -107,30 +109,85 @@ func (k vhostKind) protect(ctx context.Context, c writes, a resources.Addr, on b
 	return err
 }
 
-// inspect counts what else the removal of a virtual host would destroy: its
-// messages, and what others have declared in it.
-func (vhostKind) inspect(ctx context.Context, s *snapshot, doomed []*object) error {
-	rows, err := s.list(ctx, queueTotals)
+// cheapFor is how many virtual hosts a broker may have for all to be looked
+// into always. What lies in them is read anyway.
+func (vhostKind) cheapFor() int { return 16 }
+
+// inspect says what the removal of a virtual host would take along: messages,
+// and what the stack does not own.
+func (vhostKind) inspect(ctx context.Context, s *snapshot, b *books, objects []*object) error {
+	foreign, err := strangersIn(ctx, s, b)
 	if err != nil {
 		return err
 	}
-	for _, o := range doomed {
+	for _, o := range objects {
 		name := o.addr.Parts()[0]
-		queues, messages := 0, int64(0)
-		for _, r := range rows {
-			if r.text("vhost") == name {
-				n, _ := r.number("messages")
-				queues, messages = queues+1, messages+n
-			}
+		// One virtual host's queues at a time: of all of them there may be many.
+		rows, err := s.list(ctx, "/api/queues/"+url.PathEscape(name)+queueTotals)
+		if err != nil {
+			return fmt.Errorf("count messages: %w", err)
 		}
-		if queues > 0 {
-			o.notes = append(o.notes, fmt.Sprintf("%s with %s in it", plural(int64(queues), "queue"), plural(messages, "message")))
+		messages := int64(0)
+		for _, r := range rows {
+			n, _ := r.number("messages")
+			messages += n
 		}
 		if messages > 0 {
 			o.losses = append(o.losses, plural(messages, "message")+" in its queues would be lost")
 		}
+		if others := foreign[name]; len(others) > 0 {
+			o.losses = append(o.losses, "what the stack does not own would go with it: "+listSome(others))
+		}
 	}
 	return nil
+}
+
+// strangersIn returns, by virtual host, what lies in it and no ledger of this
+// stack names. Permissions of the user that made it are not counted.
+func strangersIn(ctx context.Context, s *snapshot, b *books) (map[string][]string, error) {
+	out := map[string][]string{}
+	for _, k := range topologies {
+		if k.Table().Kind == bindingName { // they lie between the others
+			continue
+		}
+		objects, err := k.all(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range objects {
+			vhost, ok := vhostOf(o.addr)
+			if ok && o.addr.Kind != vhostName && !o.free && !b.owns(o.addr) {
+				out[vhost] = append(out[vhost], o.addr.String())
+			}
+		}
+	}
+	return out, nil
+}
+
+// listSome names at most three.
+func listSome(names []string) string {
+	slices.Sort(names)
+	if len(names) <= 3 {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:2], ", "), len(names)-2)
+}
+
+// recheck refuses to delete a virtual host with which more would be lost than
+// the plan has shown.
+func (k vhostKind) recheck(ctx context.Context, s *snapshot, b *books, planned *object) error {
+	if len(planned.losses) > 0 {
+		return nil
+	}
+	now := &object{addr: planned.addr}
+	if err := k.inspect(ctx, s, b, []*object{now}); err != nil {
+		return err
+	}
+	if len(now.losses) == 0 {
+		return nil
+	}
+	return &resources.Diagnosis{Err: fmt.Errorf("%s came into use after the plan was made, and is left alone: %s", planned.addr, strings.Join(now.losses, "; ")),
+		Hint: "plan again: the plan then shows what would be lost, and `-allow data-loss` consents to it"}
 }
 
 func (vhostKind) Hazards(a resources.Action, _ *resources.Resource, have *resources.Observed) []resources.Hazard {

@@ -137,8 +137,18 @@ func (w writer) Delete(ctx context.Context, have *resources.Observed, _ resource
 	if have.ID != "" && digest(now) != have.ID {
 		return fmt.Errorf("delete %s: %w: it was changed since", have.Addr, resources.ErrMoved)
 	}
-	if planned, ok := have.Native.(*object); ok {
+	if planned := nativeOf(have); planned != nil {
 		now.load, now.losses = planned.load, planned.losses
+	}
+	if k, ok := w.kind.(rechecker); ok {
+		s := w.b.freshSnapshot()
+		books, err := w.b.ledger.readFrom(ctx, s, have.Stack)
+		if err == nil {
+			err = k.recheck(ctx, s, books, now)
+		}
+		if err != nil {
+			return transient(err)
+		}
 	}
 	w.b.written.Add(1)
 	return transient(w.kind.remove(ctx, c, now))

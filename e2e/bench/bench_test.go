@@ -61,7 +61,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "bench: without Compose:", err)
 	}
 	code := m.Run()
-	printTable(ctx)
+	printTable()
 	return code
 }
 
@@ -176,7 +176,7 @@ func BenchmarkChain(b *testing.B) {
 	up := row{what: "chain of 5, healthy after 300 ms, interval 5 s: up", aim: 0.15}
 	for b.Loop() {
 		up.midaz = append(up.midaz, p.midaz("apply", "-auto-approve"))
-		p.midaz("down", "-auto-approve")
+		p.midaz("down")
 		up.compose = append(up.compose, p.compose("up", "-d", "--wait"))
 		p.compose("down")
 	}
@@ -204,7 +204,7 @@ func fifty(b *testing.B, suffix, forMidaz string, aim float64) {
 		// One after the other, so that neither has the other's containers beside it.
 		up.midaz = append(up.midaz, p.midaz("apply", "-auto-approve"))
 		again.midaz = append(again.midaz, p.midaz("apply", "-auto-approve"))
-		down.midaz = append(down.midaz, p.midaz("down", "-auto-approve"))
+		down.midaz = append(down.midaz, p.midaz("down"))
 		up.compose = append(up.compose, p.compose("up", "-d"))
 		again.compose = append(again.compose, p.compose("up", "-d"))
 		down.compose = append(down.compose, p.compose("down"))
@@ -261,10 +261,12 @@ func median(d []time.Duration) time.Duration {
 	return d[len(d)/2]
 }
 
-func printTable(ctx context.Context) {
+func printTable() {
 	if len(table) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
 	version, _ := engine.ServerVersion(ctx)
 	with := "no Compose found"
 	if compose != "" {

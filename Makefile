@@ -15,8 +15,8 @@ export GOTOOLCHAIN ?= auto
 # Which images the stack runs: official, or debian (built here, see specs/debian.infra.yaml).
 # `make up` and `make demo` choose; later commands go on with that choice.
 IMAGES ?= $(shell cat .cache/images 2>/dev/null || echo official)
-SPEC.official := -f midaz.infra.yaml
-SPEC.debian   := -f midaz.infra.yaml -f specs/debian.infra.yaml
+SPEC.official := --file midaz.infra.yaml
+SPEC.debian   := --file midaz.infra.yaml --file specs/debian.infra.yaml
 SPEC = $(SPEC.$(IMAGES))
 
 .DEFAULT_GOAL := help
@@ -40,9 +40,9 @@ up: build ## apply the stack with the official images
 
 .PHONY: start
 start: build
-	@mkdir -p .cache && echo $(IMAGES) > .cache/images
 	@[ -e .env ] || $(MIDAZ) env $(SPEC)
-	$(MIDAZ) up $(SPEC)
+	@$(MIDAZ) up $(SPEC) || { status=$$?; [ $(IMAGES) != official ] || echo 'Where no image registry answers: make demo' >&2; exit $$status; }
+	@mkdir -p .cache && echo $(IMAGES) > .cache/images
 
 .PHONY: down
 down: build ## stop and remove the stack; volumes stay

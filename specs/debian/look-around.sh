@@ -2,15 +2,15 @@
 # The end of `make demo`: what runs, where it is, and what to try.
 set -eu
 cd "$(dirname "$0")/../.."
-spec='-f midaz.infra.yaml -f specs/debian.infra.yaml'
+export MIDAZ_FILE=midaz.infra.yaml:specs/debian.infra.yaml
 
 value() { sed -n "s/^$1=//p" .env | tail -n 1; }
 port() { p=$(value "$1"); echo "${p:-$2}"; }
 
 echo
-bin/midaz ps $spec
+bin/midaz ps
 echo
-bin/midaz info $spec
+bin/midaz info
 cat <<TEXT
 
 Look around (passwords are in .env):
@@ -20,9 +20,11 @@ Look around (passwords are in .env):
                docker exec -it midaz-postgres-replica psql -U $(value DB_USER) -d onboarding
   MongoDB      a stand-in on this image set: it answers health checks and stores nothing
 
-  bin/midaz plan $spec      nothing to do: the machine matches the file
-  docker update --restart=no midaz-valkey && bin/midaz drift $spec
-                            change something behind its back, and see it found
-  make infra COMMAND=logs   everybody's logs
-  make infra COMMAND=down   stop it; the data stays
+  export MIDAZ_FILE=$MIDAZ_FILE     which files are meant, from now on
+  bin/midaz plan                    nothing to do: the machine matches the file
+  docker update --restart=no midaz-valkey && bin/midaz drift
+                                    change something behind its back, see it found,
+  bin/midaz apply                   and put it right, without a restart
+  make infra COMMAND=logs           everybody's logs
+  make infra COMMAND=down           stop it; the data stays
 TEXT

@@ -166,7 +166,7 @@ func (a *applying) rounds() error {
 	a.world = world
 	defer world.close()
 	for n := 1; ; n++ {
-		p, err := observeAndPlan(a.ctx, world, a.declared, a.options, false)
+		p, err := a.observeAndPlan(world, a.options, false)
 		if err != nil {
 			return err
 		}

@@ -119,14 +119,21 @@ func (l *realLook) about(ctx context.Context) ([]aboutPart, error) {
 	}
 	parts := []aboutPart{engine}
 	if brokers := l.declared.Of("broker"); len(brokers) > 0 {
-		parts = append(parts, l.aboutBroker(brokers[0]))
+		parts = append(parts, l.aboutBroker(ctx, brokers[0]))
 	}
 	return parts, nil
 }
 
-// aboutBroker says where the broker is and as whom it is asked.
-func (l *realLook) aboutBroker(r *resources.Resource) aboutPart {
+// aboutBroker says where the broker is, as whom it is asked, and what it
+// answers. One that does not answer is described all the same.
+func (l *realLook) aboutBroker(ctx context.Context, r *resources.Resource) aboutPart {
 	p := aboutPart{title: "Broker"}
+	if f, err := l.broker.About(ctx); err != nil {
+		p.rows = append(p.rows, [2]string{"version", "unknown: " + err.Error()})
+	} else {
+		p.rows = append(p.rows, [2]string{"version", "RabbitMQ " + f.Version}, [2]string{"cluster", f.Cluster + " (" + f.Node + ")"},
+			[2]string{"listens for", strings.Join(f.Protocols, ", ")})
+	}
 	if service := r.Config.Text("service"); service != "" {
 		p.rows = append(p.rows, [2]string{"runs as", "service/" + service})
 	}

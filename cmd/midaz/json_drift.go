@@ -18,6 +18,8 @@ type drift struct {
 	pending []*engine.Change
 	// runtime are objects that are as declared and do not run as they should.
 	runtime []*engine.Change
+	// unmanaged stand on the broker and belong to no stack.
+	unmanaged []*resources.Observed
 }
 
 // findDrift parts the differences of a plan. It changes nothing in the plan.
@@ -90,16 +92,24 @@ func isTrouble(state string) bool {
 
 // jsonDrift is the answer of drift.
 type jsonDrift struct {
-	FormatVersion string         `json:"format_version"`
-	MidazVersion  string         `json:"midaz_version"`
-	Stack         string         `json:"stack"`
-	Drifted       bool           `json:"drifted"`
-	ResourceDrift []jsonResource `json:"resource_drift"`
-	Pending       []jsonResource `json:"pending"`
-	Unmanaged     []jsonResource `json:"unmanaged"`
-	Runtime       []jsonRuntime  `json:"runtime"`
-	Refusals      []jsonRefusal  `json:"refusals"`
-	Diagnostics   []jsonProblem  `json:"diagnostics"`
+	FormatVersion string          `json:"format_version"`
+	MidazVersion  string          `json:"midaz_version"`
+	Stack         string          `json:"stack"`
+	Drifted       bool            `json:"drifted"`
+	ResourceDrift []jsonResource  `json:"resource_drift"`
+	Pending       []jsonResource  `json:"pending"`
+	Unmanaged     []jsonUnmanaged `json:"unmanaged"`
+	Runtime       []jsonRuntime   `json:"runtime"`
+	Refusals      []jsonRefusal   `json:"refusals"`
+	Diagnostics   []jsonProblem   `json:"diagnostics"`
+}
+
+type jsonUnmanaged struct {
+	Address string   `json:"address"`
+	Type    string   `json:"type"`
+	Name    string   `json:"name"`
+	Owner   string   `json:"owner,omitempty"`
+	Notes   []string `json:"notes,omitempty"`
 }
 
 type jsonRuntime struct {
@@ -110,13 +120,16 @@ type jsonRuntime struct {
 
 func driftJSON(d drift, problems specs.Problems) jsonDrift {
 	out := jsonDrift{FormatVersion: driftFormat, MidazVersion: version, Stack: d.plan.Stack,
-		Drifted: len(d.changed) > 0, ResourceDrift: []jsonResource{}, Pending: []jsonResource{}, Unmanaged: []jsonResource{},
+		Drifted: len(d.changed) > 0, ResourceDrift: []jsonResource{}, Pending: []jsonResource{}, Unmanaged: []jsonUnmanaged{},
 		Runtime: []jsonRuntime{}, Refusals: refusalsJSON(d.plan), Diagnostics: problemsJSON(problems)}
 	for _, c := range d.changed {
 		out.ResourceDrift = append(out.ResourceDrift, changeJSON(d.plan, c))
 	}
 	for _, c := range d.pending {
 		out.Pending = append(out.Pending, changeJSON(d.plan, c))
+	}
+	for _, o := range d.unmanaged {
+		out.Unmanaged = append(out.Unmanaged, jsonUnmanaged{o.Addr.String(), o.Addr.Kind, o.Addr.Name, o.Owner, o.Notes})
 	}
 	for _, c := range d.runtime {
 		out.Runtime = append(out.Runtime, jsonRuntime{c.Addr.String(), c.Have.State, sourceJSON(c.Pos())})

@@ -1,8 +1,10 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -41,11 +43,23 @@ func showDrift(c *call) error {
 	options := engine.Options{Targets: c.flags.StringSlice("target"), Excludes: c.flags.StringSlice("exclude"),
 		// Dangers and emptiness are questions of an apply.
 		Allow: []string{resources.DataLoss}, AllowEmpty: true}
-	p, err := c.readPlan(options, true)
+	if err := c.need(c.wantsJSON()); err != nil {
+		return c.failed(err)
+	}
+	s, err := c.sys.world.read(c.ctx, c.access())
+	if err != nil {
+		return c.failed(err)
+	}
+	defer s.close()
+	p, err := c.observeAndPlan(s, options, true)
 	if err != nil {
 		return c.failed(err)
 	}
 	d := findDrift(p)
+	d.unmanaged, err = s.look.unmanaged(c.ctx, c.declared.Stack)
+	if err != nil && !errors.Is(err, resources.ErrUnreachable) {
+		return c.failed(err)
+	}
 	if err := c.emit(driftJSON(d, c.problems)); err != nil {
 		return err
 	}
@@ -69,15 +83,53 @@ func (c *call) readPlan(options engine.Options, deep bool) (*engine.Plan, error)
 		return nil, err
 	}
 	defer s.close()
-	return observeAndPlan(c.ctx, s, c.declared, options, deep)
+	return c.observeAndPlan(s, options, deep)
 }
 
-func observeAndPlan(ctx context.Context, s *sight, declared *resources.Declared, options engine.Options, deep bool) (*engine.Plan, error) {
-	seen, err := engine.Observe(ctx, s.readers, declared, resources.Scope{Stack: declared.Stack, Owned: true, Deep: deep})
+func (c *call) observeAndPlan(s *sight, options engine.Options, deep bool) (*engine.Plan, error) {
+	seen, err := engine.Observe(c.ctx, s.readers, c.declared, resources.Scope{Stack: c.declared.Stack, Owned: true, Deep: deep})
 	if err != nil {
 		return nil, err
 	}
-	return engine.MakePlan(declared, seen, options), nil
+	if err := c.unmatched(options, seen); err != nil {
+		return nil, err
+	}
+	return engine.MakePlan(c.declared, seen, options), nil
+}
+
+// unmatched refuses a glob that matches nothing declared and nothing seen: a
+// misspelt -exclude would otherwise leave in what was meant to stay out. While
+// the broker cannot be asked, its kinds are let pass.
+func (c *call) unmatched(options engine.Options, seen *engine.Seen) error {
+	var all []resources.Addr
+	var names []string
+	unknown := map[string]bool{}
+	for _, r := range c.declared.Resources {
+		all, names = append(all, r.Addr), append(names, r.Addr.String())
+	}
+	for _, o := range seen.All() {
+		all = append(all, o.Addr)
+		if o.Presence == resources.Unknown {
+			unknown[o.Addr.Kind] = true
+		}
+	}
+	for _, g := range []struct {
+		flag  string
+		globs []string
+	}{{"target", options.Targets}, {"exclude", options.Excludes}, {"replace", options.Replace}, {"adopt", options.Adopt}} {
+		for _, glob := range g.globs {
+			kind, _, _ := strings.Cut(glob, "/")
+			if unknown[kind] || slices.ContainsFunc(all, func(a resources.Addr) bool { return a.Match(glob) }) {
+				continue
+			}
+			hint := "addresses are kind/name; `midaz graph -format text` lists them"
+			if near := specs.Suggest(glob, names); near != "" {
+				hint = fmt.Sprintf("did you mean '%s'?", near)
+			}
+			return c.usage(fmt.Sprintf("-%s '%s' matches nothing in the spec or the stack", g.flag, glob), hint)
+		}
+	}
+	return nil
 }
 
 // atPlaces tells what is wrong with the spec and only the engine or the broker

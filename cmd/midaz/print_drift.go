@@ -32,6 +32,14 @@ func driftText(d drift, i ink) string {
 			fmt.Fprintf(p, "  %s%s\n", headline(c), p.place(c.Pos()))
 		}
 	}
+	if len(d.unmanaged) > 0 {
+		fmt.Fprintf(p, "\nOn the broker and in no spec (%s, never touched):\n", count(len(d.unmanaged), "object"))
+		var names []string
+		for _, o := range d.unmanaged {
+			names = append(names, clean(strings.Join(append([]string{o.Addr.String()}, o.Notes...), ", ")))
+		}
+		writeList(&p.Builder, names)
+	}
 	p.unknown()
 	p.refusals()
 	return p.String()

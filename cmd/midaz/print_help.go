@@ -33,6 +33,8 @@ func listHelp(all []*cli.Command, i ink) string {
 	}
 	b.WriteString("\n\"midaz help COMMAND\" shows a command's flags and examples. Flags take one dash or two and stand anywhere.\n" +
 		"Defaults for flags can stand in MIDAZ_CLI_ARGS and MIDAZ_CLI_ARGS_command.\n" +
+		"Exit status: 0 done or nothing to do, 1 error, 2 changes or drift found, 3 an operation failed, 4 a gate did not pass,\n" +
+		"6 plan is stale, 7 refused, 64 usage, 130 and 143 ended by a signal.\n" +
 		"DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and NO_COLOR are honoured.\n")
 	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // Codes of reasons, in the names that readers of OpenTofu's JSON know where it
@@ -29,6 +30,7 @@ const (
 func MakePlan(declared *resources.Declared, seen *Seen, opt Options) *Plan {
 	d := decider{declared: declared, seen: seen, opt: opt,
 		plan: &Plan{Stack: declared.Stack, Destroy: opt.Destroy, declared: declared, byAddr: map[resources.Addr]*Change{}}}
+	d.checkPatterns()
 	d.selected = d.selection()
 	if opt.Destroy {
 		d.destroy()
@@ -95,6 +97,26 @@ func (d *decider) selection() func(resources.Addr) bool {
 		}
 	}
 	return func(a resources.Addr) bool { return in[a] && !out[a] }
+}
+
+// checkPatterns refuses patterns that match nothing: they are misspelt, and a
+// plan about nothing would look like one with nothing to do.
+func (d *decider) checkPatterns() {
+	all := d.addresses()
+	var names []string
+	for _, a := range all {
+		names = append(names, a.String())
+	}
+	for _, set := range []struct {
+		flag  string
+		globs []string
+	}{{"target", d.opt.Targets}, {"exclude", d.opt.Excludes}, {"replace", d.opt.Replace}} {
+		for _, glob := range set.globs {
+			if !slices.ContainsFunc(all, func(a resources.Addr) bool { return a.Match(glob) }) {
+				d.refusal(resources.Addr{Kind: set.flag, Name: glob}, "no-match", "nothing that is declared or there matches it", specs.DidYouMean(glob, names))
+			}
+		}
+	}
 }
 
 // addresses returns everything declared or seen, in order.

@@ -119,14 +119,16 @@ func (s Step) String() string { return string(s.Verb) + " " + s.Addr.String() }
 type Refusal struct {
 	Addr resources.Addr
 	Pos  specs.Pos
-	Code string // "protected", "foreign", "max-destroy", "empty-spec", "hazard", "missing-external", "unreachable"
+	Code string // "protected", "foreign", "max-destroy", "empty-spec", "hazard", "missing-external", "unreachable", "no-match"
 	Msg  string
 	Hint string
 }
 
 // impossible reports whether the refusal is no decision but a lack: something
 // is not there, or could not be asked.
-func (r Refusal) impossible() bool { return r.Code == "missing-external" || r.Code == "unreachable" }
+func (r Refusal) impossible() bool {
+	return r.Code == "missing-external" || r.Code == "unreachable" || r.Code == "no-match"
+}
 
 // Error returns the message with its place.
 func (r Refusal) Error() string {

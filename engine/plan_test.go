@@ -179,6 +179,9 @@ refused box/a: it is declared external and does not exist
 [1] create box/a: it does not exist
 [2] [1] -> create box/b: it does not exist
 `},
+		{name: "a target that is misspelt", spec: "boxes: {alpha: {}}", opt: engine.Options{Targets: []string{"box/alhpa"}}, want: `
+refused target/box/alhpa: nothing that is declared or there matches it
+`},
 		{name: "excluded things take their dependents along", spec: "boxes: {a: {}, b: {needs: [box/a]}, c: {}}", opt: engine.Options{Excludes: []string{"box/a"}}, want: `
 [1] create box/c: it does not exist
 `},

@@ -25,6 +25,9 @@ type Subject struct {
 	Fields map[string]any
 	// Spec returns the whole spec with the resource's fields in it.
 	Spec func(fields map[string]any) map[string]any
+	// Values replaces a row's examples, in YAML, where they need something that
+	// is not there.
+	Values map[string][2]string
 	// Skip names rows that cannot be tried here, each with the reason.
 	Skip map[string]string
 }
@@ -87,9 +90,13 @@ func (r row) try() {
 			r.t.Fatal(err)
 		}
 	}
+	examples := [2]string{r.field.Example, r.field.Other}
+	if other, ok := r.subject.Values[r.field.Key]; ok {
+		examples = other
+	}
 	base := r.spec(with, nil)
-	first := r.spec(with, r.value(r.field.Example))
-	second := r.spec(with, r.value(r.field.Other))
+	first := r.spec(with, r.value(examples[0]))
+	second := r.spec(with, r.value(examples[1]))
 
 	r.apply("set", first)
 	r.empty("after setting", first)
@@ -140,11 +147,13 @@ func Plan(t *testing.T, kinds []resources.Kind, world World, spec string) (*engi
 	if err := problems.Err(); err != nil {
 		t.Fatalf("%v\n%s", err, spec)
 	}
-	w, err := world(t.Context(), d)
+	// Clean-up plans too, when the test's own context has ended.
+	ctx := context.WithoutCancel(t.Context())
+	w, err := world(ctx, d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen, err := engine.Observe(t.Context(), w.Readers, d, resources.Scope{Owned: true})
+	seen, err := engine.Observe(ctx, w.Readers, d, resources.Scope{Owned: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,9 @@ func (e *ReadEngine) Dialer() func(ctx context.Context, service *resources.Resou
 		if err != nil {
 			return nil, fmt.Errorf("inspect container %s: %w", name, err)
 		}
+		if c.Config == nil || c.Config.Labels[labelStack] != service.Stack {
+			return nil, fmt.Errorf("container %s is not this stack's: %w", name, resources.ErrUnreachable)
+		}
 		if c.State == nil || !c.State.Running || c.State.Restarting || c.State.Paused {
 			return nil, fmt.Errorf("container %s does not run: it is %s: %w", name, stateText(&c), resources.ErrUnreachable)
 		}

@@ -465,8 +465,7 @@ func (c *checker) dependencies(r *resources.Resource) {
 
 // hasCheck reports whether the spec says when a service is ready.
 func hasCheck(r *resources.Resource) bool {
-	test := resources.Config(r.Config.Map("healthcheck")).Texts("test")
-	return len(test) > 0 && test[0] != "NONE" || !gateOf(r).Auto
+	return !gateOf(r).Auto
 }
 
 // tooNew reports keys that the engine does not have: it would drop them without

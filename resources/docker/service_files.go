@@ -160,7 +160,7 @@ func (f *finisher) files() {
 func (f *finisher) placed(target string, v resources.Config) map[string]map[string]any {
 	source := v.Text("source")
 	if source == "" {
-		return map[string]map[string]any{target: f.place(target, v, v["content"], 0)}
+		return map[string]map[string]any{target: f.place(v, v["content"], 0)}
 	}
 	info, err := os.Stat(f.path(source))
 	if err != nil {
@@ -172,7 +172,7 @@ func (f *finisher) placed(target string, v resources.Config) map[string]map[stri
 		if !ok {
 			return nil
 		}
-		return map[string]map[string]any{target: f.place(target, v, content, info.Mode())}
+		return map[string]map[string]any{target: f.place(v, content, info.Mode())}
 	}
 	out := map[string]map[string]any{}
 	err = fs.WalkDir(os.DirFS(f.path(source)), ".", func(name string, entry fs.DirEntry, err error) error {
@@ -189,7 +189,7 @@ func (f *finisher) placed(target string, v resources.Config) map[string]map[stri
 		}
 		content, ok := f.content(target, filepath.Join(source, filepath.FromSlash(name)), v)
 		if ok {
-			out[at] = f.place(at, v, content, info.Mode())
+			out[at] = f.place(v, content, info.Mode())
 		}
 		return nil
 	})
@@ -222,11 +222,11 @@ func (f *finisher) content(target, source string, v resources.Config) (resources
 // place returns the canonical element of one file. mode is that of the source,
 // 0 when there is none: what others could run they still can, the rest is
 // readable, as git keeps it.
-func (f *finisher) place(target string, v resources.Config, content resources.Value, mode fs.FileMode) map[string]any {
+func (f *finisher) place(v resources.Config, content resources.Value, mode fs.FileMode) map[string]any {
 	if v.Bool("sensitive") {
 		content = resources.SealAll(content)
 	}
-	m := map[string]any{"target": target, "content": content, "mode": v.Text("mode"), "uid": v.Int("uid"), "gid": v.Int("gid"), "on_change": orDefault(v.Text("on_change"), "replace")}
+	m := map[string]any{"content": content, "mode": v.Text("mode"), "uid": v.Int("uid"), "gid": v.Int("gid"), "on_change": orDefault(v.Text("on_change"), "replace")}
 	if m["mode"] == "" {
 		m["mode"] = "0644"
 		if mode&0o111 != 0 {

@@ -19,8 +19,9 @@ const (
 // gateSpec is when a service counts as ready. All conditions that are set must
 // hold at the same time.
 type gateSpec struct {
-	// Auto: the spec says nothing. A container with a health check must become
-	// healthy, any other must run for StableFor.
+	// Auto: the spec has neither a gate nor a health check. A container whose
+	// image has a health check must become healthy, any other must run for
+	// StableFor.
 	Auto    bool
 	Healthy bool
 	TCP     []tcpProbe
@@ -90,7 +91,14 @@ func gateOf(r *resources.Resource) gateSpec {
 		return g
 	}
 	if !g.Healthy && g.TCP == nil && g.HTTP == nil && len(g.Exec) == 0 && g.Log == "" && g.StableFor == 0 {
-		g.Auto, g.StableFor = true, defaultStableFor
+		switch test := resources.Config(r.Config.Map("healthcheck")).Texts("test"); {
+		case len(test) == 0: // the image may have one
+			g.Auto, g.StableFor = true, defaultStableFor
+		case test[0] == "NONE":
+			g.StableFor = defaultStableFor
+		default:
+			g.Healthy = true
+		}
 	}
 	return g
 }

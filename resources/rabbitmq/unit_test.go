@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"encoding/json"
 	"math"
+	"net"
 	"strings"
 	"testing"
 
@@ -183,5 +184,29 @@ func TestThousands(t *testing.T) {
 		if got := thousands(n); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+}
+
+// TestNodeBehindOneName: the address that took the first connection is dialed
+// from then on.
+func TestNodeBehindOneName(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	p := &pinnedDialer{}
+	conn, err := p.dial(t.Context(), "tcp", net.JoinHostPort("localhost", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	if p.addr["localhost:"+port] != l.Addr().String() {
+		t.Errorf("kept %v", p.addr)
+	}
+	p.addr["localhost:"+port] = "127.0.0.1:1"
+	if _, err := p.dial(t.Context(), "tcp", "localhost:"+port); err == nil {
+		t.Error("another address was dialed")
 	}
 }

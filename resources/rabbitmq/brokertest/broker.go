@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -129,6 +130,21 @@ func (b *Broker) Forget(vhost, exchange string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.exchanges[[2]string{vhost, exchange}]["auto_delete"] = "undefined"
+}
+
+// Twin makes a second binding between the two that looks the same as JSON: its
+// arguments are of another AMQP type, so that the broker keeps both.
+func (b *Broker) Twin(vhost, source, queue string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, o := range b.bindings {
+		if o["vhost"] == vhost && o["source"] == source && o["destination"] == queue {
+			twin := maps.Clone(o)
+			twin["properties_key"] = o["properties_key"].(string) + "B"
+			b.bindings = append(b.bindings, twin)
+			return
+		}
+	}
 }
 
 // Do makes a call as the administrator; see Client.Do.

@@ -40,6 +40,10 @@ func drawGraph(c *call) error {
 		if err != nil {
 			return err
 		}
+		if noMatch(p) {
+			c.tell(planText(p, c.err()))
+			return shown(p.Refused())
+		}
 		pic = planPicture(p)
 	} else {
 		if err := c.need(false); err != nil {

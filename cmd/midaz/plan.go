@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -66,7 +65,10 @@ func showDrift(c *call) error {
 	if !c.wantsJSON() {
 		c.print(driftText(d, c.out()))
 	}
-	if len(d.changed) > 0 {
+	switch {
+	case noMatch(p):
+		return shown(p.Refused())
+	case len(d.changed) > 0:
 		return shown(errDrifted)
 	}
 	return nil
@@ -91,45 +93,13 @@ func (c *call) observeAndPlan(s *sight, options engine.Options, deep bool) (*eng
 	if err != nil {
 		return nil, err
 	}
-	if err := c.unmatched(options, seen); err != nil {
-		return nil, err
-	}
 	return engine.MakePlan(c.declared, seen, options), nil
 }
 
-// unmatched refuses a glob that matches nothing declared and nothing seen: a
-// misspelt -exclude would otherwise leave in what was meant to stay out. While
-// the broker cannot be asked, its kinds are let pass.
-func (c *call) unmatched(options engine.Options, seen *engine.Seen) error {
-	var all []resources.Addr
-	var names []string
-	unknown := map[string]bool{}
-	for _, r := range c.declared.Resources {
-		all, names = append(all, r.Addr), append(names, r.Addr.String())
-	}
-	for _, o := range seen.All() {
-		all = append(all, o.Addr)
-		if o.Presence == resources.Unknown {
-			unknown[o.Addr.Kind] = true
-		}
-	}
-	for _, g := range []struct {
-		flag  string
-		globs []string
-	}{{"target", options.Targets}, {"exclude", options.Excludes}, {"replace", options.Replace}, {"adopt", options.Adopt}} {
-		for _, glob := range g.globs {
-			kind, _, _ := strings.Cut(glob, "/")
-			if unknown[kind] || slices.ContainsFunc(all, func(a resources.Addr) bool { return a.Match(glob) }) {
-				continue
-			}
-			hint := "addresses are kind/name; `midaz graph -format text` lists them"
-			if near := specs.Suggest(glob, names); near != "" {
-				hint = fmt.Sprintf("did you mean '%s'?", near)
-			}
-			return c.usage(fmt.Sprintf("-%s '%s' matches nothing in the spec or the stack", g.flag, glob), hint)
-		}
-	}
-	return nil
+// noMatch reports whether the plan is about nothing because a pattern given on
+// the command line matches nothing.
+func noMatch(p *engine.Plan) bool {
+	return slices.ContainsFunc(p.Refusals, func(r engine.Refusal) bool { return r.Code == "no-match" })
 }
 
 // atPlaces tells what is wrong with the spec and only the engine or the broker

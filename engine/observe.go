@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/go-multierror"
@@ -38,7 +39,7 @@ func (s *Seen) All() []*resources.Observed {
 // Observe asks all readers at the same time for what is declared and, with
 // scope.Owned, for everything else the stack owns. A reader that is not
 // reachable makes its resources Unknown; other errors are returned together,
-// by kind. scope.Want is filled in here.
+// by kind, each cause once. scope.Want is filled in here.
 func Observe(ctx context.Context, readers map[string]resources.Reader, declared *resources.Declared, scope resources.Scope) (*Seen, error) {
 	want := map[string][]*resources.Resource{}
 	for _, r := range declared.Resources {
@@ -65,6 +66,13 @@ func Observe(ctx context.Context, readers map[string]resources.Reader, declared 
 	}
 	wg.Wait()
 	seen := NewSeen(nil)
+	// One cause may fail every kind of a backend; it is told once.
+	failed := map[string][]string{}
+	for i, kind := range kinds {
+		if errs[i] != nil {
+			failed[errs[i].Error()] = append(failed[errs[i].Error()], kind)
+		}
+	}
 	var all *multierror.Error
 	for i, kind := range kinds {
 		switch {
@@ -73,7 +81,9 @@ func Observe(ctx context.Context, readers map[string]resources.Reader, declared 
 				seen.byAddr[r.Addr] = &resources.Observed{Addr: r.Addr, Presence: resources.Unknown, Why: errs[i].Error()}
 			}
 		case errs[i] != nil:
-			all = multierror.Append(all, fmt.Errorf("observe %s: %w", kind, errs[i]))
+			if alike := failed[errs[i].Error()]; alike[0] == kind {
+				all = multierror.Append(all, fmt.Errorf("observe %s: %w", strings.Join(alike, ", "), errs[i]))
+			}
 		default:
 			for _, o := range found[i] {
 				seen.byAddr[o.Addr] = o

@@ -88,6 +88,7 @@ func needDebianImage(t *testing.T, ref, recipe string) {
 
 func script(name string, args ...string) error {
 	cmd := exec.Command(filepath.Join(rig.Root(), "specs", "debian", name), args...)
+	cmd.Env = append(os.Environ(), "MIDAZ="+binary) // build.sh builds with it
 	cmd.Env = append(os.Environ(), "MIDAZ="+binary)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("specs/debian/%s: %w\n%s", name, err, out)

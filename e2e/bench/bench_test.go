@@ -137,6 +137,20 @@ func (p *pair) compose(args ...string) time.Duration {
 
 func (p *pair) time(program string, args ...string) time.Duration {
 	p.b.Helper()
+	took, err := p.run(program, args...)
+	if err != nil && program == compose && args[len(args)-1] == "down" {
+		// On a busy machine Compose gives up a network that "has active endpoints".
+		// Its time counts as it is; the next run must find nothing.
+		p.b.Logf("repeated: %v", err)
+		_, err = p.run(program, args...)
+	}
+	if err != nil {
+		p.b.Fatal(err)
+	}
+	return took
+}
+
+func (p *pair) run(program string, args ...string) (time.Duration, error) {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = p.dir
 	var out bytes.Buffer
@@ -145,9 +159,9 @@ func (p *pair) time(program string, args ...string) time.Duration {
 	err := cmd.Run()
 	took := time.Since(began)
 	if err != nil {
-		p.b.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out.String())
+		return took, fmt.Errorf("%s %s: %w\n%s", program, strings.Join(args, " "), err, out.String())
 	}
-	return took
+	return took, nil
 }
 
 // running fails unless this many containers of each tool run.

@@ -81,23 +81,21 @@ test: check unit e2e ## all of it
 
 .PHONY: unit
 unit: ## what needs no engine
-	$(GO) test ./...
+	$(GO) test -timeout 5m ./...
 
 .PHONY: e2e
 e2e: build ## on a real engine, when one answers (with MIDAZ_E2E_REQUIRED=1 one must)
-	@if docker version >/dev/null 2>&1; then \
-		specs/debian/build.sh && $(GO) test -tags e2e -count=1 -timeout 25m ./e2e/...; \
-	elif [ -n "$$MIDAZ_E2E_REQUIRED" ]; then \
-		echo 'e2e: no Docker Engine answers' >&2; exit 1; \
-	else \
-		echo 'e2e: left out, no Docker Engine answers (.ci/engine sees to one)'; \
-	fi
+	@GO="$(GO)" .ci/e2e
+
+.PHONY: conformance
+conformance: ## every row of every kind on the engine: set, change, remove; the table goes to .cache/conformance.md
+	@specs/debian/base.sh && mkdir -p .cache
+	MIDAZ_CONFORMANCE=$(CURDIR)/.cache/conformance.md $(GO) test -tags e2e -count=1 -timeout 30m -run 'Conformance' ./cmd/midaz
 
 .PHONY: check
 check: build ## formatting, vet, what is generated, the stack's own files
 	@files=$$(find . -name '*.go' -not -path './.cache/*' | xargs gofmt -l); [ -z "$$files" ] || { echo "gofmt would change: $$files" >&2; exit 1; }
-	$(GO) vet ./...
-	$(GO) vet -tags e2e ./e2e/...
+	$(GO) vet -tags e2e ./...
 	@$(MIDAZ) schema | cmp - schema/midaz.infra.schema.json || { echo 'the schema is stale: make generate' >&2; exit 1; }
 	@.ci/spec
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -186,6 +187,9 @@ func TestSwapIsKilled(t *testing.T) {
 		for _, fails := range []bool{false, true} {
 			for _, after := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s fails=%v after=%v", name, fails, after), func(t *testing.T) {
+					if os.Getenv("MIDAZ_E2E_LONG") == "" && !(name == "stop-first" && fails && !after) {
+						t.Skip("MIDAZ_E2E_LONG is not set")
+					}
 					y := newYard(t)
 					y.e.info() //nolint:errcheck
 					one := y.spec(fmt.Sprintf(spec, "one", ""))
@@ -198,7 +202,6 @@ func TestSwapIsKilled(t *testing.T) {
 						k := &killer{writeAPI: y.e.api, left: n, after: after}
 						again := newEngine(t.Context(), k, y.e.host)
 						err := y.apply(again, two)
-						_ = again.pulse.close
 						again.pulse.close()
 						if k.left > 0 {
 							if fails == (err == nil) {
@@ -263,7 +266,7 @@ services:
 	}
 }
 
-func TestJobs(t *testing.T) {
+func TestJobsOnEngine(t *testing.T) {
 	y := newYard(t)
 	spec := func(code, run string) *resources.Declared {
 		return y.spec(fmt.Sprintf(`

@@ -427,9 +427,17 @@ func (g *gate) timedOut(ctx context.Context) error {
 	err := g.failure(ctx, nil, cause)
 	err.TimedOut = true
 	if err.Restarts > 0 {
-		err.Cause += fmt.Sprintf("; the container was restarted %d times", err.Restarts)
+		err.Cause += "; the container was restarted " + times(err.Restarts)
 	}
 	return err
+}
+
+// times counts for people.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // lastLogLines is how much of the log a failed gate shows.

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -431,14 +432,14 @@ func (k networkWriter) reattach(ctx context.Context, name string, j *journal) er
 	if err != nil {
 		return fmt.Errorf("inspect network %s: %w", name, err)
 	}
-	var lost []string
+	var lost []error
 	for _, id := range slices.Sorted(maps.Keys(j.Containers)) {
 		if err := k.join(ctx, n, id, j.Containers[id]); err != nil {
-			lost = append(lost, fmt.Sprintf("%s: %v", j.Names[id], err))
+			lost = append(lost, fmt.Errorf("put container %s back on network %s: %w", j.Names[id], n.Name, err))
 		}
 	}
-	if len(lost) > 0 {
-		return fmt.Errorf("put containers back on network %s: %s", n.Name, strings.Join(lost, "; "))
+	if err := errors.Join(lost...); err != nil {
+		return err
 	}
 	return k.forget(ctx, j)
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -183,7 +184,9 @@ func (y *yard) spec(text string) *resources.Declared {
 func writerOver(e *Engine, kindName string) resources.Writer { return e.Writers()[kindName] }
 
 func (y *yard) note(addr resources.Addr) resources.Note {
-	return func(format string, args ...any) { y.t.Logf("%s %s: %s", time.Now().Format("05.000"), addr, fmt.Sprintf(format, args...)) }
+	return func(format string, args ...any) {
+		y.t.Logf("%s %s: %s", time.Now().Format("05.000"), addr, fmt.Sprintf(format, args...))
+	}
 }
 
 // apply brings the world to the spec as the engine does, one after another:
@@ -299,7 +302,7 @@ func (y *yard) inspect(name string) container.InspectResponse {
 
 // containers returns the names of the stack's containers.
 func (y *yard) containers() []string {
-	list, err := y.raw.ContainerList(y.t.Context(), container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelStack+"="+y.stack))})
+	list, err := y.raw.ContainerList(context.Background(), container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelStack+"="+y.stack))})
 	if err != nil {
 		y.t.Fatal(err)
 	}
@@ -317,4 +320,17 @@ func hint(err error) string {
 		return d.Hint
 	}
 	return ""
+}
+
+func removeImage(y *yard, ref string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := y.raw.ImageRemove(ctx, ref, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil && !cerrdefs.IsNotFound(err) {
+		y.t.Errorf("clean up: %v", err)
+	}
+}
+
+// dialTo makes a dialer of an HTTP client of one port of a service.
+func dialTo(dial func(context.Context, *resources.Resource, int) (net.Conn, error), r *resources.Resource, port int) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, r, port) }
 }

@@ -108,7 +108,7 @@ func TestLoadKindsAndPlaces(t *testing.T) {
 func TestPointerIntoListForm(t *testing.T) {
 	spec, ps := loadText("l:\n  - A=1\n  - AB=2\n  - data:/data\n  - plain\n  - { A: 3 }\n  - 7\n", Options{})
 	expect(t, ps)
-	for pointer, line := range map[string]int{"/l/A": 2, "/l/AB": 3, "/l/data": 4, "/l/plain": 5, "/l/7": 7, "/l/4/A": 6, "/l/none": 2, "/l/9": 2} {
+	for pointer, line := range map[string]int{"/l/A": 2, "/l/AB": 3, "/l/data": 4, "/l/plain": 5, "/l/7": 7, "/l/4/A": 6, "/l/~1data": 4, "/l/3": 5, "/l/none": 2, "/l/9": 2} {
 		if got := spec.Root.KeyPos(pointer).Line; got != line && !(line == 2 && got == 1) {
 			t.Errorf("%s is on line %d, want %d", pointer, got, line)
 		}

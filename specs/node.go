@@ -2,6 +2,7 @@ package specs
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -234,20 +235,28 @@ func (n Node) walk(pointer string) (Node, Pos) {
 }
 
 // item returns the item of a list that a part of a pointer means: its number,
-// or, since many maps may also be written as lists, the text that is the key
-// or begins with it and "=" or ":".
+// or, since many maps may also be written as lists, the text that has the part
+// as a piece between "=" and ":" ("KEY=value", "volume:/path"), or the map that
+// has it as a value ("{target: /path}").
 func (n Node) item(part string) (Node, bool) {
 	items := n.Items()
 	if i, err := strconv.Atoi(part); err == nil && i >= 0 && i < len(items) {
 		return items[i], true
 	}
 	for _, item := range items {
-		rest, ok := strings.CutPrefix(item.Text(), part)
-		if ok && item.IsScalar() && (rest == "" || rest[0] == '=' || rest[0] == ':') {
+		if item.IsScalar() && hasPiece(item.Text(), part) {
+			return item, true
+		}
+		if slices.ContainsFunc(item.Entries(), func(e Entry) bool { return e.Value.IsScalar() && e.Value.Text() == part }) {
 			return item, true
 		}
 	}
 	return Node{}, false
+}
+
+func hasPiece(text, part string) bool {
+	key, _, isPair := strings.Cut(text, "=")
+	return text == part || isPair && key == part || slices.Contains(strings.Split(text, ":"), part)
 }
 
 func splitPointer(pointer string) []string {

@@ -166,5 +166,8 @@ func (l *realLook) aboutBroker(ctx context.Context, r *resources.Resource) about
 }
 
 func (l *realLook) unmanaged(ctx context.Context, stack string) ([]*resources.Observed, error) {
+	if len(l.declared.Of("broker")) == 0 {
+		return nil, nil // there is no broker to ask
+	}
 	return l.broker.Unmanaged(ctx, stack)
 }

@@ -47,10 +47,15 @@ func errorText(err error, i ink) string {
 	case errors.Is(err, context.DeadlineExceeded):
 		b.WriteString(label + "the time given with --timeout is over\n")
 	default:
-		for _, e := range causes(err) {
+		all := causes(err)
+		for n, e := range all {
 			lines := cleanLines(e.Error())
 			b.WriteString(label + strings.Join(lines, "\n  ") + "\n")
-			if hint := hintOf(e); hint != "" {
+			hint := hintOf(e)
+			if n+1 < len(all) && hintOf(all[n+1]) == hint {
+				continue // said once, after the last
+			}
+			if hint != "" {
 				b.WriteString("  " + i.in(cyan, clean(hint)) + "\n")
 			}
 		}

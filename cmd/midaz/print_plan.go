@@ -243,7 +243,10 @@ func changedRow(d resources.Diff) row {
 	after, aok := d.After.(string)
 	switch {
 	case bok && aok && (isLong(before) || isLong(after)):
-		r.value = fmt.Sprintf("%d -> %s", len(cleanLines(before)), count(len(cleanLines(after)), "line"))
+		r.value = count(len(cleanLines(after)), "line")
+		if n := len(cleanLines(before)); n != len(cleanLines(after)) {
+			r.value = fmt.Sprintf("%d -> %s", n, r.value)
+		}
 		r.lines = diffText(before, after)
 	case d.Sensitive():
 		r.value = resources.Masked
@@ -359,12 +362,13 @@ func capital(s string) string {
 }
 
 // danger lists everything that goes away or has a hazard, at the end where it
-// is seen.
+// is seen. In the removal of a whole stack only the hazards are said again.
 func (p *planPrinter) danger() {
 	var bad []*engine.Change
 	width := 0
 	for _, c := range p.plan.Changes {
-		if c.Action == resources.Delete || c.Action == resources.Replace || len(c.Hazards) > 0 {
+		goes := c.Action == resources.Delete || c.Action == resources.Replace
+		if goes && !p.plan.Destroy || len(c.Hazards) > 0 {
 			bad = append(bad, c)
 			width = max(width, utf8.RuneCountInString(addrText(c.Addr)))
 		}

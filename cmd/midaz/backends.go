@@ -169,5 +169,8 @@ func (l *realLook) unmanaged(ctx context.Context, stack string) ([]*resources.Ob
 	if len(l.declared.Of("broker")) == 0 {
 		return nil, nil // there is no broker to ask
 	}
+	if len(l.declared.Of("broker")) == 0 {
+		return nil, nil // no broker is named, so nobody can be asked
+	}
 	return l.broker.Unmanaged(ctx, stack)
 }

@@ -300,6 +300,17 @@ func TestGate(t *testing.T) {
 	if notes, err := await(t, all); err != nil || !strings.Contains(notes, "503") {
 		t.Errorf("booting: %q, %v", notes, err)
 	}
+	var overviews atomic.Int64
+	counted := proxied(t, b, func(_ int64, w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.URL.Path == "/api/overview" {
+			overviews.Add(1)
+		}
+		next.ServeHTTP(w, r)
+	})
+	all, _ = declare(t, counted.head())
+	if _, err := await(t, all); err != nil || overviews.Load() < 2 {
+		t.Errorf("passed after being asked %d times: %v", overviews.Load(), err)
+	}
 	b.fake.Alarm("memory alarm")
 	all, _ = declare(t, b.head())
 	if notes, err := await(t, all); err != nil || !strings.Contains(notes, "warning: an alarm is raised") {

@@ -117,3 +117,41 @@ func TestLookAgainMayBeRepeated(t *testing.T) {
 		}
 	}
 }
+
+// TestDefaultQueueTypeGoesBack when it is declared no more; 4.0 would keep it.
+func TestDefaultQueueTypeGoesBack(t *testing.T) {
+	onEach(t, func(t *testing.T, b *target) {
+		if !b.since(t, "3.12") {
+			t.Skip("needs RabbitMQ 3.12")
+		}
+		w := world{t: t, b: b}
+		w.apply("  vhosts: { midaz-test: { default_queue_type: quorum } }\n")
+		equal(t, w.apply("  vhosts: { midaz-test: }\n"), []string{"update vhost/midaz-test"})
+		if got := b.do(t, http.MethodGet, "/api/vhosts/midaz-test", "").(map[string]any)["default_queue_type"]; got != "classic" {
+			t.Errorf("it is %v", got)
+		}
+	})
+}
+
+// TestLedgerIsWrittenWhenItChanges, and not otherwise.
+func TestLedgerIsWrittenWhenItChanges(t *testing.T) {
+	b := fakeTarget(t, "4.0.5")
+	w := world{t: t, b: b}
+	w.apply(whole)
+	all := w.resolve(whole)
+	b.fake.ResetCalls()
+	claimer := rabbitmq.Open(rabbitmq.Options{Declared: all}).Writers()["user"].(resources.Claimed).Claimer()
+	if err := claimer.Claim(t.Context(), stack, all.Resources); err != nil {
+		t.Fatal(err)
+	}
+	if err := claimer.Release(t.Context(), stack, all.Resources, []resources.Addr{resources.NewAddr("queue", "v", "never-there")}); err != nil {
+		t.Fatal(err)
+	}
+	if writes := b.fake.Writes(); len(writes) > 0 {
+		t.Errorf("wrote %q", writes)
+	}
+	if err := claimer.Release(t.Context(), stack, nil, []resources.Addr{resources.NewAddr("vhost-limit", "midaz-test/a b")}); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, b.fake.Writes(), []string{"PUT /api/global-parameters/midaz.midaz-test"})
+}

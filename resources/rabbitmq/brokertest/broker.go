@@ -80,7 +80,10 @@ func New(t testing.TB) *Broker {
 func (b *Broker) URL() string { return b.server.URL }
 
 // Close stops it before the test's end.
-func (b *Broker) Close() { b.server.Close() }
+func (b *Broker) Close() {
+	b.server.CloseClientConnections()
+	b.server.Close()
+}
 
 // Writes returns the writing calls since the last ResetCalls.
 func (b *Broker) Writes() []string {

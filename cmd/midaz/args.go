@@ -28,6 +28,9 @@ type commandLine struct {
 // their value are usage errors.
 func parseArgs(args []string, commands []*cli.Command, lookupEnv func(string) (string, bool)) (commandLine, error) {
 	var line commandLine
+	if len(args) == 1 && slices.Contains([]string{"-v", "-version", "--version"}, args[0]) {
+		args = []string{"version"}
+	}
 	before, rest := splitVerb(args, commands)
 	if len(rest) > 0 {
 		line.verb, rest = rest[0], rest[1:]

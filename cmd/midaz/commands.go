@@ -46,7 +46,7 @@ Examples:
 				jsonFlags("the plan"), outputFlags()), Action: action(0, plan),
 		},
 		{
-			Name: "apply", Category: groupMain, Usage: "make it so, after showing the plan and asking", ArgsUsage: "[PLANFILE]",
+			Name: "apply", Category: groupMain, Usage: "make it so, after showing the plan and asking",
 			Description: `Shows the plan, asks, and carries it out: in the order of what needs what, in parallel, each resource waiting until the gates
 of what it needs have passed. A failure costs only what depends on it; everything else goes on.
 

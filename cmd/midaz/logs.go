@@ -97,7 +97,7 @@ func (c *call) followAll(look looker, containers []containerLook, o logOptions, 
 	}
 	all.Wait()
 	if err := c.ctx.Err(); err != nil {
-		return err
+		return shown(err) // an interrupt is how following ends
 	}
 	return errors.Join(errs...)
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -78,8 +81,7 @@ func fieldText(t *resources.Table, f *resources.Field, i ink) string {
 	} else if f.Open {
 		line("default", "the engine chooses")
 	}
-	switch {
-	case f.Required:
+	if f.Required {
 		line("needed", "always")
 	}
 	line("since", f.Since)
@@ -90,10 +92,49 @@ func fieldText(t *resources.Table, f *resources.Field, i ink) string {
 	if f.Unseen {
 		line("note", "the engine does not show it: a change outside is not seen")
 	}
-	if text, err := json.MarshalIndent(f.Type.Schema(), "  ", "  "); err == nil {
-		fmt.Fprintf(&b, "\n  %s\n", text)
+	var text strings.Builder
+	enc := yaml.NewEncoder(&text)
+	enc.SetIndent(2)
+	if enc.Encode(written(f.Type.Schema())) == nil {
+		b.WriteString("\n" + i.in(bold, "Forms") + "\n")
+		for l := range strings.SplitSeq(strings.TrimRight(text.String(), "\n"), "\n") {
+			b.WriteString("  " + l + "\n")
+		}
 	}
 	return b.String()
+}
+
+// written is a JSON schema without the form that every field may have, a
+// reference to a variable.
+func written(v any) any {
+	switch v := v.(type) {
+	case resources.Schema:
+		if forms, ok := v["anyOf"].([]any); ok {
+			forms = slices.DeleteFunc(slices.Clone(forms), func(f any) bool {
+				s, ok := f.(resources.Schema)
+				pattern, _ := s["pattern"].(string)
+				return ok && strings.HasPrefix(pattern, `\$\{?`)
+			})
+			if len(forms) == 1 && len(v) == 1 {
+				return written(forms[0])
+			}
+			v = maps.Clone(v)
+			v["anyOf"] = forms
+		}
+		out := map[string]any{}
+		for k, e := range v {
+			out[k] = written(e)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = written(e)
+		}
+		return out
+	default:
+		return v
+	}
 }
 
 // costText says what a change of the field costs.

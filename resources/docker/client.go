@@ -29,6 +29,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/singleflight"
 
 	cerrdefs "github.com/containerd/errdefs"
 
@@ -116,6 +117,7 @@ type ReadEngine struct {
 	auth   registryAuths
 	mu     sync.Mutex
 	images map[string]*image.InspectResponse // by reference; nil: not there
+	asking singleflight.Group                // inspects of images under way
 	ahead  time.Duration                     // of the engine's clock before ours
 }
 
@@ -240,7 +242,10 @@ func (e *ReadEngine) image(ctx context.Context, ref string) (*image.InspectRespo
 	if ok {
 		return known, nil
 	}
-	return e.imageNow(ctx, ref)
+	// Containers of one image are looked at together, and one answer is for all.
+	got, err, _ := e.asking.Do(ref, func() (any, error) { return e.imageNow(ctx, ref) })
+	found, _ := got.(*image.InspectResponse)
+	return found, err
 }
 
 // imageNow asks in any case.

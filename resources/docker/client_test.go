@@ -1,0 +1,270 @@
+package docker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// fakeDaemon answers on a socket as an engine does, as far as the handler goes.
+func fakeDaemon(t *testing.T, handler http.HandlerFunc) (host string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "midaz") // t.TempDir is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.41")
+		w.Header().Set("Ostype", "linux")
+		if strings.HasSuffix(r.URL.Path, "/_ping") {
+			return
+		}
+		handler(w, r)
+	}), ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return "unix://" + path
+}
+
+func env(vars map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
+}
+
+func TestEndpointOrder(t *testing.T) {
+	dir := t.TempDir()
+	sum := sha256.Sum256([]byte("prod"))
+	id := hex.EncodeToString(sum[:])
+	write := func(name, text string) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("contexts/meta/"+id+"/meta.json", `{"Name":"prod","Endpoints":{"docker":{"Host":"tcp://prod:2376"}}}`)
+	write("config.json", `{"currentContext":"prod"}`)
+	base := map[string]string{"DOCKER_CONFIG": dir}
+	with := func(pairs ...string) map[string]string {
+		out := map[string]string{"DOCKER_CONFIG": dir}
+		for i := 0; i < len(pairs); i += 2 {
+			out[pairs[i]] = pairs[i+1]
+		}
+		return out
+	}
+	for name, c := range map[string]struct {
+		o    Options
+		env  map[string]string
+		want string
+	}{
+		"nothing":                     {env: map[string]string{"DOCKER_CONFIG": t.TempDir()}, want: "unix:///var/run/docker.sock from Docker's default"},
+		"current context":             {env: base, want: `tcp://prod:2376 from the current Docker context "prod"`},
+		"default context":             {env: with("DOCKER_CONTEXT", "default"), want: "unix:///var/run/docker.sock from Docker's default"},
+		"DOCKER_CONTEXT":              {env: with("DOCKER_CONTEXT", "prod"), want: `tcp://prod:2376 from DOCKER_CONTEXT "prod"`},
+		"DOCKER_HOST beats a context": {env: with("DOCKER_HOST", "tcp://a:1", "DOCKER_CONTEXT", "prod"), want: "tcp://a:1 from DOCKER_HOST"},
+		"--context beats DOCKER_HOST": {o: Options{Context: "prod"}, env: with("DOCKER_HOST", "tcp://a:1"), want: `tcp://prod:2376 from context "prod" of the command line`},
+		"--host beats all":            {o: Options{Host: "unix:///x", Context: "prod"}, env: with("DOCKER_HOST", "tcp://a:1"), want: "unix:///x from --host"},
+	} {
+		c.o.LookupEnv = env(c.env)
+		at, err := c.o.endpoint()
+		if got := at.host + " from " + at.from; err != nil || got != c.want {
+			t.Errorf("%s: %s %v, want %s", name, got, err, c.want)
+		}
+	}
+	for _, bad := range []map[string]string{with("DOCKER_CONTEXT", "nowhere"), with("DOCKER_HOST", "localhost:2375"), with("DOCKER_HOST", "ftp://x"),
+		with("DOCKER_HOST", "ssh://-oProxyCommand=x"), with("DOCKER_HOST", "ssh://u:p@h"), with("DOCKER_HOST", "tcp://h:1", "DOCKER_TLS_VERIFY", "1", "DOCKER_CERT_PATH", dir+"/config.json")} {
+		if _, err := (Options{LookupEnv: env(bad)}).endpoint(); err == nil && bad["DOCKER_TLS_VERIFY"] == "" {
+			t.Errorf("%v is taken", bad)
+		}
+		if bad["DOCKER_TLS_VERIFY"] != "" {
+			continue
+		}
+		_, err := OpenReader(t.Context(), Options{LookupEnv: env(bad)})
+		var d *resources.Diagnosis
+		if !errors.As(err, &d) || d.Hint == "" || !errors.Is(err, resources.ErrUnreachable) {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
+
+func TestSSHArguments(t *testing.T) {
+	h, err := newSSHHost("ssh://deploy@build.example.test:2222")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(h.args(), " "); got != "-T -o ConnectTimeout=30 -o BatchMode=yes -l deploy -p 2222 -- build.example.test docker system dial-stdio" {
+		t.Error(got)
+	}
+	if h.target() != "deploy@build.example.test" {
+		t.Error(h.target())
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	nobody := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", nobody)
+	if err != nil {
+		t.Skip(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	_ = l.Close()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	for host, hint := range map[string]string{
+		"unix:///nowhere/docker.sock":     "there is no socket /nowhere/docker.sock",
+		"unix://" + nobody:                "no engine listens",
+		"tcp://127.0.0.1:1":               "correct DOCKER_HOST",
+		"tcp://" + silent.Addr().String(): "correct DOCKER_HOST",
+	} {
+		_, err := Open(t.Context(), Options{Host: host, Timeout: 200 * time.Millisecond})
+		var d *resources.Diagnosis
+		if !errors.As(err, &d) || !errors.Is(err, resources.ErrUnreachable) {
+			t.Errorf("%s: %v", host, err)
+			continue
+		}
+		if !strings.Contains(err.Error(), host) || !strings.Contains(err.Error(), "--host") || !strings.Contains(d.Hint, hint) {
+			t.Errorf("%v, hint %q", err, d.Hint)
+		}
+	}
+}
+
+func TestOldEngineIsRefused(t *testing.T) {
+	host := fakeDaemon(t, func(http.ResponseWriter, *http.Request) {})
+	_, err := OpenReader(t.Context(), Options{Host: host, LookupEnv: env(map[string]string{"DOCKER_API_VERSION": "1.30"})})
+	if err == nil || !strings.Contains(err.Error(), "1.41") {
+		t.Error(err)
+	}
+}
+
+// A ReadEngine cannot write, even when something converts its interface.
+func TestReadEngineCannotWrite(t *testing.T) {
+	var writes atomic.Int32
+	host := fakeDaemon(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			writes.Add(1)
+		}
+		_, _ = io.WriteString(w, "{}")
+	})
+	e, err := OpenReader(t.Context(), Options{Host: host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	w, ok := e.api.(writeAPI)
+	if !ok {
+		return
+	}
+	if err := w.ContainerStart(t.Context(), "x", container.StartOptions{}); !errors.Is(err, errReadOnly) {
+		t.Errorf("it wrote: %v", err)
+	}
+	if n := writes.Load(); n != 0 {
+		t.Errorf("%d writing calls went out", n)
+	}
+	full, err := Open(t.Context(), Options{Host: host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	if err := full.api.ContainerStart(t.Context(), "x", container.StartOptions{}); err != nil || writes.Load() != 1 {
+		t.Errorf("an engine opened for writing cannot: %v", err)
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	b := &boundedBody{ReadCloser: io.NopCloser(strings.NewReader("0123456789")), left: 4}
+	text, err := io.ReadAll(b)
+	if string(text) != "0123" || err == nil {
+		t.Errorf("%q %v", text, err)
+	}
+}
+
+// A changing call outlives an interrupt for a moment, and not for ever.
+func TestLasting(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	out, done := lasting(ctx, time.Minute)
+	interrupt()
+	if out.Err() != nil {
+		t.Error("an interrupt cuts it off at once")
+	}
+	deadline, ok := out.Deadline()
+	if !ok || time.Until(deadline) > time.Minute {
+		t.Error("it has no limit of its own")
+	}
+	done()
+	if out.Err() == nil {
+		t.Error("it does not end when its call has")
+	}
+	out, done = lasting(ctx, time.Minute)
+	defer done()
+	select {
+	case <-out.Done():
+	case <-time.After(interruptGrace + 5*time.Second):
+		t.Error("an interrupted call lasts for ever")
+	}
+}
+
+func TestFacts(t *testing.T) {
+	var asked atomic.Int32
+	host := fakeDaemon(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/info") {
+			asked.Add(1)
+			fmt.Fprint(w, `{"NCPU":3,"ServerVersion":"20.10.24"}`)
+		}
+	})
+	e, err := OpenReader(t.Context(), Options{Host: host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for range 3 {
+		f, err := e.facts(t.Context())
+		if err != nil || f.API != "1.41" || f.Info.NCPU != 3 {
+			t.Errorf("%+v %v", f, err)
+		}
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+func TestPublicName(t *testing.T) {
+	for host, want := range map[string]string{"unix:///var/run/docker.sock": "127.0.0.1", "tcp://10.0.0.5:2376": "10.0.0.5", "tcp://[fd00::1]:2376": "fd00::1", "tcp://h": "h"} {
+		if got := (engineHost{host: host}).publicName(); got != want {
+			t.Errorf("%s: %s, want %s", host, got, want)
+		}
+	}
+	ssh, _ := newSSHHost("ssh://u@h:22")
+	if got := (engineHost{host: "ssh://u@h:22", ssh: ssh}).publicName(); got != "h" {
+		t.Error(got)
+	}
+	for host, want := range map[string]bool{"unix:///var/run/docker.sock": true, "tcp://127.0.0.1:2375": true, "tcp://10.0.0.5:2376": false, "ssh://h": false, "unix:///home/u/.docker/desktop/docker.sock": false} {
+		if got := (engineHost{host: host}).isLocal(); got != want {
+			t.Errorf("%s: local %v", host, got)
+		}
+	}
+}

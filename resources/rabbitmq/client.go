@@ -236,6 +236,12 @@ func (w *wire) do(ctx context.Context, method, path string, body []byte) (int, [
 	}
 }
 
+// try makes one call a single time.
+func (w *wire) try(ctx context.Context, method, path string, body []byte) (int, []byte, error) {
+	status, answer, err := w.once(ctx, method, path, body)
+	return status, answer, explain(ctx, method, path, err)
+}
+
 // retries says how often a call that ended so is tried again. One that reads
 // gives up at once when nobody listens, so that a plan made without a broker
 // does not wait.

@@ -290,7 +290,7 @@ func TestGate(t *testing.T) {
 		switch {
 		case n < 4:
 			cut(w)
-		case n < 20:
+		case n < 10:
 			w.WriteHeader(503)
 		default:
 			next.ServeHTTP(w, r)

@@ -60,9 +60,7 @@ func await(ctx context.Context, b *ReadBroker, r *resources.Resource, note resou
 			return gateError(r, limit, last)
 		case <-time.After(pause):
 		}
-		if pause *= 2; pause > 250*time.Millisecond {
-			pause = 250 * time.Millisecond
-		}
+		pause = min(2*pause, 100*time.Millisecond)
 	}
 }
 
@@ -97,7 +95,7 @@ func gateError(r *resources.Resource, limit time.Duration, last error) *resource
 // answered. What a version does not have (404) counts as passed. Alarms are a
 // warning: declaring works under them, publishing does not.
 func probe(ctx context.Context, b *ReadBroker) (node, warning string, err error) {
-	c := b.reads()
+	c := b.probes()
 	var over overview
 	if err := c.get(ctx, "/api/overview", &over); err != nil {
 		return "", "", err

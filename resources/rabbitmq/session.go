@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -133,13 +134,18 @@ func (s *session) Close() {
 }
 
 // reads returns the reading part of the API.
-func (s *session) reads() reads {
+func (s *session) reads() reads { return s.readsBy((*wire).do) }
+
+// probes is reads without second attempts, for who asks again anyway.
+func (s *session) probes() reads { return s.readsBy((*wire).try) }
+
+func (s *session) readsBy(call func(w *wire, ctx context.Context, method, path string, body []byte) (int, []byte, error)) reads {
 	return reads{username: s.username(), fetch: func(ctx context.Context, path string) ([]byte, error) {
 		w, err := s.connect()
 		if err != nil {
 			return nil, err
 		}
-		_, data, err := w.do(ctx, "GET", path, nil)
+		_, data, err := call(w, ctx, http.MethodGet, path, nil)
 		return data, err
 	}}
 }

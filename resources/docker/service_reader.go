@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -49,17 +50,20 @@ type candidate struct {
 // Observe returns what is there of each wanted service or job, and with
 // scope.Owned of the stack's further ones.
 func (c containerReader) Observe(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
+	v := &view{e: c.e, kind: c.k.name, scope: scope}
+	// The facts of an engine take it longer than any list.
+	var listErr error
+	var wg sync.WaitGroup
+	wg.Go(func() { listErr = v.list(ctx) })
 	f, err := c.e.facts(ctx)
-	if err != nil {
+	wg.Wait()
+	if err := cmp.Or(err, listErr); err != nil {
 		return nil, err
 	}
 	if err := tooNew(scope.Want, f).Err(); err != nil {
 		return nil, err
 	}
-	v := &view{e: c.e, kind: c.k.name, facts: f, scope: scope}
-	if err := v.list(ctx); err != nil {
-		return nil, err
-	}
+	v.facts = f
 	return v.observe(ctx)
 }
 

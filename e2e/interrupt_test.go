@@ -62,6 +62,46 @@ func TestInterrupt_must_start_nothing_new_and_be_finished_by_the_next_apply(t *t
 	s.converged()
 }
 
+func TestInterrupt_must_let_what_is_in_flight_finish(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, `
+		services:
+		  a: { image: TINY }
+		  b: { image: TINY }
+		  c: { image: TINY }
+		`)
+	p := s.record()
+	ready := make(chan *process, 1)
+	p.Inject(func(c proxy.Call) *proxy.Fault {
+		if c.Path != "/containers/create" {
+			return nil
+		}
+		return &proxy.Fault{When: proxy.Before, What: proxy.Nothing, Do: func() {
+			select {
+			case run := <-ready: // only once
+				_ = run.Process.Signal(os.Interrupt)
+			default:
+			}
+		}}
+	})
+	run := s.start("apply", "-auto-approve", "-parallelism", "1")
+	ready <- run
+	r := run.end()
+	if r.code != 130 {
+		t.Errorf("exit %d, want 130\n%s", r.code, r)
+	}
+	left := s.containers()
+	if len(left) != 1 || !inspect(t, left[0]).State.Running {
+		t.Errorf("left: %v, want one container that runs\n%s", left, r)
+	}
+	p.Inject(nil)
+	s.apply()
+	if got := s.containers(); len(got) != 3 {
+		t.Errorf("containers: %v", got)
+	}
+	s.converged()
+}
+
 func TestTermination_must_exit_with_143(t *testing.T) {
 	t.Parallel()
 	s, run := interrupted(t, syscall.SIGTERM)

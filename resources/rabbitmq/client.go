@@ -256,7 +256,7 @@ func retries(err error, method string) int {
 		case api.Status == http.StatusBadGateway, api.Status == http.StatusServiceUnavailable:
 			return 4
 		case api.Status == http.StatusInternalServerError && method == http.MethodGet:
-			return 2
+			return 3 // a booting broker passes in 0.5 s; one that cannot list its objects stays so
 		case api.Status == http.StatusInternalServerError && api.Reason == "":
 			return 4
 		}

@@ -108,11 +108,20 @@ func (r reader) bulk(ctx context.Context, scope resources.Scope) ([]*resources.O
 	wanted := make(map[resources.Addr]bool, len(scope.Want))
 	out := make([]*resources.Observed, 0, len(scope.Want))
 	doomed := r.doomed(scope)
+	var changing []pair
 	for _, w := range scope.Want {
 		wanted[w.Addr] = true
 		seen := r.observed(byAddr[w.Addr], w, w.Addr, scope.Stack, books)
 		doomed.look(w, seen)
+		if seen.Presence == resources.Absent || len(compare(r.kind, w, seen)) > 0 {
+			changing = append(changing, pair{w, seen})
+		}
 		out = append(out, seen)
+	}
+	if k, ok := r.kind.(foreteller); ok {
+		if err := k.foretell(ctx, s, changing); err != nil {
+			return nil, err
+		}
 	}
 	if scope.Owned {
 		for _, o := range objects {

@@ -215,3 +215,32 @@ func TestLedgerForgetsWhatGoesAlong(t *testing.T) {
 		t.Errorf("the ledger still names %v", l)
 	}
 }
+
+// TestPolicyThatDrops: what a policy drops the moment it is set is a hazard of
+// the change.
+func TestPolicyThatDrops(t *testing.T) {
+	onEach(t, func(t *testing.T, b *target) {
+		w := world{t: t, b: b}
+		spec := func(definition string) string {
+			return inVhost + "      queues: { full: , other: , empty: }\n      policies: { p: { pattern: '^(full|empty)$', apply_to: queues, definition: " + definition + " } }\n"
+		}
+		w.apply(spec("{ max-length: 1000 }"))
+		load(t, b, "full", 3)
+		load(t, b, "other", 3)
+		for definition, want := range map[string][]string{
+			"{ max-length: 2000 }":                  nil,
+			"{ max-length: 3 }":                     nil,
+			"{ max-length: 2 }":                     {"data-loss: queue/midaz-test/full holds 3 messages; those beyond max-length 2 would be dropped at once"},
+			"{ max-length: 1000, message-ttl: 60 }": {"data-loss: queue/midaz-test/full holds 3 messages; those older than message-ttl 60 ms would be dropped at once"},
+		} {
+			all := w.resolve(spec(definition))
+			for _, c := range w.plan(all) {
+				equal(t, hazards(all, c), want)
+			}
+		}
+		all := w.resolve(strings.Replace(spec("{ max-length: 1000 }"), "policies: {", "policies: { also: { pattern: '^other$', definition: { max-length: 1 } },", 1))
+		changes := w.plan(all)
+		equal(t, names(changes), []string{"create policy/midaz-test/also"})
+		equal(t, hazards(all, changes[0]), []string{"data-loss: queue/midaz-test/other holds 3 messages; those beyond max-length 1 would be dropped at once"})
+	})
+}

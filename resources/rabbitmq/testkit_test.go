@@ -191,7 +191,7 @@ type change struct {
 }
 
 func (c change) String() string {
-	a := resources.Addr{}
+	var a resources.Addr
 	if c.have != nil {
 		a = c.have.Addr
 	} else {
@@ -254,7 +254,7 @@ func (w world) plan(all *resources.Declared) []change {
 		case o == nil:
 			w.t.Fatalf("%s was not observed", r.Addr)
 		case o.Presence == resources.Absent:
-			out = append(out, change{resources.Create, r, nil, nil})
+			out = append(out, change{resources.Create, r, o, nil})
 		case o.Stack != stack && !o.Free:
 			out = append(out, change{"refuse", r, o, nil})
 		default:

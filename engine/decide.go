@@ -215,8 +215,8 @@ func (d *decider) against(c *Change) {
 		}
 		return
 	}
+	c.Adopted = foreign
 	if foreign && !c.Delta.Has("owner") {
-		c.Adopted = true
 		c.Delta = append(resources.Delta{{Path: "owner", Field: "owner", Before: have.Owner, After: r.Stack, Cost: resources.InPlace, Pending: true}}, c.Delta...)
 	}
 	if d.opt.OnlyDrift {

@@ -39,11 +39,9 @@ import (
 // readAPI is every reading call that is made.
 type readAPI interface {
 	ClientVersion() string
-	DaemonHost() string
 	Close() error
 	Ping(ctx context.Context) (types.Ping, error)
 	Info(ctx context.Context) (system.Info, error)
-	ServerVersion(ctx context.Context) (types.Version, error)
 	Events(ctx context.Context, options events.ListOptions) (<-chan events.Message, <-chan error)
 	ContainerList(ctx context.Context, options container.ListOptions) ([]container.Summary, error)
 	ContainerInspect(ctx context.Context, container string) (container.InspectResponse, error)
@@ -64,7 +62,6 @@ type writeAPI interface {
 	ContainerCreate(ctx context.Context, config *container.Config, hostConfig *container.HostConfig, networkingConfig *network.NetworkingConfig, platform *ocispec.Platform, containerName string) (container.CreateResponse, error)
 	ContainerStart(ctx context.Context, container string, options container.StartOptions) error
 	ContainerStop(ctx context.Context, container string, options container.StopOptions) error
-	ContainerRestart(ctx context.Context, container string, options container.StopOptions) error
 	ContainerKill(ctx context.Context, container, signal string) error
 	ContainerUnpause(ctx context.Context, container string) error
 	ContainerRename(ctx context.Context, container, newContainerName string) error
@@ -82,7 +79,6 @@ type writeAPI interface {
 	VolumeRemove(ctx context.Context, volumeID string, force bool) error
 	ImagePull(ctx context.Context, ref string, options image.PullOptions) (io.ReadCloser, error)
 	ImageBuild(ctx context.Context, context io.Reader, options build.ImageBuildOptions) (build.ImageBuildResponse, error)
-	ImageTag(ctx context.Context, image, ref string) error
 }
 
 var _ writeAPI = (*client.Client)(nil)

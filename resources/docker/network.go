@@ -260,7 +260,11 @@ func (networkKind) Compare(want *resources.Resource, have *resources.Observed) r
 // ownerDiff is the difference that taking over an object makes. Labels cannot
 // be changed on one that exists.
 func ownerDiff(want *resources.Resource, have *resources.Observed) resources.Delta {
-	return resources.Delta{{Path: "owner", Field: "owner", Before: have.Owner, After: "stack " + want.Stack, Cost: resources.Remake, Pending: true,
+	var before resources.Value
+	if have.Owner != "" {
+		before = have.Owner
+	}
+	return resources.Delta{{Path: "owner", Field: "owner", Before: before, After: "stack " + want.Stack, Cost: resources.Remake, Pending: true,
 		Why: "the engine does not let labels be changed"}}
 }
 

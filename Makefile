@@ -40,7 +40,7 @@ up: build ## apply the stack with the official images
 
 .PHONY: start
 start: build
-	@[ -e .env ] || $(MIDAZ) env $(SPEC)
+	@$(MIDAZ) env $(SPEC) >&2
 	@$(MIDAZ) up $(SPEC) || { status=$$?; [ $(IMAGES) != official ] || echo 'Where no image registry answers: make demo' >&2; exit $$status; }
 	@mkdir -p .cache && echo $(IMAGES) > .cache/images
 

@@ -2,6 +2,8 @@ package rabbitmq
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"sync"
 	"time"
 
@@ -83,4 +85,9 @@ func digest(o *object) string {
 		c["password_hash"] = o.hash.text
 	}
 	return hashText(string(resources.Canonical(map[string]any(c))))
+}
+
+func hashText(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:16])
 }

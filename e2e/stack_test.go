@@ -192,10 +192,31 @@ type process struct {
 	*exec.Cmd
 	s              *stack
 	args           []string
-	stdout, stderr bytes.Buffer
+	stdout, stderr output
 	began          time.Time
 	guard          *time.Timer
 }
+
+// output is what a process has written so far.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// output returns what the process has written so far, of both kinds.
+func (p *process) output() string { return p.stdout.String() + p.stderr.String() }
 
 // longest is how long any command may take before it is killed and the scenario fails.
 const longest = 8 * time.Minute

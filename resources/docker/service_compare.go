@@ -133,8 +133,6 @@ func price(d *resources.Diff, want *resources.Resource, have *resources.Observed
 		remake("the engine notes it, but the kernel's limit stays until the container is made anew")
 	case d.Field == "cpus" && (have.Have.Int("cpu_quota") > 0 || have.Have.Int("cpu_period") > 0):
 		remake("the engine does not let a container go from cpu_quota to cpus")
-	case (d.Field == "cpu_quota" || d.Field == "cpu_period") && !isZero(have.Have["cpus"]):
-		remake("the engine does not let a container go from cpus to cpu_quota")
 	case d.Path == "blkio_config.weight" && want.Config.Map("blkio_config")["weight"] != nil:
 		d.Cost = resources.InPlace
 	case d.Field == "networks" && strings.HasSuffix(d.Path, ".mac_address"):

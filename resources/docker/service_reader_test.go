@@ -328,6 +328,21 @@ func TestCompareSeesWhatOthersMade(t *testing.T) {
 	}
 }
 
+// TestNetworksOfOneName compares with the oldest, which is the one that is kept.
+func TestNetworksOfOneName(t *testing.T) {
+	s := newShelf(newModel("1.41"))
+	r := web(t, "")
+	s.put(t, r, "", "running")
+	for i, created := range []int64{2, 1} {
+		twin := s.networks[0]
+		twin.ID, twin.Created = idOf(fmt.Sprint("twin", i)), time.Unix(created*1000, 0)
+		s.networks = append(s.networks, twin)
+	}
+	if delta := (containerKind{"service"}).Compare(r, s.observe(t, "service", true, r)["service/web"]); len(delta) > 0 {
+		t.Errorf("%v", delta)
+	}
+}
+
 func TestCompareAfterAnUpgradeOfTheEngine(t *testing.T) {
 	s := newShelf(newModel("1.51"))
 	r := web(t, "hostname: db")
@@ -349,6 +364,10 @@ func TestCompareWithoutTheImage(t *testing.T) {
 	delete(s.images, c.Image) // removed by force
 	delete(s.images, "app:1")
 	if delta := (containerKind{"service"}).Compare(r, s.observe(t, "service", true, r)["service/web"]); len(delta) > 0 {
+		t.Errorf("%v", delta)
+	}
+	less := web(t, "labels: {x: y}\nexpose: [\"80\"]\nhealthcheck: {retries: 2}")
+	if delta := (containerKind{"service"}).Compare(less, s.observe(t, "service", true, less)["service/web"]); len(delta) != 1 || delta[0].Path != "environment.A" || !delta[0].Pending {
 		t.Errorf("%v", delta)
 	}
 	c.Config.Env[0] = "A=c"

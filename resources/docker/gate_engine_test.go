@@ -317,3 +317,59 @@ func TestImageThatIsNowhere(t *testing.T) {
 		}
 	}
 }
+
+// What only BuildKit understands is built by it, without a session.
+func TestBuildKit(t *testing.T) {
+	y := newYard(t)
+	t.Cleanup(func() { removeImages(y) })
+	y.write("app/Dockerfile", "FROM "+y.tiny+"\nCOPY --chmod=0751 a.txt /src/\n")
+	y.write("app/a.txt", "one")
+	all := buildable(y, "")
+	y.must(all)
+	y.converged(all)
+	files, err := y.e.filesHave(t.Context(), y.inspect(y.stack+"-web").ID, []file{{Target: "/src/a.txt"}}, true)
+	if err != nil || mapOf(files["/src/a.txt"])["mode"] != "0751" {
+		t.Errorf("%v %v", files, err)
+	}
+	y.write("app/Dockerfile", "FROM "+y.tiny+"\nCOPY --chmod=0751 nowhere /src/\n")
+	if err := y.apply(y.e, buildable(y, "")); err == nil || !strings.Contains(err.Error(), "nowhere") || hint(err) == "" {
+		t.Errorf("%v, hint %q", err, hint(err))
+	}
+}
+
+// An image built on another one of the stack follows it.
+func TestBuildOnAnotherImage(t *testing.T) {
+	y := newYard(t)
+	t.Cleanup(func() { removeImages(y); removeImage(y, y.stack+"/base:1") })
+	spec := func() *resources.Declared {
+		return y.spec("services:\n  web: { image: " + y.stack + "/app:1, build: { context: app } }\n  base: { image: " + y.stack + "/base:1, build: { context: base } }\n")
+	}
+	y.write("base/Dockerfile", "FROM "+y.tiny+"\nCOPY a.txt /\n")
+	y.write("base/a.txt", "one")
+	y.write("app/Dockerfile", "FROM "+y.stack+"/base:1\nCOPY b.txt /\n")
+	y.write("app/b.txt", "one")
+	all := spec()
+	app, base := all.Get(resources.ImageAddr(y.stack+"/app:1")), all.Get(resources.ImageAddr(y.stack+"/base:1"))
+	refs := (imageKind{}).Refs(app)
+	if len(refs) != 1 || refs[0].To != base.Addr || refs[0].Bind != resources.Content {
+		t.Fatalf("%v", refs)
+	}
+	w := writerOver(y.e, "image")
+	for _, r := range []*resources.Resource{base, app} {
+		if err := w.Create(t.Context(), r, y.note(r.Addr)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen, err := y.e.Readers()["image"].Observe(t.Context(), resources.Scope{Stack: y.stack, Want: []*resources.Resource{base, app}})
+	if err != nil || len((imageKind{}).Compare(base, seen[0])) != 0 || len((imageKind{}).Compare(app, seen[1])) != 0 {
+		t.Fatalf("%v %v", seen, err)
+	}
+	y.write("base/a.txt", "two")
+	if err := w.Create(t.Context(), base, y.note(base.Addr)); err != nil {
+		t.Fatal(err)
+	}
+	seen, err = y.e.Readers()["image"].Observe(t.Context(), resources.Scope{Stack: y.stack, Want: []*resources.Resource{app}})
+	if d := (imageKind{}).Compare(app, seen[0]); err != nil || len(d) != 1 || d[0].Path != "build.base" {
+		t.Errorf("%v %v", d, err)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -60,8 +61,9 @@ func run(m *testing.M) int {
 	} else {
 		fmt.Fprintln(os.Stderr, "bench: without Compose:", err)
 	}
+	idle := load()
 	code := m.Run()
-	printTable()
+	printTable(idle)
 	return code
 }
 
@@ -275,7 +277,17 @@ func median(d []time.Duration) time.Duration {
 	return d[len(d)/2]
 }
 
-func printTable() {
+// load is how many tasks wanted a CPU in the last minute, 0 where the system does not say.
+func load() float64 {
+	var l float64
+	data, err := os.ReadFile("/proc/loadavg")
+	if err == nil {
+		_, _ = fmt.Sscan(string(data), &l)
+	}
+	return l
+}
+
+func printTable(idle float64) {
 	if len(table) == 0 {
 		return
 	}
@@ -304,4 +316,7 @@ func printTable() {
 		fmt.Printf("| %-58s | %4d | %7.2f | %7s | %5s | %5s | %-6s |\n", r.what, len(r.midaz), median(r.midaz).Seconds(), theirs, ratio, aim, verdict)
 	}
 	fmt.Println("\nSame services, same engine, in turns. The 50 services have gate: { stable_for: 1ms } for midaz\nunless said otherwise: like Compose, it then returns when all are started.")
+	if idle > float64(runtime.NumCPU())/2 {
+		fmt.Printf("The machine was busy with other things before this began (load %.1f on %d CPUs): the ratios say little.\n", idle, runtime.NumCPU())
+	}
 }

@@ -182,14 +182,14 @@ func (f *finisher) volumes() {
 		switch m["type"] {
 		case "volume":
 			if source != "" {
-				m["name"] = f.nameOf("volume", source)
+				m["name"] = resources.SealLike(f.nameOf("volume", source), m["source"])
 			}
 		case "bind":
 			abs, err := f.hostPath(source)
 			if err != nil {
 				f.problem(resources.RuleValue, "/volumes", "the source of the mount at "+target+": "+err.Error(), "write an absolute path")
 			}
-			m["source"] = abs
+			m["source"] = resources.SealLike(abs, m["source"])
 		}
 		out[target] = m
 	}

@@ -36,10 +36,11 @@ type model struct {
 	info  system.Info
 	// placed are the files of the container that was made last.
 	placed map[string]any
+	names  map[string]string // of containers, by ID
 }
 
 func newModel(api string) *model {
-	return &model{api: api, image: richImage(), info: system.Info{ServerVersion: "test", SwapLimit: true, OomKillDisable: true, CgroupVersion: "1"}}
+	return &model{api: api, image: richImage(), names: map[string]string{}, info: system.Info{ServerVersion: "test", SwapLimit: true, OomKillDisable: true, CgroupVersion: "1"}}
 }
 
 func (m *model) facts() *facts { return &facts{API: m.api, Info: m.info} }
@@ -70,6 +71,7 @@ func (m *model) show(req *request, status string) *container.InspectResponse {
 	}
 	for _, mode := range []*string{(*string)(&h.NetworkMode), (*string)(&h.IpcMode), (*string)(&h.PidMode)} {
 		if name, ok := strings.CutPrefix(*mode, "container:"); ok {
+			m.names[idOf(name)] = name
 			*mode = "container:" + idOf(name)
 		}
 	}
@@ -220,14 +222,7 @@ func (m *model) mergeImage(c *container.Config) {
 // observe returns the container as the reader would, observed for want.
 func (m *model) observe(c *container.InspectResponse, want *resources.Resource) *resources.Observed {
 	s := &sight{c: c, image: m.image, want: want, facts: m.facts(), applied: appliedOf(c.Config.Labels), current: c.Image,
-		networks: map[string]string{}, nameOf: func(id string) string {
-			for _, name := range []string{"other", "test-db"} {
-				if idOf(name) == id {
-					return name
-				}
-			}
-			return ""
-		}}
+		networks: map[string]string{}, nameOf: func(id string) string { return m.names[id] }}
 	for name, e := range c.NetworkSettings.Networks {
 		if e.NetworkID != "" {
 			s.networks[name] = e.NetworkID

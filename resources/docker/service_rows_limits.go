@@ -38,7 +38,7 @@ var limitRows = []row{
 		update: updateMemory,
 	},
 	{
-		Field: resources.Field{Key: "memswap_limit", Type: resources.Bytes(), Cost: resources.InPlace,
+		Field: resources.Field{Key: "memswap_limit", Type: refined{resources.Bytes(), zeroIsNone}, Cost: resources.InPlace,
 			Doc:     "How much memory and swap together it may use; -1 is no limit. With only `mem_limit` given the engine allows twice that.",
 			Example: "256m", Other: "512m"},
 		send:   func(d *draft, v resources.Value) { d.host.MemorySwap = resources.ParseBytes(v) },
@@ -46,7 +46,7 @@ var limitRows = []row{
 		update: updateMemory,
 	},
 	{
-		Field: resources.Field{Key: "mem_reservation", Type: resources.Bytes(), Default: "0", Cost: resources.InPlace,
+		Field: resources.Field{Key: "mem_reservation", Type: refined{resources.Bytes(), notNegative}, Default: "0", Cost: resources.InPlace,
 			Doc: "How much memory it is pressed down to when the host has little left.", Example: "32m", Other: "48m"},
 		send: func(d *draft, v resources.Value) { d.host.MemoryReservation = resources.ParseBytes(v) },
 		seen: hostBytes(func(h *container.HostConfig) int64 { return h.MemoryReservation }),
@@ -220,6 +220,20 @@ func showRestart(p container.RestartPolicy) string {
 func memoryAtLeast6m(v resources.Value) (resources.Value, error) {
 	if b := resources.ParseBytes(v); b != 0 && b < 6*units.MiB {
 		return nil, errors.New("expected at least 6m, the engine's minimum, or 0 for no limit")
+	}
+	return v, nil
+}
+
+func notNegative(v resources.Value) (resources.Value, error) {
+	if resources.ParseBytes(v) < 0 {
+		return nil, errors.New("expected a size such as 64m")
+	}
+	return v, nil
+}
+
+func zeroIsNone(v resources.Value) (resources.Value, error) {
+	if resources.ParseBytes(v) == 0 {
+		return nil, nil
 	}
 	return v, nil
 }
@@ -439,7 +453,7 @@ var deployType = resources.Object{
 				{Key: "pids", Type: refined{resources.Int(-1, math.MaxInt32), atLeastZero}, Example: "100", Other: "200", Doc: "The same as `pids_limit`."},
 			}}},
 			{Key: "reservations", Example: "{memory: 32m}", Other: "{memory: 64m}", Doc: "What is kept for it.", Type: resources.Object{What: "reservations", Fields: []resources.Field{
-				{Key: "memory", Type: resources.Bytes(), Example: "32m", Other: "128m", Doc: "The same as `mem_reservation`."},
+				{Key: "memory", Type: refined{resources.Bytes(), notNegative}, Example: "32m", Other: "128m", Doc: "The same as `mem_reservation`."},
 			}, Refused: map[string]string{
 				"cpus":              "one engine reserves no processors; leave it out, or give it more `cpu_shares` than others",
 				"devices":           "devices by capability (GPUs) are not supported yet; write `devices`",

@@ -36,7 +36,7 @@ var networkRows = []row{
 			mode := string(s.c.HostConfig.NetworkMode)
 			switch {
 			case s.c.HostConfig.NetworkMode.IsContainer():
-				return s.peerMode(mode)
+				return s.peerMode("network_mode", mode)
 			case mode == "" || mode == "default" || mode == "bridge":
 				if !s.declares("network_mode") {
 					return nil // a network like others: that is the row `networks`
@@ -298,8 +298,11 @@ func (d *draft) peer(v resources.Value) string {
 
 // peerMode returns a mode that names another container by its ID in the form
 // it is declared in.
-func (s *sight) peerMode(mode string) resources.Value {
+func (s *sight) peerMode(field, mode string) resources.Value {
 	id := strings.TrimPrefix(mode, "container:")
+	if own, ok := strings.CutPrefix(s.config().Text(field), "container:"); ok && len(own) >= 12 && strings.HasPrefix(id, own) {
+		return "container:" + own // declared by its ID
+	}
 	name := ""
 	if s.nameOf != nil {
 		name = s.nameOf(id)
@@ -501,38 +504,43 @@ var exposeType = refined{resources.List(resources.Pattern("a port such as 3000, 
 
 // seenExpose leaves out published ports and the image's own.
 func seenExpose(s *sight) resources.Value {
-	declared, before := resources.Texts(s.config()["expose"]), resources.Texts(s.before("expose"))
+	declared, before := textSet(s.config()["expose"]), textSet(s.before("expose"))
+	own := map[string]bool{}
+	if s.image != nil {
+		for port := range s.image.ExposedPorts {
+			proto, number := nat.SplitProtoPort(port)
+			own[number+"/"+strings.ToLower(proto)] = true
+		}
+	}
 	published, wanted, once := mapOf(seenPorts(s)), s.config().Map("ports"), mapOf(s.before("ports"))
 	var out []string
 	for port := range s.c.Config.ExposedPorts {
 		proto, number := nat.SplitProtoPort(string(port))
 		key := number + "/" + strings.ToLower(proto)
-		applied := slices.Contains(before, key)
 		natural := false
 		for _, ports := range []map[string]any{published, wanted, once} {
 			_, ok := ports[key]
 			natural = natural || ok
 		}
 		if s.image == nil {
-			natural = natural || !applied
+			natural = natural || !before[key]
 		} else {
-			natural = natural || exposes(s.image.ExposedPorts, key)
+			natural = natural || own[key]
 		}
-		if slices.Contains(declared, key) || !natural {
+		if declared[key] || !natural {
 			out = append(out, key)
 		}
 	}
 	return setOf(out)
 }
 
-func exposes(ports map[string]struct{}, key string) bool {
-	for p := range ports {
-		proto, port := nat.SplitProtoPort(p)
-		if port+"/"+strings.ToLower(proto) == key {
-			return true
-		}
+// textSet returns the texts of a list for looking up.
+func textSet(v resources.Value) map[string]bool {
+	out := map[string]bool{}
+	for _, text := range resources.Texts(v) {
+		out[text] = true
 	}
-	return false
+	return out
 }
 
 func canonicalIP(s string) (string, error) {

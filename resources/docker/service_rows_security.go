@@ -43,13 +43,13 @@ var securityRows = []row{
 		Field: resources.Field{Key: "ipc", Type: modeOf("private", "shareable", "host", "none"), Open: true, Cost: resources.Remake,
 			Doc: "The IPC namespace: `private`, `shareable`, `host`, `none`, `service:NAME` or `container:NAME`.", Example: "shareable", Other: "host"},
 		send: func(d *draft, v resources.Value) { d.host.IpcMode = container.IpcMode(d.peer(v)) },
-		seen: func(s *sight) resources.Value { return s.mode(string(s.c.HostConfig.IpcMode)) },
+		seen: func(s *sight) resources.Value { return s.mode("ipc", string(s.c.HostConfig.IpcMode)) },
 	},
 	{
 		Field: resources.Field{Key: "pid", Type: modeOf("host"), Cost: resources.Remake,
 			Doc: "The process namespace: `host`, `service:NAME` or `container:NAME`.", Example: "host", Other: "\"container:other\""},
 		send: func(d *draft, v resources.Value) { d.host.PidMode = container.PidMode(d.peer(v)) },
-		seen: func(s *sight) resources.Value { return s.mode(string(s.c.HostConfig.PidMode)) },
+		seen: func(s *sight) resources.Value { return s.mode("pid", string(s.c.HostConfig.PidMode)) },
 	},
 	{
 		Field: resources.Field{Key: "uts", Type: optional(resources.Enum("host", "")), Cost: resources.Remake,
@@ -134,9 +134,9 @@ func modeOf(words ...string) resources.Type {
 }
 
 // mode returns a namespace as it is declared.
-func (s *sight) mode(mode string) resources.Value {
+func (s *sight) mode(field, mode string) resources.Value {
 	if strings.HasPrefix(mode, "container:") {
-		return s.peerMode(mode)
+		return s.peerMode(field, mode)
 	}
 	return textOrNil(mode)
 }

@@ -47,7 +47,7 @@ var storageRows = []row{
 		seen: hostBool(func(h *container.HostConfig) bool { return h.ReadonlyRootfs }),
 	},
 	{
-		Field: resources.Field{Key: "shm_size", Type: resources.Bytes(), Open: true, Cost: resources.Remake,
+		Field: resources.Field{Key: "shm_size", Type: sizeType, Open: true, Cost: resources.Remake,
 			Doc: "Size of /dev/shm; the engine takes 64m when it is not given.", Example: "128m", Other: "256m"},
 		send: func(d *draft, v resources.Value) { d.host.ShmSize = resources.ParseBytes(v) },
 		seen: hostBytes(func(h *container.HostConfig) int64 { return h.ShmSize }),
@@ -115,7 +115,7 @@ var mountsType = resources.Keyed{
 				{Key: "subpath", Type: resources.String(), Since: "1.45", Example: "data", Other: "logs", Doc: "Mounts only this folder of the volume."},
 			}}, Example: "{nocopy: true}", Other: "{subpath: data}", Doc: "Options of a volume mount."},
 			{Key: "tmpfs", Type: resources.Object{What: "options of a tmpfs mount", Fields: []resources.Field{
-				{Key: "size", Type: resources.Bytes(), Example: "64m", Other: "128m", Doc: "How much it can hold."},
+				{Key: "size", Type: sizeType, Example: "64m", Other: "128m", Doc: "How much it can hold."},
 				{Key: "mode", Type: modeType, Example: "\"1777\"", Other: "\"0700\"", Doc: "Permissions of its root, octal."},
 			}}, Example: "{size: 64m}", Other: "{mode: \"0700\"}", Doc: "Options of a tmpfs mount."},
 		},
@@ -125,6 +125,17 @@ var mountsType = resources.Keyed{
 		},
 	},
 }
+
+// sizeType is a size of which 0 means "not declared".
+var sizeType = refined{resources.Bytes(), func(v resources.Value) (resources.Value, error) {
+	switch resources.ParseBytes(v) {
+	case 0:
+		return nil, nil
+	case -1:
+		return nil, errors.New("expected a size such as 64m")
+	}
+	return v, nil
+}}
 
 // modeType is a number of permission bits, written octal.
 var modeType = resources.Checked("permissions such as \"0644\"", func(s string) (string, error) {
@@ -206,7 +217,8 @@ func finishMount(v map[string]any) error {
 			v["type"] = "bind"
 		}
 	}
-	kind := v["type"].(string)
+	kind := resources.Text(v["type"])
+	v["type"] = kind // a one-line form with a secret in it is sealed as a whole
 	for _, options := range []string{"bind", "volume", "tmpfs"} {
 		if v[options] != nil && options != kind {
 			return fmt.Errorf("options under %q do not fit a mount of type %s", options, kind)
@@ -225,6 +237,7 @@ func finishMount(v map[string]any) error {
 	drop(v, map[string]any{"read_only": false, "source": ""})
 	drop(mapOf(v["bind"]), map[string]any{"propagation": "rprivate", "recursive": "enabled", "create_host_path": true})
 	drop(mapOf(v["volume"]), map[string]any{"nocopy": false, "subpath": ""})
+	drop(mapOf(v["tmpfs"]), map[string]any{"size": nil, "mode": "0000"})
 	drop(v, map[string]any{"bind": nil, "volume": nil, "tmpfs": nil})
 	return nil
 }

@@ -139,3 +139,35 @@ func checkRow(t *testing.T, m *model, row *row) {
 func quiet(have *resources.Observed, want *resources.Resource) resources.Delta {
 	return slices.DeleteFunc(containerKind{want.Addr.Kind}.Compare(want, have), func(d resources.Diff) bool { return d.Field == "state" })
 }
+
+// BenchmarkCompare reads and compares one container with common fields.
+func BenchmarkCompare(b *testing.B) {
+	m := newModel("1.41")
+	node := "image: app:1\ncommand: [serve]\nenvironment: {A: b, C: d}\nports: [\"127.0.0.1:80:80\"]\nvolumes: [\"data:/data\"]\nmem_limit: 64m\nhealthcheck: {test: x, interval: 5s}\nlabels: {a: b}"
+	r := benchService(b, node)
+	req, err := newRequest(r, m.facts())
+	if err != nil {
+		b.Fatal(err)
+	}
+	inspect := m.show(req, "running")
+	for b.Loop() {
+		if delta := (containerKind{"service"}).Compare(r, m.observe(inspect, r)); len(delta) > 0 {
+			b.Fatal(delta)
+		}
+	}
+}
+
+// BenchmarkExposeAll has as many ports as there are.
+func BenchmarkExposeAll(b *testing.B) {
+	m := newModel("1.41")
+	r := benchService(b, "image: app:1\nexpose: [1-65535]\nports: [\"127.0.0.1:1-65535:1-65535/udp\"]")
+	for b.Loop() {
+		req, err := newRequest(r, m.facts())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if delta := quiet(m.observe(m.show(req, "running"), r), r); len(delta) > 0 {
+			b.Fatal(len(delta))
+		}
+	}
+}

@@ -55,8 +55,17 @@ func declaredIn(spec *specs.Spec) (*resources.Declared, specs.Problems) {
 	return set, ps.Sorted()
 }
 
+func benchService(b *testing.B, fields string) *resources.Resource {
+	b.Helper()
+	r, ps := one(b, "service", fields)
+	if err := ps.Err(); err != nil {
+		b.Fatal(err)
+	}
+	return r
+}
+
 // one reads the fields of one service called "web".
-func one(t *testing.T, kind, fields string) (*resources.Resource, specs.Problems) {
+func one(t testing.TB, kind, fields string) (*resources.Resource, specs.Problems) {
 	t.Helper()
 	node, err := specs.ParseNode("test.yaml", fields)
 	if err != nil {

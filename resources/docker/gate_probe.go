@@ -389,7 +389,13 @@ var errStopped = errors.New("seen enough")
 // follow passes on each line of a container's output since its start, until
 // line returns false, the container ends, or ctx.
 func (e *ReadEngine) follow(ctx context.Context, c *container.InspectResponse, line func(string) bool) error {
-	body, err := e.api.ContainerLogs(ctx, c.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: true, Since: c.State.StartedAt})
+	// The engine notes the start a moment after the process has begun, and may
+	// note it after the first line: what counts is the end of the run before.
+	since := ""
+	if before, err := time.Parse(time.RFC3339Nano, c.State.FinishedAt); err == nil && before.Year() > 1 {
+		since = c.State.FinishedAt
+	}
+	body, err := e.api.ContainerLogs(ctx, c.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: true, Since: since})
 	if err != nil {
 		return err
 	}

@@ -442,6 +442,11 @@ func (d *decider) bound(c *Change, ref resources.Ref) bool {
 		}
 		c.Action, c.Mode = resources.Replace, resources.DeleteCreate
 		return true
+	case ref.Bind == resources.Hold && to.Action == resources.Replace && to.Mode == resources.SwapBack && c.Action != resources.Replace:
+		// It shares the namespaces of the old one, which goes when the new one is ready.
+		c.Action, c.Code = resources.Replace, reasonTriggered
+		c.Reason = fmt.Sprintf("%s, which it holds, is replaced", ref.To)
+		return true
 	case ref.Bind == resources.Content && c.Action != resources.Replace:
 		c.Action, c.Code = resources.Replace, reasonTriggered
 		c.Reason = fmt.Sprintf("%s, which is its content, changes", ref.To)

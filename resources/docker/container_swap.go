@@ -157,7 +157,7 @@ func anonymousAt(c *container.InspectResponse, target string) string {
 // that the old one holds decides against what the spec says: the start would
 // only fail.
 func startsFirst(r *resources.Resource, req *request, old *container.InspectResponse) bool {
-	if r.Addr.Kind == "job" || !isUp(old.State) || sharesPort(req, old) {
+	if r.Addr.Kind == "job" || !isUp(old.State) || sharesPort(req, old) || isShared(r) {
 		return false
 	}
 	switch r.Config.Map("update")["order"] {

@@ -38,6 +38,7 @@ func (k containerKind) Check(all *resources.Declared, report resources.Report) {
 		c.labels(r)
 		c.job(r)
 		c.dependencies(r)
+		c.order(r)
 	}
 }
 
@@ -460,6 +461,13 @@ func (c *checker) dependencies(r *resources.Resource) {
 		case service != nil && condition == "service_healthy" && !hasCheck(service):
 			c.problem(ruleNoCheck, at, "give it a healthcheck or a gate", "%s has neither a health check nor a gate in the spec", service.Addr).And(service.KeyPos, "it is declared here")
 		}
+	}
+}
+
+func (c *checker) order(r *resources.Resource) {
+	if isShared(r) && r.Config.Map("update")["order"] == "start_first" {
+		c.problem(ruleTogether, r.Pos("/update/order"), "write stop_first, or leave it out",
+			"%s cannot start beside the old one: another service joins its namespaces by its name", r.Addr)
 	}
 }
 

@@ -17,6 +17,27 @@ type containerMemory struct {
 	peers map[string]string
 	// kinds tell of each name under depends_on whether it is a service or job.
 	kinds map[string]string
+	// shared tells that another container shares this one's namespaces.
+	shared bool
+}
+
+// memoryOf returns what is kept beside the fields of a service or job. Others
+// may have put something there before its own Finish.
+func memoryOf(r *resources.Resource) *containerMemory {
+	m, ok := r.Native.(*containerMemory)
+	if !ok {
+		m = &containerMemory{peers: map[string]string{}, kinds: map[string]string{}}
+		r.Native = m
+	}
+	return m
+}
+
+// isShared reports whether another container shares the namespaces of r: it
+// joins them by the container's final name, so a replacement must have that
+// name as soon as it runs.
+func isShared(r *resources.Resource) bool {
+	m, ok := r.Native.(*containerMemory)
+	return ok && m.shared
 }
 
 // peersOf returns the engine's names of the services that r shares a namespace
@@ -140,11 +161,12 @@ func (f *finisher) nameOf(kind, key string) string {
 
 // peers finds the containers that are referred to by their keys alone.
 func (f *finisher) peers() {
-	m := &containerMemory{peers: map[string]string{}, kinds: map[string]string{}}
+	m := memoryOf(f.r)
 	for _, field := range peerFields {
 		if key, ok := strings.CutPrefix(f.r.Config.Text(field), "service:"); ok {
 			if to := f.service(key); to != nil {
 				m.peers[key], m.kinds[key] = containerName(to), to.Addr.Kind
+				memoryOf(to).shared = true
 			}
 		}
 	}
@@ -153,7 +175,6 @@ func (f *finisher) peers() {
 			m.kinds[key] = to.Addr.Kind
 		}
 	}
-	f.r.Native = m
 }
 
 // peerFields may hold service:NAME.
@@ -254,7 +275,7 @@ func (k containerKind) Refs(r *resources.Resource) []resources.Ref {
 	}
 	for _, field := range peerFields {
 		if key, ok := strings.CutPrefix(r.Config.Text(field), "service:"); ok {
-			refs = append(refs, resources.Ref{To: resources.NewAddr(kindOfDependency(r, key, nil), key), At: "/" + field, Bind: resources.Hold, Wait: resources.Started})
+			refs = append(refs, resources.Ref{To: resources.NewAddr(kindOfDependency(r, key, nil), key), At: "/" + field, Bind: resources.Hold})
 		}
 	}
 	return append(refs, dependencies(r)...)

@@ -403,7 +403,7 @@ volumes: { data: {} }
 		"network/front bind=1 wait=0 optional=false at=/networks/front",
 		"volume/data bind=1 wait=0 optional=false at=/volumes",
 		"image/app:1 bind=2 wait=0 optional=false at=/image",
-		"service/db bind=1 wait=1 optional=false at=/pid",
+		"service/db bind=1 wait=0 optional=false at=/pid",
 		"service/db bind=1 wait=0 optional=false at=/depends_on/db",
 		"job/init bind=0 wait=0 optional=false at=/depends_on/init",
 		"service/late bind=0 wait=1 optional=true at=/depends_on/late",

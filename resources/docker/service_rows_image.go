@@ -86,8 +86,8 @@ var buildType = resources.Object{
 }
 
 func checkImage(s string) (string, error) {
-	if _, err := reference.ParseAnyReference(s); err != nil {
-		return "", err
+	if _, err := reference.ParseAnyReference(s); err != nil { // its text can repeat the value
+		return "", errors.New("it is not NAME:TAG, NAME@DIGEST or an ID; names have small letters")
 	}
 	return s, nil
 }

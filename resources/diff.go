@@ -28,6 +28,11 @@ type Diff struct {
 	// Drift: the object was changed outside since the last apply. Pending: the
 	// spec was changed since. Both may hold.
 	Drift, Pending bool
+	// Applied is what was last applied, nil where that is not known or was
+	// nothing.
+	Applied Value
+	// Alone: the part can be changed without the rest of its field.
+	Alone bool
 	// Pos is where the spec asks for it; the engine fills it in.
 	Pos specs.Pos
 }

@@ -226,7 +226,7 @@ func (f *Field) compare(want, have Config, applied *Sealed) Delta {
 			return nil
 		}
 		h = applied.Shape(f.Key)
-		return Delta{{Path: f.Key, Field: f.Key, Before: h, After: w, Cost: f.Cost, Pending: true}}
+		return Delta{{Path: f.Key, Field: f.Key, Before: h, After: w, Cost: f.Cost, Pending: true, Applied: h}}
 	}
 	if !declared && f.Open {
 		// It was declared once and is not now: the engine's own choice cannot be
@@ -244,8 +244,10 @@ func (f *Field) compare(want, have Config, applied *Sealed) Delta {
 	drift := applied != nil && !applied.Matches(f.Key, h) && !((IsEmpty(h) || f.Open || Equal(h, f.Default)) && !applied.Has(f.Key))
 	pending := applied == nil || (!applied.Matches(f.Key, w) && !(Equal(w, f.Default) && !applied.Has(f.Key)))
 	for i := range diffs {
-		diffs[i].Field, diffs[i].Cost = f.Key, f.Cost
-		diffs[i].Drift, diffs[i].Pending = drift, pending || !drift
+		d := &diffs[i]
+		d.Field, d.Cost = f.Key, f.Cost
+		d.Drift, d.Pending = drift, pending || !drift
+		applied.place(d)
 	}
 	return diffs
 }

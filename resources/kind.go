@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -40,15 +41,19 @@ type Resource struct {
 	Native any
 }
 
-// Pos returns the place of a field, or of the resource for "".
+var unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
+
+// Pos returns the place of a field, or of the resource for "" and for a field
+// that is not written.
 func (r *Resource) Pos(pointer string) specs.Pos {
 	if pointer == "" || r.Node.IsAbsent() {
 		return r.KeyPos
 	}
-	if pos := r.Node.KeyPos(pointer); !pos.IsZero() && r.Node.Kind() == specs.Map {
-		return pos
+	first, _, _ := strings.Cut(strings.TrimPrefix(pointer, "/"), "/")
+	if _, declared := r.Node.Entry(unescapePointer.Replace(first)); !declared {
+		return r.KeyPos
 	}
-	return r.KeyPos
+	return r.Node.KeyPos(pointer)
 }
 
 // Bind says what a referrer does when what it refers to is made anew.
@@ -94,6 +99,9 @@ type Observed struct {
 	Presence Presence
 	// Why says why it is Unknown.
 	Why string
+	// Gone says of an object that is Absent, or someone else's in its place, that
+	// the stack's was there after the last apply; "" when that is not known.
+	Gone string
 	// Have holds the observed fields in canonical form.
 	Have Config
 	// Applied is what the object remembers of the last apply, nil if nothing.
@@ -112,12 +120,19 @@ type Observed struct {
 	Protected bool
 	// Refs are what the object seen refers to; they order deletes.
 	Refs []Ref
+	// Stray says why the object goes although the stack did not make it, "" for
+	// objects of the stack.
+	Stray string
 	// Notes are what a person should know before it is touched: "1,284
 	// messages ready, 3 consumers".
 	Notes []string
+	// Warnings are told at places of the spec whenever the object is looked at.
+	Warnings specs.Problems
 	// State is the running state for ps and drift ("running", "exited (1)",
 	// "unhealthy"), "" for objects without one.
 	State string
+	// Runtime says how its process is doing, nil for objects without one.
+	Runtime *Runtime
 	// Leftover marks what a killed run left behind and the next one clears:
 	// it says what it is. It is deleted after the resource LeftoverOf is ready,
 	// so that what might still be needed to go back is kept until then.
@@ -127,6 +142,31 @@ type Observed struct {
 	// back and never looks.
 	Native any
 }
+
+// Runtime is how the process of an object is doing.
+type Runtime struct {
+	// Trouble says what somebody should look at, "" when there is nothing: one
+	// of the words below.
+	Trouble  string
+	ExitCode *int // once it has ended
+	OOM      bool // the kernel ended it for lack of memory
+	Restarts int  // by the engine
+	// Ended is when it ended, by the engine's clock; zero while it runs.
+	Ended time.Time
+}
+
+// Troubles of a Runtime.
+const (
+	Stopped     = "stopped"       // someone stopped it: its restart policy would have started it
+	Exited      = "exited"        // it has ended, and nothing starts it again
+	Failed      = "failed"        // a job that ended with another status than 0
+	OutOfMemory = "out-of-memory" // it was ended for lack of memory
+	Paused      = "paused"
+	Restarting  = "restarting" // it ends again and again
+	Unhealthy   = "unhealthy"
+	NotStarted  = "not-started"
+	Dead        = "dead" // the engine could not remove it
+)
 
 // Scope says what to observe.
 type Scope struct {
@@ -197,6 +237,10 @@ type (
 	Replaced interface {
 		Replacement() Replacement
 	}
+	// Mannered tells how an object that is swapped takes the other's place.
+	Mannered interface {
+		Manner(want *Resource, have *Observed) Manner
+	}
 	// ReadOnly marks a kind that is only asked and waited for, never written.
 	ReadOnly interface {
 		ReadOnly()
@@ -209,16 +253,53 @@ type (
 	Hazarder interface {
 		Hazards(a Action, want *Resource, have *Observed) []Hazard
 	}
+	// Follower marks a kind that exists for what refers to it: where all of that
+	// is dormant it is dormant too. One that nothing refers to is made.
+	Follower interface {
+		Follows()
+	}
+	// Successor orders the removal of an object after the creation of those that
+	// take its place: all that have the same place, "" for none.
+	Successor interface {
+		Place(a Addr) string
+	}
 	// Rival tells that a wanted resource cannot exist beside an object that is
 	// there (one host port, one name), so that the old one is removed first.
 	Rival interface {
 		Rivals(want *Resource, have *Observed) bool
+	}
+	// Movable marks a kind whose objects can go on under another address: its
+	// reader takes the object of Resource.Moved for that of the resource when
+	// this one has none of its own.
+	Movable interface {
+		Movable()
+	}
+	// Named is for movable kinds whose objects keep their name on the engine for
+	// ever: it returns that, and whether the spec has written it.
+	Named interface {
+		NameOf(r *Resource) (name string, written bool)
+	}
+	// Speller tells how what was observed is written in the spec, for kinds where
+	// that is not the field's canonical value at its own place. An error says why
+	// it cannot be written. ok is false for what is written like any other field.
+	Speller interface {
+		Spell(want *Resource, have *Observed, d Diff, all *Declared) (written []Written, ok bool, err error)
 	}
 	// Ruled lists the rules its checks use.
 	Ruled interface {
 		Rules() []*specs.Rule
 	}
 )
+
+// Written is a value at its place in the spec.
+type Written struct {
+	// Root counts the path from the top of the spec; otherwise it counts from
+	// the resource.
+	Root bool
+	Path []string
+	// Value is what stands there, nil for nothing.
+	Value Value
+}
 
 // Gate is when a resource counts as ready, for people and for the plan.
 type Gate struct {
@@ -227,10 +308,20 @@ type Gate struct {
 	Timeout time.Duration
 }
 
+// Manner is how one object takes the place of another, as far as it is known
+// when it is planned.
+type Manner struct {
+	Order string // "start_first", "stop_first", "" when there is nothing to tell
+	Text  string // for people, with the reason and the downtime expected
+}
+
 // Hazard is a coded danger of a change.
 type Hazard struct {
-	Code string // "data-loss", "message-loss", "downtime", "connection-loss"
+	Code string // one of the codes below
 	Msg  string
+	// Consent refuses the change unless its code was allowed. DataLoss always
+	// needs that; Refused can be allowed by nobody.
+	Consent bool
 }
 
 // Codes of hazards.
@@ -238,6 +329,8 @@ const (
 	DataLoss       = "data-loss"
 	Downtime       = "downtime"
 	ConnectionLoss = "connection-loss"
+	MessageLoss    = "message-loss"
+	Refused        = "refused"
 )
 
 // Reader observes objects of one kind. It cannot change anything: it is built
@@ -365,7 +458,9 @@ type Declared struct {
 	Spec      *specs.Spec
 	Kinds     []Kind
 	Resources []*Resource // sorted by address
-	byAddr    map[Addr]*Resource
+	// Ignored are the rules for changes made outside that are let be.
+	Ignored []Ignore
+	byAddr  map[Addr]*Resource
 }
 
 // NewDeclared returns the set of the resources, sorted by address.

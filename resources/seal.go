@@ -214,3 +214,68 @@ func unseal(v Value) Value {
 		return v
 	}
 }
+
+// place notes in a difference what was last applied at its path. Where the
+// whole field was changed on both sides, it tells which side changed this part.
+func (s *Sealed) place(d *Diff) {
+	if s == nil {
+		return
+	}
+	part, ok := s.part(d.Path)
+	if !ok {
+		return
+	}
+	d.Applied = unseal(part)
+	if d.Path == d.Field || !d.Drift || !d.Pending {
+		return
+	}
+	key, _ := hex.DecodeString(s.Key)
+	drift, pending := !sealedEqual(part, d.Before, key), !sealedEqual(part, d.After, key)
+	if drift || pending {
+		d.Drift, d.Pending = drift, pending
+	}
+}
+
+// part returns what is sealed at a path, nil where there is nothing. The places
+// of a list may have moved, so that paths through one are not followed.
+func (s *Sealed) part(path string) (Value, bool) {
+	var at Value = s.Fields
+	for _, p := range SplitPath(path) {
+		if p.Index {
+			return nil, false
+		}
+		m, ok := at.(map[string]any)
+		if !ok && at != nil || len(m) == 1 && (m[secretMark] != nil || m[textMark] != nil) {
+			return nil, false
+		}
+		at = m[p.Key]
+	}
+	return at, true
+}
+
+// With returns what the object remembers after these fields of c were applied:
+// all but the ones named in except, which stay as they were. s may be nil.
+func (s *Sealed) With(c Config, except map[string]bool) Sealed {
+	out := Sealed{Fields: make(map[string]any, len(c))}
+	if s != nil {
+		out.Key = s.Key
+	}
+	key, _ := hex.DecodeString(out.Key)
+	for field, v := range c {
+		if except[field] {
+			continue
+		}
+		if len(key) == 0 && HasSecret(v) {
+			key = make([]byte, 16)
+			_, _ = rand.Read(key) // never fails: crypto/rand aborts the program
+			out.Key = hex.EncodeToString(key)
+		}
+		out.Fields[field] = sealValue(v, key)
+	}
+	for field := range except {
+		if s.Has(field) {
+			out.Fields[field] = s.Fields[field]
+		}
+	}
+	return out
+}

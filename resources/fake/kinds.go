@@ -11,7 +11,7 @@ import (
 // Kinds returns the kinds of the fake world: box, crate and pipe.
 func Kinds() []resources.Kind {
 	return []resources.Kind{
-		kind{table: table("box", "boxes/*"), mode: resources.DeleteCreate},
+		movable{kind{table: table("box", "boxes/*"), mode: resources.DeleteCreate}},
 		kind{table: table("crate", "crates/*"), mode: resources.SwapBack, gated: true},
 		kind{table: table("pipe", "pipes/*"), mode: resources.OneStep},
 	}
@@ -21,6 +21,20 @@ type kind struct {
 	table *resources.Table
 	mode  resources.Replacement
 	gated bool
+}
+
+// movable is a kind whose objects can be moved.
+type movable struct{ kind }
+
+func (movable) Movable() {}
+
+// Compare adds the address to the differences.
+func (k movable) Compare(want *resources.Resource, have *resources.Observed) resources.Delta {
+	delta := k.kind.Compare(want, have)
+	if at, ok := have.Native.(resources.Addr); ok && at != want.Addr {
+		delta = append(resources.Delta{{Path: "address", Field: "address", Before: at.String(), After: want.Addr.String(), Cost: resources.InPlace, Pending: true}}, delta...)
+	}
+	return delta
 }
 
 func table(name, section string) *resources.Table {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -23,6 +24,8 @@ type Object struct {
 	Applied *resources.Sealed
 	ID      int
 	Protect bool
+	// Gone: it was there after the last apply and is not now.
+	Gone bool
 	// Refs are what it refers to, by bind.
 	Refs []resources.Ref
 }
@@ -43,6 +46,8 @@ type World struct {
 	DownUntil resources.Addr
 	// OnWrite, when set, is called with each write that takes effect.
 	OnWrite func(verb string, a resources.Addr)
+	// LockTime is the time of the lock's clock, which stands still.
+	LockTime time.Time
 
 	mu      sync.Mutex
 	objects map[resources.Addr]*Object
@@ -50,6 +55,11 @@ type World struct {
 	lastID  int
 	crashed bool
 	log     []string
+
+	lockMu sync.Mutex          // guards the lock, apart from the objects
+	holder *resources.LockInfo // of the lock
+	lost   chan struct{}       // of the run that holds it
+	locks  int
 }
 
 // Put sets an object directly, as someone outside would.
@@ -110,6 +120,13 @@ func (w *World) Restart() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.CrashAt, w.crashed, w.writes, w.log = 0, false, 0, nil
+}
+
+// Crashed reports whether the world has crashed.
+func (w *World) Crashed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.crashed
 }
 
 // write runs effect as one write, unless the world has crashed or crashes now.
@@ -188,13 +205,19 @@ func (r reader) Observe(_ context.Context, scope resources.Scope) ([]*resources.
 	named := map[resources.Addr]bool{}
 	for _, res := range scope.Want {
 		named[res.Addr] = true
-		out = append(out, r.see(res.Addr))
+		o := r.see(res.Addr)
+		if o.Presence == resources.Absent && !res.Moved.IsZero() {
+			named[res.Moved] = true
+			o = r.see(res.Moved)
+			o.Addr, o.Native = res.Addr, res.Moved
+		}
+		out = append(out, o)
 	}
 	if !scope.Owned {
 		return out, nil
 	}
 	for _, a := range slices.SortedFunc(maps.Keys(r.w.objects), resources.Addr.Compare) {
-		if a.Kind == r.kind && !named[a] && r.w.objects[a].Stack == scope.Stack {
+		if a.Kind == r.kind && !named[a] && !r.w.objects[a].Gone && r.w.objects[a].Stack == scope.Stack {
 			out = append(out, r.see(a))
 		}
 	}
@@ -205,6 +228,9 @@ func (r reader) see(a resources.Addr) *resources.Observed {
 	o := r.w.objects[a]
 	if o == nil {
 		return &resources.Observed{Addr: a, Presence: resources.Absent}
+	}
+	if o.Gone {
+		return &resources.Observed{Addr: a, Presence: resources.Absent, Gone: "it was removed outside"}
 	}
 	seen := &resources.Observed{Addr: a, Presence: resources.Present, Have: plain(o.Fields), Applied: o.Applied,
 		Stack: o.Stack, Owner: o.Owner, ID: fmt.Sprint(o.ID), Protected: o.Protect, Refs: slices.Clone(o.Refs)}
@@ -261,7 +287,7 @@ func (x writer) exist(r *resources.Resource) error {
 
 func (x writer) Create(_ context.Context, r *resources.Resource, _ resources.Note) error {
 	return x.w.write("create", r.Addr, func() error {
-		if x.w.objects[r.Addr] != nil {
+		if o := x.w.objects[r.Addr]; o != nil && !o.Gone {
 			return fmt.Errorf("%s exists already", r.Addr)
 		}
 		if err := x.exist(r); err != nil {
@@ -274,7 +300,11 @@ func (x writer) Create(_ context.Context, r *resources.Resource, _ resources.Not
 
 func (x writer) Update(_ context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta, _ resources.Note) error {
 	return x.w.write("update", r.Addr, func() error {
-		o := x.w.objects[r.Addr]
+		at := r.Addr
+		if was, ok := have.Native.(resources.Addr); ok {
+			at = was
+		}
+		o := x.w.objects[at]
 		if o == nil || fmt.Sprint(o.ID) != have.ID {
 			return fmt.Errorf("update %s: %w", r.Addr, resources.ErrMoved)
 		}
@@ -286,9 +316,29 @@ func (x writer) Update(_ context.Context, r *resources.Resource, have *resources
 		}
 		n := x.make(r)
 		n.ID = o.ID
+		delete(x.w.objects, at)
+		x.leave(n, o, r, have, d)
 		x.w.put(r.Addr, n)
 		return nil
 	})
+}
+
+// leave keeps the fields that the differences are not about as they are.
+func (x writer) leave(n, o *Object, r *resources.Resource, have *resources.Observed, d resources.Delta) {
+	except := map[string]bool{}
+	for _, diff := range table(r.Addr.Kind, "").Compare(fieldsOf(r.Config), have.Have, have.Applied) {
+		if !d.Has(diff.Field) {
+			except[diff.Field] = true
+			delete(n.Fields, diff.Field)
+			if v, ok := o.Fields[diff.Field]; ok {
+				n.Fields[diff.Field] = v
+			}
+		}
+	}
+	if len(except) > 0 {
+		s := have.Applied.With(fieldsOf(r.Config), except)
+		n.Applied = &s
+	}
 }
 
 func (x writer) Delete(_ context.Context, have *resources.Observed, _ resources.Note) error {

@@ -29,8 +29,19 @@ type Options struct {
 	LookupEnv func(string) (string, bool)
 	// Profiles are the profiles that are on.
 	Profiles []string
+	// Texts are read in place of the files of these names, to try an edit before
+	// it is written.
+	Texts map[string]string
 	// NoInterpolate leaves ${X} as written, for tools that only look at shape.
 	NoInterpolate bool
+	// Past, when not nil, is read in place of the disk: the files that an
+	// earlier run was made from, by names relative to the folder of the first
+	// spec file. Of one without a text the disk's is taken. Files of values
+	// are always today's.
+	Past []File
+	// Pinned are values of variables that only Vars beat; nil is one that is
+	// not set, whatever the environment has.
+	Pinned map[string]*string
 }
 
 // Variable is one entry of the spec's `variables` section and the value it
@@ -67,6 +78,8 @@ type Spec struct {
 	files      []*source
 	unresolved map[Pos]bool
 	secrets    []string // texts that a snippet must not show
+	named      *files   // what it is made from
+	order      []string // its own files, in the order of merging
 }
 
 // loader is one run of Load.
@@ -90,13 +103,18 @@ func Load(opt Options) (*Spec, Problems) {
 
 func (l *loader) load() (*Spec, Problems) {
 	opt := l.opt
-	l.spec = &Spec{Profiles: opt.Profiles, unresolved: map[Pos]bool{}, scope: newScope(opt.LookupEnv)}
+	l.spec = &Spec{Profiles: opt.Profiles, unresolved: map[Pos]bool{}, scope: newScope(opt.LookupEnv), named: newFiles(opt.Past)}
+	l.spec.scope.pinned = opt.Pinned
 	dir, err := filepath.Abs(opt.Dir)
 	if err != nil {
 		l.report(RuleFile.At(Pos{File: "."}, "the current folder cannot be told: "+reason(err), ""))
 		return l.spec, l.problems
 	}
-	l.dir, l.spec.Dir = dir, dir
+	l.dir, l.spec.Dir, l.spec.named.dir = dir, dir, dir
+	if len(opt.Files) > 0 && opt.Files[0] != stdinName {
+		l.spec.Dir = filepath.Dir(l.path(opt.Files[0]))
+		l.spec.named.dir = l.spec.Dir
+	}
 
 	root := l.readFiles()
 	l.readValues()
@@ -115,11 +133,8 @@ func (l *loader) load() (*Spec, Problems) {
 // readFiles reads and merges the spec files; nil when none could be read.
 func (l *loader) readFiles() *tree {
 	var root *tree
-	for i, name := range l.opt.Files {
+	for _, name := range l.opt.Files {
 		src, text, ok := l.readSource(name)
-		if i == 0 {
-			l.spec.Dir = src.dir
-		}
 		l.spec.files = append(l.spec.files, src)
 		if !ok {
 			l.spec.Partial = true
@@ -179,6 +194,16 @@ func (s *Spec) DirOf(pos Pos) string {
 		return src.dir
 	}
 	return s.Dir
+}
+
+// PathOf returns the absolute path of a spec file, "" for one that was not read
+// from a file.
+func (s *Spec) PathOf(file string) string {
+	src := s.source(file)
+	if src == nil || file == stdinName {
+		return ""
+	}
+	return filepath.Join(src.dir, filepath.Base(file))
 }
 
 // Unresolved reports whether a value at the position could not be substituted.

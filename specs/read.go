@@ -41,7 +41,7 @@ func (l *loader) readSource(name string) (src *source, text []byte, ok bool) {
 	if name != stdinName {
 		src.dir = filepath.Dir(l.path(name))
 	}
-	text, ok = l.readText(name)
+	text, ok = l.readSpec(name)
 	if !ok {
 		return src, nil, false
 	}
@@ -62,6 +62,28 @@ func (l *loader) readSource(name string) (src *source, text []byte, ok bool) {
 	return src, text, l.checkText(src, text)
 }
 
+// readSpec reads a spec file, of today or of the past, and remembers it.
+func (l *loader) readSpec(name string) ([]byte, bool) {
+	file := File{Name: name, Mode: 0o644, Spec: true}
+	if name != stdinName {
+		file.Name = l.spec.named.name(l.path(name))
+	}
+	l.spec.order = append(l.spec.order, file.Name)
+	text, _, found, err := l.spec.named.readPast(file.Name)
+	switch {
+	case err != nil:
+		l.report(RuleFile.At(Pos{File: name}, err.Error(), ""))
+		return nil, false
+	case !found:
+		var ok bool
+		if text, ok = l.readText(name); !ok {
+			return nil, false
+		}
+	}
+	l.spec.named.remember(file, text)
+	return text, true
+}
+
 // path returns the absolute path of a file name as given.
 func (l *loader) path(name string) string {
 	if filepath.IsAbs(name) {
@@ -74,6 +96,9 @@ func (l *loader) path(name string) string {
 // read is a problem.
 func (l *loader) readText(name string) ([]byte, bool) {
 	at := Pos{File: name}
+	if text, ok := l.opt.Texts[name]; ok {
+		return l.readLimited(at, strings.NewReader(text))
+	}
 	if name == stdinName {
 		if l.opt.Stdin == nil || l.stdinRead {
 			l.report(RuleFile.At(at, "standard input can be read only once", "give \"-\" a single time"))

@@ -15,6 +15,7 @@ type scope struct {
 	files     map[string]value // -var-file, over --env-file
 	dotEnv    map[string]value // .env beside the first spec file
 	lookupEnv func(string) (string, bool)
+	pinned    map[string]*string // Options.Pinned
 
 	// Files that the spec names are expanded later, and may be so at once.
 	mu    sync.Mutex
@@ -31,10 +32,17 @@ func newScope(lookupEnv func(string) (string, bool)) *scope {
 
 // find returns the strongest text given for a name, apart from a default.
 func (s *scope) find(name string) value {
-	for _, from := range []map[string]value{s.vars, s.files} {
-		if v, ok := from[name]; ok {
-			return v
+	if v, ok := s.vars[name]; ok {
+		return v
+	}
+	if pinned, ok := s.pinned[name]; ok {
+		if pinned == nil {
+			return value{}
 		}
+		return value{text: *pinned, from: "that run", set: true}
+	}
+	if v, ok := s.files[name]; ok {
+		return v
 	}
 	if text, ok := s.environment(name); ok {
 		return value{text: text, from: "environment", set: true}
@@ -133,3 +141,41 @@ func (s *Spec) Unused() Problems {
 	}
 	return out
 }
+
+// Value is what a variable that the spec uses got.
+type Value struct {
+	Name string
+	Text string
+	// Set is false for one that has no value, or only its default.
+	Set bool
+	// Sensitive says that Text must not be kept or shown.
+	Sensitive bool
+}
+
+// Values returns the variables that are used, by name. It is complete once
+// everything the spec names has been read.
+func (s *Spec) Values() []Value {
+	if s.scope == nil {
+		return nil
+	}
+	s.scope.mu.Lock()
+	names := slices.Sorted(maps.Keys(s.scope.used))
+	s.scope.mu.Unlock()
+	out := make([]Value, 0, len(names))
+	for _, name := range names {
+		v := Value{Name: name}
+		if decl := s.scope.variables[name]; decl != nil {
+			v.Text, v.Sensitive = decl.value.text, decl.Sensitive
+			v.Set = decl.value.set && decl.value.from != "default"
+		} else {
+			found := s.scope.lookup(name)
+			v.Text, v.Set = found.text, found.set
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// Secrets returns the texts that are known to be secret: values and defaults
+// of sensitive variables.
+func (s *Spec) Secrets() []string { return slices.Clone(s.secrets) }

@@ -65,3 +65,15 @@ func DidYouMean(word string, candidates []string) string {
 	}
 	return "expected one of " + strings.Join(slices.Sorted(slices.Values(candidates)), ", ")
 }
+
+// OneOf returns the words as a choice for people: "a, b or c".
+func OneOf(words []string) string {
+	switch n := len(words); n {
+	case 0:
+		return ""
+	case 1:
+		return words[0]
+	default:
+		return strings.Join(words[:n-1], ", ") + " or " + words[n-1]
+	}
+}

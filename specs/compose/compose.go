@@ -1,0 +1,256 @@
+// Package compose reads a Compose project, with the reference loader, and says
+// in a spec what it says. References to variables stay references.
+package compose
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/consts"
+	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/interpolation"
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/sirupsen/logrus"
+	"gopkg.in/yaml.v3"
+
+	"github.com/LerianStudio/midaz-infra/specs/draft"
+)
+
+// Options say which project to read and what it is to be written for.
+type Options struct {
+	// Files are merged left to right. None means COMPOSE_FILE, or the file that
+	// Compose finds in Dir or above it, with its override file.
+	Files []string
+	// Dir is the folder that relative names of files start at.
+	Dir string
+	// EnvFiles are read instead of .env beside the first file; later ones win.
+	EnvFiles []string
+	// Name is the project's, "" for the one Compose would take.
+	Name string
+	// SpecDir is the folder the spec will stand in: paths are relative to it.
+	// "" is the folder of the project.
+	SpecDir string
+	// Environ is the environment, as in os.Environ.
+	Environ []string
+}
+
+// reader is one run of Read.
+type reader struct {
+	opt     Options
+	dir     string // of the project, absolute
+	files   []string
+	name    string
+	env     map[string]string // the environment
+	fileEnv map[string]string // of the env files
+	draft   *draft.Draft
+	tokens  *tokens
+	model   map[string]any
+}
+
+// Read returns the project as a spec. What cannot be said in any spec is in its
+// notes; which of the fields this midaz supports is left to the caller.
+func Read(ctx context.Context, opt Options) (*draft.Draft, error) {
+	// The loader tells people through a logger of its own what is no matter of
+	// the spec: variables that are not set, a version that is obsolete.
+	logrus.SetOutput(io.Discard)
+	r := &reader{opt: opt, env: map[string]string{}, draft: &draft.Draft{}}
+	for _, e := range opt.Environ {
+		if k, v, ok := strings.Cut(e, "="); ok {
+			r.env[k] = v
+		}
+	}
+	if err := r.find(); err != nil {
+		return nil, err
+	}
+	if err := r.load(ctx); err != nil {
+		return nil, fmt.Errorf("read the Compose project: %w", err)
+	}
+	r.convert()
+	return r.draft, nil
+}
+
+// find resolves what files there are, where the project stands and its name.
+func (r *reader) find() error {
+	files := make([]string, len(r.opt.Files))
+	for i, f := range r.opt.Files {
+		files[i] = r.abs(f)
+	}
+	o, err := cli.NewProjectOptions(files, func(o *cli.ProjectOptions) error {
+		maps.Copy(o.Environment, r.env)
+		if len(files) == 0 {
+			o.WorkingDir = r.abs(".")
+		}
+		return nil
+	}, cli.WithConfigFileEnv, cli.WithDefaultConfigPath)
+	if err != nil {
+		return fmt.Errorf("find the Compose file: %w", err)
+	}
+	if len(o.ConfigPaths) == 0 {
+		return fmt.Errorf("there is no Compose file in %s: name one", r.abs("."))
+	}
+	r.files, r.dir = o.ConfigPaths, filepath.Dir(o.ConfigPaths[0])
+	if r.opt.SpecDir == "" {
+		r.opt.SpecDir = r.dir
+	}
+	if err := r.readEnv(); err != nil {
+		return err
+	}
+	return r.findName()
+}
+
+func (r *reader) abs(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	abs, err := filepath.Abs(filepath.Join(r.opt.Dir, name))
+	if err != nil {
+		return name
+	}
+	return abs
+}
+
+func (r *reader) readEnv() error {
+	var files []string
+	for _, f := range r.opt.EnvFiles {
+		files = append(files, r.abs(f))
+	}
+	if len(files) == 0 {
+		if beside := filepath.Join(r.dir, ".env"); isFile(beside) {
+			files = []string{beside}
+		}
+	}
+	env, err := dotenv.GetEnvFromFile(r.env, files)
+	if err != nil {
+		return fmt.Errorf("read the env file: %w", err)
+	}
+	r.fileEnv = env
+	return nil
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// lookup is the value of a variable: the environment wins over the files.
+func (r *reader) lookup(name string) (string, bool) {
+	if v, ok := r.env[name]; ok {
+		return v, true
+	}
+	v, ok := r.fileEnv[name]
+	return v, ok
+}
+
+// findName follows Compose: what was asked for, COMPOSE_PROJECT_NAME, `name` in
+// the files, the name of the folder.
+func (r *reader) findName() error {
+	r.name = r.opt.Name
+	if v, ok := r.lookup(consts.ComposeProjectName); r.name == "" && ok {
+		r.name = v
+	}
+	for i := len(r.files) - 1; i >= 0 && r.name == ""; i-- {
+		text, err := os.ReadFile(r.files[i])
+		if err != nil {
+			return fmt.Errorf("read the Compose file: %w", err)
+		}
+		var named struct {
+			Name string `yaml:"name"`
+		}
+		if yaml.Unmarshal(text, &named) == nil && named.Name != "" {
+			if r.name, err = resolve(named.Name, r.lookup); err != nil {
+				return fmt.Errorf("name of the project: %w", err)
+			}
+		}
+	}
+	if r.name == "" {
+		r.name = loader.NormalizeProjectName(filepath.Base(r.dir))
+	}
+	if r.name == "" || r.name != loader.NormalizeProjectName(r.name) {
+		return loader.InvalidProjectNameErr(r.name)
+	}
+	return nil
+}
+
+// load reads the project with tokens in the place of references. Where a token
+// is not accepted, as in half of a port range, numbers are read as their values,
+// and at last everything but secrets.
+func (r *reader) load(ctx context.Context) error {
+	var first error
+	for _, keep := range []keep{keepAll, keepNumbers, keepTexts, keepSecrets} {
+		t, err := newTokens(keep, r.lookup, r.files)
+		if err != nil {
+			return err
+		}
+		model, err := r.loadWith(ctx, t)
+		if err == nil {
+			r.tokens = t
+			r.model, _ = normal(model).(map[string]any)
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	// What is wrong is told in the words of the loader, without tokens.
+	if _, err := r.loadWith(ctx, nil); err != nil {
+		return err
+	}
+	return first
+}
+
+func (r *reader) loadWith(ctx context.Context, t *tokens) (map[string]any, error) {
+	details, err := loader.LoadConfigFiles(ctx, r.files, r.dir)
+	if err != nil {
+		return nil, err
+	}
+	// Without an environment the loader fills in no values by itself; the
+	// references are resolved here.
+	details.Environment = types.Mapping{}
+	return loader.LoadModelWithContext(ctx, *details, func(o *loader.Options) {
+		o.SetProjectName(r.name, true)
+		o.SkipDefaultValues = true
+		substitute, types := o.Interpolate.Substitute, o.Interpolate.TypeCastMapping
+		o.Interpolate = &interpolation.Options{TypeCastMapping: types, LookupValue: r.lookup, Substitute: substitute}
+		if t != nil {
+			o.Interpolate.Substitute = t.substitute
+			o.ResourceLoaders = append(o.ResourceLoaders, t.loader(r.dir))
+		}
+	})
+}
+
+// specPath writes a path as the spec has it: relative to the spec when it lies
+// in the project or beside it, with ~ for the home folder.
+func (r *reader) specPath(path string) string {
+	if !filepath.IsAbs(path) || strings.HasPrefix(path, tokenPath) {
+		return path
+	}
+	for _, base := range []string{r.dir, r.opt.SpecDir} {
+		if within(base, path) {
+			if rel, err := filepath.Rel(r.opt.SpecDir, path); err == nil {
+				if rel == "." || strings.HasPrefix(rel, "..") {
+					return rel
+				}
+				return "./" + rel
+			}
+		}
+	}
+	if home := r.env["HOME"]; home != "" && home != "/" && within(home, path) {
+		return "~" + strings.TrimPrefix(path, home)
+	}
+	return path
+}
+
+func within(base, path string) bool {
+	rel, err := filepath.Rel(base, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}
+
+func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,275 @@
+package specs
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// File is a file that a spec was made from: one of its own, or one that it
+// names.
+type File struct {
+	// Name is relative to Spec.Dir, with slashes; "-" is standard input.
+	Name string
+	Mode fs.FileMode
+	// Text is the content, nil when only Size and SHA256 (hex) are known.
+	Text   []byte
+	Size   int
+	SHA256 string
+	// Secret says that the content must not be kept.
+	Secret bool
+	// Spec says that it is a spec file.
+	Spec bool
+}
+
+// maxRemembered bounds the file whose content is remembered; of a larger one
+// only the digest is.
+const maxRemembered = 1 << 20
+
+var (
+	errNotRegular = errors.New("is not a regular file")
+	errNotKept    = errors.New("is not among the files that were kept of that run")
+)
+
+// TooLargeError is returned for a file that is larger than it may be.
+type TooLargeError struct{ Limit int }
+
+// Error says how large it may be.
+func (e *TooLargeError) Error() string { return fmt.Sprintf("is larger than %d MiB", e.Limit>>20) }
+
+// files reads what a spec is made from and remembers it. With a past it reads
+// that in place of the disk.
+type files struct {
+	dir  string // Spec.Dir, once it is known
+	past map[string]File
+
+	mu   sync.Mutex
+	seen map[string]File
+}
+
+func newFiles(past []File) *files {
+	f := &files{seen: map[string]File{}}
+	if past == nil {
+		return f
+	}
+	f.past = make(map[string]File, len(past))
+	for _, p := range past {
+		f.past[p.Name] = p
+	}
+	return f
+}
+
+// name returns the name of an absolute path in the memory.
+func (f *files) name(full string) string {
+	rel, err := filepath.Rel(f.dir, full)
+	if err != nil {
+		return filepath.ToSlash(full)
+	}
+	return filepath.ToSlash(rel)
+}
+
+func (f *files) remember(file File, text []byte) {
+	sum := sha256.Sum256(text)
+	file.Size, file.SHA256 = len(text), hex.EncodeToString(sum[:])
+	if len(text) <= maxRemembered {
+		file.Text = text
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen[file.Name] = file
+}
+
+// Files returns every file that the spec was made from so far, by name. What
+// it names has been read once it is resolved.
+func (s *Spec) Files() []File {
+	if s.named == nil {
+		return nil
+	}
+	s.named.mu.Lock()
+	defer s.named.mu.Unlock()
+	out := make([]File, 0, len(s.named.seen))
+	for _, f := range s.named.seen {
+		out = append(out, f)
+	}
+	slices.SortFunc(out, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// SpecFiles returns the names of the spec's own files as Files has them, in the
+// order of merging.
+func (s *Spec) SpecFiles() []string { return slices.Clone(s.order) }
+
+// ReadFile reads a regular file that the spec names by its absolute path. One
+// of more than limit bytes is a TooLargeError. secret says that it must not be kept.
+func (s *Spec) ReadFile(full string, limit int, secret bool) ([]byte, fs.FileMode, error) {
+	if s.named == nil {
+		return readRegular(full, limit)
+	}
+	name := s.named.name(full)
+	text, mode, found, err := s.named.readPast(name)
+	if !found {
+		text, mode, err = readRegular(full, limit)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	s.named.remember(File{Name: name, Mode: mode, Secret: secret}, text)
+	return text, mode, nil
+}
+
+// readPast reads from the past; found is false where the disk is to be read:
+// without a past, or for a file that was not kept.
+func (f *files) readPast(name string) (text []byte, mode fs.FileMode, found bool, err error) {
+	if f.past == nil {
+		return nil, 0, false, nil
+	}
+	p, ok := f.past[name]
+	if !ok {
+		return nil, 0, true, errNotKept
+	}
+	return p.Text, p.Mode, p.Text != nil, nil
+}
+
+func readRegular(full string, limit int) ([]byte, fs.FileMode, error) {
+	f, err := os.Open(full)
+	if err != nil {
+		return nil, 0, err
+	}
+	return readOpen(f, limit)
+}
+
+// readOpen reads and closes a file.
+func readOpen(f *os.File, limit int) ([]byte, fs.FileMode, error) {
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() { // a pipe could hold us up for ever
+		return nil, 0, errNotRegular
+	}
+	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(text) > limit {
+		return nil, 0, &TooLargeError{limit}
+	}
+	return text, info.Mode(), nil
+}
+
+// IsFolder reports whether the absolute path that the spec names is a folder.
+// The error is one of reading when there is nothing.
+func (s *Spec) IsFolder(full string) (bool, error) {
+	if s.named != nil && s.named.past != nil {
+		name := s.named.name(full)
+		if _, ok := s.named.past[name]; ok {
+			return false, nil
+		}
+		for other := range s.named.past {
+			if isBelow(other, name) {
+				return true, nil
+			}
+		}
+		return false, errNotKept
+	}
+	info, err := os.Stat(full)
+	if err != nil {
+		return false, err
+	}
+	return info.IsDir(), nil
+}
+
+func isBelow(name, folder string) bool {
+	return folder == "." && name != "-" && !strings.HasPrefix(name, "../") || strings.HasPrefix(name, folder+"/")
+}
+
+// ReadFolder passes every file below a folder that the spec names to visit, in
+// order of name, with its name relative to the folder. Nothing outside of the
+// folder is read: a symbolic link that leads out of it is an error. visit is
+// handed a function that reads the file with the limit and secrecy of
+// ReadFile, and may end the walk with an error.
+func (s *Spec) ReadFolder(full string, limit int, secret bool, visit func(name string, mode fs.FileMode, text []byte) error) error {
+	if s.named != nil && s.named.past != nil {
+		return s.readPastFolder(full, limit, secret, visit)
+	}
+	root, err := os.OpenRoot(full)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	return fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		file, err := openIn(root, filepath.FromSlash(name))
+		if err != nil {
+			return fmt.Errorf("holds %s, which %w", Printable(name), err)
+		}
+		text, mode, err := readOpen(file, limit)
+		if err != nil {
+			return fmt.Errorf("holds %s, which %w", Printable(name), err)
+		}
+		if s.named != nil {
+			s.named.remember(File{Name: s.named.name(filepath.Join(full, filepath.FromSlash(name))), Mode: mode, Secret: secret}, text)
+		}
+		return visit(name, mode, text)
+	})
+}
+
+// openIn opens a regular file within root. It looks before: opening a pipe
+// would wait for its writer.
+func openIn(root *os.Root, name string) (*os.File, error) {
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, outside(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, outside(err)
+	}
+	return f, nil
+}
+
+// outside says in our words that a link leads out of the folder.
+func outside(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) && strings.Contains(p.Err.Error(), "escapes") {
+		return errors.New("is a link that leads out of the folder")
+	}
+	return fmt.Errorf("cannot be read: %s", reason(err))
+}
+
+func (s *Spec) readPastFolder(full string, limit int, secret bool, visit func(string, fs.FileMode, []byte) error) error {
+	folder := s.named.name(full)
+	var names []string
+	for name := range s.named.past {
+		if isBelow(name, folder) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		text, mode, err := s.ReadFile(filepath.Join(s.Dir, filepath.FromSlash(name)), limit, secret)
+		if err != nil {
+			return fmt.Errorf("holds %s, which %w", Printable(name), err)
+		}
+		if err := visit(path.Clean(strings.TrimPrefix(name, folder+"/")), mode, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}

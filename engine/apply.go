@@ -232,7 +232,7 @@ func (a *apply) work(ctx context.Context, s Step, c *Change, w resources.Writer,
 	if have.Stack != c.Want.Stack && !have.Free && !c.Adopted {
 		return fmt.Errorf("%w: an object that is not this stack's has taken its place", ErrStale)
 	}
-	delta := compareOne(kind, c.Want, have)
+	delta, _ := relevant(a.plan.declared, a.plan.onlyDrift, c.Addr, compareOne(kind, c.Want, have))
 	switch s.Verb {
 	case VerbSwap, VerbReplace:
 		if c.Have != nil && c.Have.ID != have.ID {
@@ -442,7 +442,7 @@ func (a *apply) release(ctx context.Context, report *Report) error {
 		switch {
 		case c.Action == resources.Delete && done:
 			owned[claimer].gone = append(owned[claimer].gone, c.Addr)
-		case c.Want != nil && !c.Want.External && (done || c.IsNoOp()):
+		case c.Want != nil && !c.Want.External && (done || c.IsNoOp() && c.Have != nil && c.Have.Presence == resources.Present):
 			owned[claimer].applied = append(owned[claimer].applied, c.Want)
 		}
 	}

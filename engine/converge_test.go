@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -138,41 +142,69 @@ func (r run) state() string {
 
 // TestConverge is the promise that a run killed at any write is finished by
 // the next one: random world, random spec, crash at a random write before or
-// after it took effect.
+// after it took effect. MIDAZ_WORLDS is how many of them, 200 when not set; `make
+// worlds` tries 2,000 and `make nightly` 100,000.
 func TestConverge(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		r := run{t, &fake.World{}}
-		before, after := randomSpec(t, "before"), randomSpec(t, "after")
-		r.apply(before)
-		r.w.Restart()
-		if p := r.plan(before); !p.IsEmpty() {
-			t.Fatalf("after apply the plan is not empty:\n%s", p)
+	n := 200
+	if text := os.Getenv("MIDAZ_WORLDS"); text != "" {
+		var err error
+		if n, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("MIDAZ_WORLDS: %v", err)
 		}
-
-		r.w.CrashAt, r.w.CrashAfter = rapid.IntRange(0, 12).Draw(t, "crash"), rapid.Bool().Draw(t, "after its effect")
-		r.apply(after)
-		r.w.Restart()
-		second := r.plan(after)
-		for _, res := range r.apply(after).Results {
-			if res.State != graph.Done {
-				t.Fatalf("second run: %s: %v\n%s\n%s\nbefore:\n%s\nafter:\n%s\nworld:\n%s", res.Step, res.Err, second, r.w.Log(), before, after, r.state())
-			}
-		}
-		r.w.Restart()
-		if p := r.plan(after); !p.IsEmpty() {
-			t.Fatalf("after the second run the plan is not empty:\n%s", p)
-		}
-		r.apply(after)
-		if n := r.w.Writes(); n != 0 {
-			t.Fatalf("%d writes with nothing to do", n)
-		}
-
-		fresh := run{t, &fake.World{}}
-		fresh.apply(after)
-		if got, want := r.state(), fresh.state(); got != want {
-			t.Fatalf("the world:\n%s\nfrom nothing:\n%s", got, want)
+	}
+	var worlds, crashes atomic.Int64
+	t.Run("worlds", func(t *testing.T) {
+		for part := range runtime.GOMAXPROCS(0) {
+			t.Run(strconv.Itoa(part), func(t *testing.T) {
+				t.Parallel()
+				for worlds.Load() < int64(n) && !t.Failed() {
+					rapid.Check(t, func(t *rapid.T) {
+						worlds.Add(1)
+						if converge(t) {
+							crashes.Add(1)
+						}
+					})
+				}
+			})
 		}
 	})
+	fmt.Printf("converge: %d random worlds, %d of them with a crash\n", worlds.Load(), crashes.Load())
+}
+
+// converge tries one world and reports whether the run was killed.
+func converge(t *rapid.T) (crashed bool) {
+	r := run{t, &fake.World{}}
+	before, after := randomSpec(t, "before"), randomSpec(t, "after")
+	r.apply(before)
+	r.w.Restart()
+	if p := r.plan(before); !p.IsEmpty() {
+		t.Fatalf("after apply the plan is not empty:\n%s", p)
+	}
+
+	r.w.CrashAt, r.w.CrashAfter = rapid.IntRange(0, 12).Draw(t, "crash"), rapid.Bool().Draw(t, "after its effect")
+	crashed = slices.ContainsFunc(r.apply(after).Results, func(s engine.StepResult) bool { return errors.Is(s.Err, fake.ErrCrashed) })
+	r.w.Restart()
+	second := r.plan(after)
+	for _, res := range r.apply(after).Results {
+		if res.State != graph.Done {
+			t.Fatalf("second run: %s: %v\n%s\n%s\nbefore:\n%s\nafter:\n%s\nworld:\n%s", res.Step, res.Err, second, r.w.Log(), before, after, r.state())
+		}
+	}
+	r.w.Restart()
+	if p := r.plan(after); !p.IsEmpty() {
+		t.Fatalf("after the second run the plan is not empty:\n%s", p)
+	}
+	r.apply(after)
+	if n := r.w.Writes(); n != 0 {
+		t.Fatalf("%d writes with nothing to do", n)
+	}
+
+	fresh := run{t, &fake.World{}}
+	fresh.apply(after)
+	if got, want := r.state(), fresh.state(); got != want {
+		t.Fatalf("the world:\n%s\nfrom nothing:\n%s", got, want)
+	}
+	return crashed
 }
 
 // TestCeiling changes the world between plan and apply: what the plan did not

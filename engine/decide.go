@@ -13,6 +13,7 @@ import (
 // has one. They explain and are never used to decide.
 const (
 	reasonMissing   = "create_because_missing"
+	reasonRemoved   = "create_because_removed_outside"
 	reasonUnknown   = "ensure_because_not_observable"
 	reasonDiffers   = "update_because_fields_differ"
 	reasonAdopted   = "update_because_adopted"
@@ -23,19 +24,21 @@ const (
 	reasonNoConfig  = "delete_because_no_resource_config"
 	reasonDestroy   = "delete_because_destroy"
 	reasonLeftover  = "delete_because_left_over"
+	reasonStray     = "delete_because_exclusive"
 )
 
 // MakePlan compares what is declared with what was seen. It does no I/O, and
 // equal arguments give equal plans.
 func MakePlan(declared *resources.Declared, seen *Seen, opt Options) *Plan {
 	d := decider{declared: declared, seen: seen, opt: opt,
-		plan: &Plan{Stack: declared.Stack, Destroy: opt.Destroy, declared: declared, byAddr: map[resources.Addr]*Change{}}}
+		plan: &Plan{Stack: declared.Stack, Destroy: opt.Destroy, declared: declared, byAddr: map[resources.Addr]*Change{}, onlyDrift: opt.OnlyDrift}}
 	d.checkPatterns()
 	d.selected = d.selection()
 	if opt.Destroy {
 		d.destroy()
 	} else {
 		d.compare()
+		d.needed()
 		d.orphans()
 		d.propagate()
 	}
@@ -178,6 +181,10 @@ func (d *decider) one(r *resources.Resource) *Change {
 			d.refusal(r.Addr, "missing-external", "it is declared external and does not exist", "create it, or remove `external: true` to let midaz manage it")
 		}
 		return c
+	case have.Presence == resources.Absent && have.Gone != "":
+		c.Removed = true
+		c.Action, c.Reason, c.Code = resources.Create, have.Gone, reasonRemoved
+		return c
 	case have.Presence == resources.Absent:
 		if !d.opt.OnlyDrift {
 			c.Action, c.Reason, c.Code = resources.Create, "it does not exist", reasonMissing
@@ -186,6 +193,30 @@ func (d *decider) one(r *resources.Resource) *Change {
 	}
 	d.against(c)
 	return c
+}
+
+// needed adds, to a plan that only brings back what was changed outside, what
+// is not there yet and something that it makes cannot do without.
+func (d *decider) needed() {
+	if !d.opt.OnlyDrift {
+		return
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, c := range slices.Clone(d.plan.Changes) {
+			if c.IsNoOp() || c.Want == nil {
+				continue
+			}
+			for _, ref := range c.Want.Refs {
+				to := d.plan.byAddr[ref.To]
+				if to == nil || !to.IsNoOp() || to.Want == nil || to.Want.External || to.Have == nil || to.Have.Presence != resources.Absent {
+					continue
+				}
+				to.Action, to.Reason, to.Code = resources.Create, fmt.Sprintf("%s, which is brought back, needs it", c.Addr), reasonMissing
+				changed = true
+			}
+		}
+	}
 }
 
 // writes reports whether resources of the kind are ever written: the broker is
@@ -202,6 +233,9 @@ func (d *decider) against(c *Change) {
 	foreign := have.Stack != r.Stack && !have.Free
 	if foreign && !matchAny(r.Addr, d.opt.Adopt) {
 		c.Delta = nil
+		if c.Removed = have.Gone != ""; c.Removed {
+			c.Reason = have.Gone
+		}
 		if d.selected(r.Addr) {
 			owner := have.Owner
 			if owner == "" {
@@ -219,12 +253,12 @@ func (d *decider) against(c *Change) {
 	if foreign && !c.Delta.Has("owner") {
 		c.Delta = append(resources.Delta{{Path: "owner", Field: "owner", Before: have.Owner, After: r.Stack, Cost: resources.InPlace, Pending: true}}, c.Delta...)
 	}
-	if d.opt.OnlyDrift {
-		c.Delta = slices.DeleteFunc(c.Delta, func(f resources.Diff) bool { return !f.Drift })
-	}
+	c.Delta, c.Ignored = relevant(d.declared, d.opt.OnlyDrift, r.Addr, c.Delta)
 	c.Unchanged = unchanged(r, c.Delta)
-	for i := range c.Delta {
-		c.Delta[i].Pos = r.Pos(pointerOf(c.Delta[i].Path))
+	for _, delta := range []resources.Delta{c.Delta, c.Ignored} {
+		for i := range delta {
+			delta[i].Pos = r.Pos(resources.Pointer(delta[i].Path))
+		}
 	}
 	switch {
 	case matchAny(r.Addr, d.opt.Replace):
@@ -271,44 +305,6 @@ func unchanged(r *resources.Resource, delta resources.Delta) int {
 	return n
 }
 
-// pointerOf turns a path for people into a JSON pointer:
-// `environment.PGPORT` into /environment/PGPORT.
-func pointerOf(path string) string {
-	var parts []string
-	for path != "" {
-		switch path[0] {
-		case '.':
-			path = path[1:]
-		case '[':
-			end := strings.IndexByte(path, ']')
-			if strings.HasPrefix(path, `["`) {
-				end = strings.Index(path, `"]`) + 1
-			}
-			if end <= 0 {
-				return pointer(parts)
-			}
-			parts = append(parts, strings.Trim(path[1:end], `"`))
-			path = path[end+1:]
-		default:
-			end := strings.IndexAny(path, ".[")
-			if end < 0 {
-				end = len(path)
-			}
-			parts = append(parts, path[:end])
-			path = path[end:]
-		}
-	}
-	return pointer(parts)
-}
-
-func pointer(parts []string) string {
-	var b strings.Builder
-	for _, p := range parts {
-		b.WriteString("/" + strings.ReplaceAll(strings.ReplaceAll(p, "~", "~0"), "/", "~1"))
-	}
-	return b.String()
-}
-
 func (d *decider) mode(kind string) resources.Replacement {
 	if r, ok := d.declared.Kind(kind).(resources.Replaced); ok {
 		return r.Replacement()
@@ -328,13 +324,23 @@ func (d *decider) gate(r *resources.Resource) *resources.Gate {
 // orphans plans the removal of what the stack owns and no longer declares, and
 // of what a killed run left behind.
 func (d *decider) orphans() {
+	kept := map[resources.Addr]bool{} // by the new address of which the profile is off
+	for _, r := range d.declared.Resources {
+		kept[r.Moved] = kept[r.Moved] || r.Dormant
+	}
 	for _, o := range d.seen.All() {
+		if kept[o.Addr] {
+			continue
+		}
 		if r := d.declared.Get(o.Addr); r != nil || o.Presence != resources.Present || o.Free || o.Stack != d.plan.Stack || d.opt.OnlyDrift {
 			continue
 		}
 		c := &Change{Addr: o.Addr, Action: resources.Delete, Have: o, Reason: "it is no longer in the spec", Code: reasonNoConfig}
 		if o.Leftover != "" {
 			c.Reason, c.Code = "it was left behind: "+o.Leftover, reasonLeftover
+		}
+		if o.Stray != "" {
+			c.Reason, c.Code = o.Stray, reasonStray
 		}
 		d.add(c)
 	}
@@ -455,6 +461,7 @@ func (d *decider) bound(c *Change, ref resources.Ref) bool {
 	return false
 }
 
+// hazards asks the kinds what a change means beyond what is planned.
 func (d *decider) hazards() {
 	for _, c := range d.plan.Changes {
 		if c.IsNoOp() {
@@ -462,6 +469,9 @@ func (d *decider) hazards() {
 		}
 		if h, ok := d.declared.Kind(c.Addr.Kind).(resources.Hazarder); ok {
 			c.Hazards = h.Hazards(c.Action, c.Want, c.Have)
+		}
+		if m, ok := d.declared.Kind(c.Addr.Kind).(resources.Mannered); ok && c.Action == resources.Replace && c.Mode == resources.SwapBack {
+			c.Manner = m.Manner(c.Want, c.Have)
 		}
 	}
 }
@@ -481,14 +491,14 @@ func (d *decider) refuse() {
 			hint := fmt.Sprintf("to remove it all the same, say `-unprotect '%s'`", c.Addr)
 			if c.Want != nil {
 				hint = "to lose it all the same, declare it with `protect: false`"
+			} else if to := d.newcomer(c.Addr); !to.IsZero() {
+				hint = fmt.Sprintf("if it is called %s now, say so: `moved: [{ from: %s, to: %s }]`; %s", to, c.Addr, to, hint)
 			}
 			d.refusal(c.Addr, "protected", fmt.Sprintf("it is protected and would be %sd: %s", c.Action, c.Reason), hint)
 			continue
 		}
 		for _, h := range c.Hazards {
-			if h.Code == resources.DataLoss && !slices.Contains(d.opt.Allow, h.Code) && !matchAny(c.Addr, d.opt.Unprotect) {
-				d.refusal(c.Addr, "hazard", h.Msg, "to go on all the same, say `-allow "+h.Code+"`")
-			}
+			d.refuseHazard(c, h)
 		}
 	}
 	if d.opt.MaxDestroy != nil && destroyed > *d.opt.MaxDestroy {
@@ -502,6 +512,41 @@ func (d *decider) refuse() {
 	}
 }
 
+// newcomer returns the one resource of a movable kind that is to be created,
+// and that an orphan may be called now; zero when there is none or several.
+func (d *decider) newcomer(orphan resources.Addr) resources.Addr {
+	var found resources.Addr
+	if _, ok := d.declared.Kind(orphan.Kind).(resources.Movable); !ok {
+		return found
+	}
+	for _, c := range d.plan.Changes {
+		if c.Action != resources.Create || c.Addr.Kind != orphan.Kind {
+			continue
+		}
+		if !found.IsZero() {
+			return resources.Addr{}
+		}
+		found = c.Addr
+	}
+	return found
+}
+
+func (d *decider) refuseHazard(c *Change, h resources.Hazard) {
+	switch {
+	case h.Code == resources.Refused:
+		d.refusal(c.Addr, "hazard", h.Msg, "take the change back, or let it be made with `on_change`")
+	case h.Code != resources.DataLoss && !h.Consent:
+	case !slices.Contains(d.opt.Allow, h.Code) && !matchAny(c.Addr, d.opt.Unprotect):
+		d.refusal(c.Addr, "hazard", h.Msg, "to go on all the same, say `-allow "+h.Code+"`")
+	}
+}
+
 func (d *decider) declaresNothing() bool {
 	return !slices.ContainsFunc(d.declared.Resources, func(r *resources.Resource) bool { return !r.External && !r.Node.IsAbsent() })
+}
+
+// Differences returns what differs between a resource and what was seen of it,
+// whatever a plan would make of that.
+func Differences(declared *resources.Declared, r *resources.Resource, have *resources.Observed) resources.Delta {
+	return compareOne(declared.Kind(r.Addr.Kind), r, have)
 }

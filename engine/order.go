@@ -77,6 +77,7 @@ func (d *decider) steps() {
 	}
 	d.releases(g)
 	d.rivals(g)
+	d.successors(g)
 	d.leftovers(g)
 }
 
@@ -190,6 +191,11 @@ func (d *decider) releases(g *graph.Graph[Step]) {
 			continue
 		}
 		for _, ref := range c.Have.Refs {
+			// What is replaced in one step takes along all that holds it, so that
+			// nothing of that goes meanwhile.
+			if once := (Step{ref.To, VerbReplace}); ref.Bind == resources.Hold && free.Verb == VerbDelete && g.Has(once) {
+				g.Add(free, once)
+			}
 			del := Step{ref.To, VerbDelete}
 			if !g.Has(del) || del == free {
 				continue
@@ -248,6 +254,32 @@ func (d *decider) rivals(g *graph.Graph[Step]) {
 			}
 		}
 	}
+}
+
+// successors makes the removal of an object wait until what takes its place is
+// there: a binding goes when the new ones of its queue are made, so that no
+// message falls between them.
+func (d *decider) successors(g *graph.Graph[Step]) {
+	made := map[string][]Step{}
+	each := func(f func(c *Change, place string)) {
+		for _, c := range d.plan.Changes {
+			if k, ok := d.declared.Kind(c.Addr.Kind).(resources.Successor); ok {
+				if place := k.Place(c.Addr); place != "" {
+					f(c, c.Addr.Kind+"/"+place)
+				}
+			}
+		}
+	}
+	each(func(c *Change, place string) {
+		if c.Action == resources.Create {
+			made[place] = append(made[place], Step{c.Addr, VerbCreate})
+		}
+	})
+	each(func(c *Change, place string) {
+		if c.Action == resources.Delete {
+			g.Add(Step{c.Addr, VerbDelete}, made[place]...)
+		}
+	})
 }
 
 // leftovers makes the removal of what a killed run left wait until the

@@ -37,12 +37,28 @@ type Options struct {
 	OnlyDrift bool
 }
 
+// Doomed returns which objects a plan with these options removes or replaces
+// whatever is found, nil when there are none: see resources.Scope.
+func (o Options) Doomed() func(resources.Addr) bool {
+	switch {
+	case o.Destroy:
+		return func(a resources.Addr) bool { return !matchAny(a, o.Keep) }
+	case len(o.Replace) > 0:
+		return func(a resources.Addr) bool { return matchAny(a, o.Replace) }
+	default:
+		return nil
+	}
+}
+
 // Change is what happens to one resource: what a person approves.
 type Change struct {
 	Addr   resources.Addr
 	Action resources.Action
 	// Mode is how a Replace is carried out.
 	Mode resources.Replacement
+	// Manner is how the new object takes the old one's place, of a Replace that
+	// is a swap.
+	Manner resources.Manner
 	// Reason says in words why the action is needed; Code is its stable name
 	// ("replace_because_cannot_update", "delete_because_no_resource_config").
 	Reason, Code string
@@ -56,6 +72,10 @@ type Change struct {
 	Needs []resources.Addr
 	// Adopted says that the object is taken over from its owner.
 	Adopted bool
+	// Removed says that the object was removed outside.
+	Removed bool
+	// Ignored are the differences that a rule of the spec lets be.
+	Ignored resources.Delta
 	// Want is nil for deletes, Have for creates; Have may be Unknown.
 	Want *resources.Resource
 	Have *resources.Observed
@@ -154,8 +174,9 @@ type Plan struct {
 	// Unknown counts resources whose API could not be asked.
 	Unknown int
 
-	declared *resources.Declared
-	byAddr   map[resources.Addr]*Change
+	declared  *resources.Declared
+	byAddr    map[resources.Addr]*Change
+	onlyDrift bool
 }
 
 // Counts is the summary line of a plan or report. A replacement counts as one

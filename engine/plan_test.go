@@ -293,3 +293,72 @@ crates: [1]
 		t.Errorf("problems:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+// placed is a kind whose objects have a place: what stands before a dot in
+// their name.
+type placed struct{ resources.Kind }
+
+func (placed) Place(a resources.Addr) string {
+	place, _, _ := strings.Cut(a.Name, ".")
+	return place
+}
+
+// TestSuccessorsComeFirst: an object is removed when what takes its place is
+// there.
+func TestSuccessorsComeFirst(t *testing.T) {
+	w := applied(t, "boxes: { a.old: {}, b.old: {} }\n")
+	root, err := specs.ParseNode("spec.yaml", "boxes: { a.new: {}, c.new: {} }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := fake.Kinds()
+	kinds[0] = placed{kinds[0]}
+	d, problems := engine.Resolve(&specs.Spec{Root: root, Stack: "s"}, kinds)
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	p := engine.MakePlan(d, observe(t, w, d), engine.Options{})
+	needs := func(name string) []engine.Step {
+		return p.Steps.Needs(engine.Step{Addr: resources.NewAddr("box", name), Verb: engine.VerbDelete})
+	}
+	if got := needs("a.old"); len(got) != 1 || got[0].String() != "create box/a.new" {
+		t.Errorf("delete box/a.old waits for %v", got)
+	}
+	if got := needs("b.old"); len(got) != 0 {
+		t.Errorf("delete box/b.old waits for %v", got)
+	}
+}
+
+// TestHazardsAreRefused: some hazards need consent, and one can have none.
+func TestHazardsAreRefused(t *testing.T) {
+	w := applied(t, "boxes: { a: {} }\n")
+	for _, c := range []struct {
+		hazard  resources.Hazard
+		allow   []string
+		refused bool
+	}{
+		{resources.Hazard{Code: resources.Downtime}, nil, false},
+		{resources.Hazard{Code: resources.Downtime, Consent: true}, nil, true},
+		{resources.Hazard{Code: resources.Downtime, Consent: true}, []string{resources.Downtime}, false},
+		{resources.Hazard{Code: resources.DataLoss}, nil, true},
+		{resources.Hazard{Code: resources.Refused}, []string{resources.Refused, resources.DataLoss}, true},
+	} {
+		root, _ := specs.ParseNode("spec.yaml", "crates: { b: {} }\n")
+		kinds := fake.Kinds()
+		kinds[0] = dangerous{kinds[0], c.hazard}
+		d, _ := engine.Resolve(&specs.Spec{Root: root, Stack: "s"}, kinds)
+		p := engine.MakePlan(d, observe(t, w, d), engine.Options{Allow: c.allow})
+		if got := p.Refused() != nil; got != c.refused {
+			t.Errorf("%+v with -allow %v: refused %v", c.hazard, c.allow, got)
+		}
+	}
+}
+
+type dangerous struct {
+	resources.Kind
+	hazard resources.Hazard
+}
+
+func (k dangerous) Hazards(resources.Action, *resources.Resource, *resources.Observed) []resources.Hazard {
+	return []resources.Hazard{k.hazard}
+}

@@ -24,7 +24,7 @@ var (
 
 // Rules returns the rules of this package.
 func Rules() []*specs.Rule {
-	return []*specs.Rule{ruleUnknownRef, ruleCycle, ruleTwice, ruleDormantRef}
+	return []*specs.Rule{ruleUnknownRef, ruleCycle, ruleTwice, ruleDormantRef, ruleMoved, ruleUnmovable, ruleMovedName, ruleIgnoreNothing, ruleIgnoreExpired}
 }
 
 // Resolve decodes everything the spec declares, derives what follows from it,
@@ -36,6 +36,7 @@ func Resolve(spec *specs.Spec, kinds []resources.Kind) (*resources.Declared, spe
 		r.decode(k)
 	}
 	all := resources.NewDeclared(spec, kinds, r.found)
+	moves := r.readMoves(all)
 	for _, res := range all.Resources {
 		if f, ok := all.Kind(res.Addr.Kind).(resources.Finisher); ok {
 			f.Finish(res, all, r.report)
@@ -51,13 +52,16 @@ func Resolve(spec *specs.Spec, kinds []resources.Kind) (*resources.Declared, spe
 			all = resources.NewDeclared(spec, kinds, r.found)
 		}
 	}
+	r.checkMoves(moves, all)
 	r.link(all)
+	r.follow(all)
 	r.cycles(all)
 	for _, k := range kinds {
 		if c, ok := k.(resources.Checker); ok {
 			c.Check(all, r.report)
 		}
 	}
+	all.Ignored = r.ignores(all)
 	return all, r.problems.Sorted()
 }
 
@@ -166,6 +170,23 @@ func (r *resolver) link(all *resources.Declared) {
 			default:
 				res.Refs = append(res.Refs, ref)
 			}
+		}
+	}
+}
+
+// follow makes dormant what only dormant resources refer to, in kinds that
+// exist for what refers to them.
+func (r *resolver) follow(all *resources.Declared) {
+	users, awake := map[resources.Addr]bool{}, map[resources.Addr]bool{}
+	for _, res := range all.Resources {
+		for _, ref := range res.Refs {
+			users[ref.To] = true
+			awake[ref.To] = awake[ref.To] || !res.Dormant
+		}
+	}
+	for _, res := range all.Resources {
+		if _, ok := all.Kind(res.Addr.Kind).(resources.Follower); ok && users[res.Addr] && !awake[res.Addr] {
+			res.Dormant = true
 		}
 	}
 }

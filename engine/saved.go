@@ -2,27 +2,31 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/scrypt"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // SavedVersion is the format of saved plans. A reader refuses another major
 // version and passes over keys it does not know.
 const SavedVersion = "1.0"
 
-// maxSaved bounds what is read as a saved plan: ten times the size of the plan
-// of 10,000 queues.
-const maxSaved = 64 << 20
+// MaxSaved bounds what is read as a saved plan, in bytes: ten times the size of
+// the plan of 10,000 queues.
+const MaxSaved = 64 << 20
 
 // Saved is a plan in a file. It holds what would be done and why, the places of
 // differences but never their values, and digests by which Check tells that
@@ -31,6 +35,7 @@ type Saved struct {
 	FormatVersion string        `json:"format_version"`
 	Stack         string        `json:"stack"`
 	Options       Options       `json:"options"`
+	Inputs        Inputs        `json:"inputs"`
 	Changes       []SavedChange `json:"changes"`
 	// Salt and the two digests: scrypt over everything declared and everything
 	// observed, values of secrets included. All of them are hashed together and
@@ -38,6 +43,21 @@ type Saved struct {
 	Salt     string `json:"salt"`
 	Declared string `json:"declared"`
 	Observed string `json:"observed"`
+	// Unknown counts resources whose API could not be asked.
+	Unknown int `json:"unknown,omitempty"`
+	// Objects pin what was seen of the resources without a change, by address.
+	Objects map[string]string `json:"objects,omitempty"`
+}
+
+// Inputs are what the spec was read from, so that it can be read again: names
+// of files as they were given, and names of variables, without values.
+type Inputs struct {
+	Dir      string   `json:"dir,omitempty"`
+	Files    []string `json:"files,omitempty"`
+	EnvFiles []string `json:"env_files,omitempty"`
+	VarFiles []string `json:"var_files,omitempty"`
+	Profiles []string `json:"profiles,omitempty"`
+	Vars     []string `json:"vars,omitempty"`
 }
 
 // SavedChange is one change, NoOp ones left out.
@@ -52,13 +72,48 @@ type SavedChange struct {
 	// Want is the digest of what is declared, secrets masked.
 	Want   string       `json:"want,omitempty"`
 	Fields []SavedField `json:"fields,omitempty"`
+
+	// The rest is only shown, and may differ when the plan is applied.
+	Source    *SavedPos     `json:"source,omitempty"`
+	Unchanged int           `json:"unchanged,omitempty"`
+	DependsOn []string      `json:"depends_on,omitempty"`
+	Hazards   []SavedHazard `json:"hazards,omitempty"`
+	Gate      string        `json:"gate,omitempty"`
+	// GateTimeout is in seconds.
+	GateTimeout float64 `json:"gate_timeout,omitempty"`
+	// Adopted says from whom the object is taken over, "" when it is not.
+	Adopted  string   `json:"adopted,omitempty"`
+	Unknown  string   `json:"unknown,omitempty"`
+	Leftover string   `json:"leftover,omitempty"`
+	Notes    []string `json:"notes,omitempty"`
+}
+
+// SavedPos is a place in the spec.
+type SavedPos struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
+}
+
+// SavedHazard is a danger of a change.
+type SavedHazard struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
 }
 
 // SavedField is the place of a difference.
 type SavedField struct {
 	Path string `json:"path"`
-	Cost string `json:"cost"`
+	Cost string `json:"cost,omitempty"` // "" for the fields of what is created
+	// Drift and Source are only shown.
+	Drift  bool      `json:"drift,omitempty"`
+	Source *SavedPos `json:"source,omitempty"`
 }
+
+func (f SavedField) same(other SavedField) bool { return f.Path == other.Path && f.Cost == other.Cost }
+
+// modes are the names of how a replacement is carried out.
+var modes = map[resources.Replacement]string{resources.DeleteCreate: "delete-create", resources.SwapBack: "swap", resources.OneStep: "one-step"}
 
 // Save returns the plan in the form of a file. opt are the options it was made
 // with.
@@ -66,9 +121,16 @@ func Save(p *Plan, opt Options) (*Saved, error) {
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt) // never fails: crypto/rand aborts the program
 	s := &Saved{FormatVersion: SavedVersion, Stack: p.Stack, Options: opt, Salt: hex.EncodeToString(salt)}
+	s.Unknown = p.Unknown
 	for _, c := range p.Changes {
-		if !c.IsNoOp() {
+		switch {
+		case !c.IsNoOp():
 			s.Changes = append(s.Changes, savedChange(c))
+		case c.Have != nil && c.Have.ID != "":
+			if s.Objects == nil {
+				s.Objects = map[string]string{}
+			}
+			s.Objects[c.Addr.String()] = c.Have.ID
 		}
 	}
 	var err error
@@ -81,7 +143,7 @@ func Save(p *Plan, opt Options) (*Saved, error) {
 func savedChange(c *Change) SavedChange {
 	out := SavedChange{Address: c.Addr.String(), Action: c.Action, Reason: c.Reason, Code: c.Code}
 	if c.Action == resources.Replace {
-		out.Mode = map[resources.Replacement]string{resources.DeleteCreate: "delete-create", resources.SwapBack: "swap", resources.OneStep: "one-step"}[c.Mode]
+		out.Mode = modes[c.Mode]
 	}
 	if c.Have != nil {
 		out.Object = c.Have.ID
@@ -90,10 +152,114 @@ func savedChange(c *Change) SavedChange {
 		sum := sha256.Sum256(resources.Canonical(c.Want.Config))
 		out.Want = hex.EncodeToString(sum[:])
 	}
-	for _, f := range c.Delta {
-		out.Fields = append(out.Fields, SavedField{Path: f.Path, Cost: f.Cost.String()})
+	if c.Action == resources.Create || c.Action == resources.Ensure {
+		for _, key := range slices.Sorted(maps.Keys(c.Want.Config)) {
+			out.Fields = append(out.Fields, SavedField{Path: key})
+		}
 	}
+	for _, f := range c.Delta {
+		out.Fields = append(out.Fields, SavedField{Path: f.Path, Cost: f.Cost.String(), Drift: f.Drift, Source: savedPos(f.Pos)})
+	}
+	out.describe(c)
 	return out
+}
+
+// describe notes what is only shown.
+func (was *SavedChange) describe(c *Change) {
+	was.Source, was.Unchanged = savedPos(c.Pos()), c.Unchanged
+	for _, h := range c.Hazards {
+		was.Hazards = append(was.Hazards, SavedHazard{h.Code, h.Msg})
+	}
+	if c.Gate != nil {
+		was.Gate, was.GateTimeout = c.Gate.Text, c.Gate.Timeout.Seconds()
+	}
+	var refs []resources.Ref
+	if c.Have != nil {
+		was.Unknown, was.Leftover, was.Notes, refs = c.Have.Why, c.Have.Leftover, c.Have.Notes, c.Have.Refs
+		if c.Adopted {
+			was.Adopted = cmp.Or(c.Have.Owner, "nobody")
+			if c.Have.Stack != "" {
+				was.Adopted = fmt.Sprintf("stack %q", c.Have.Stack)
+			}
+		}
+	}
+	if c.Want != nil {
+		refs = c.Want.Refs
+	}
+	for _, r := range refs {
+		if a := r.To.String(); !slices.Contains(was.DependsOn, a) {
+			was.DependsOn = append(was.DependsOn, a)
+		}
+	}
+}
+
+func savedPos(p specs.Pos) *SavedPos {
+	if p.IsZero() {
+		return nil
+	}
+	return &SavedPos{p.File, p.Line, p.Col}
+}
+
+func (p *SavedPos) pos() specs.Pos {
+	if p == nil {
+		return specs.Pos{}
+	}
+	return specs.Pos{File: p.File, Line: p.Line, Col: p.Column}
+}
+
+// Plan returns what the file holds in the form of a plan, to be shown. It has
+// no values and no steps, and cannot be applied.
+func (s *Saved) Plan() *Plan {
+	p := &Plan{Stack: s.Stack, Destroy: s.Options.Destroy, Unknown: s.Unknown, byAddr: map[resources.Addr]*Change{}}
+	for _, was := range s.Changes {
+		c := was.change()
+		p.Changes = append(p.Changes, c)
+		p.byAddr[c.Addr] = c
+	}
+	return p
+}
+
+func (was *SavedChange) change() *Change {
+	addr, _ := resources.ParseAddr(was.Address) // checked by ParseSaved
+	c := &Change{Addr: addr, Action: was.Action, Reason: was.Reason, Code: was.Code, Unchanged: was.Unchanged, Adopted: was.Adopted != ""}
+	for mode, name := range modes {
+		if name == was.Mode {
+			c.Mode = mode
+		}
+	}
+	var refs []resources.Ref
+	for _, text := range was.DependsOn {
+		if to, err := resources.ParseAddr(text); err == nil {
+			refs = append(refs, resources.Ref{To: to})
+		}
+	}
+	c.Have = &resources.Observed{Addr: addr, ID: was.Object, Leftover: was.Leftover, Notes: was.Notes, Owner: was.Adopted, Refs: refs}
+	if was.Unknown != "" {
+		c.Have.Presence, c.Have.Why = resources.Unknown, was.Unknown
+	}
+	if was.Action != resources.Delete {
+		c.Want = &resources.Resource{Addr: addr, KeyPos: was.Source.pos(), Refs: refs}
+	}
+	for _, f := range was.Fields {
+		field, _, _ := strings.Cut(f.Path, ".")
+		c.Delta = append(c.Delta, resources.Diff{Path: f.Path, Field: field, Cost: costOf(f.Cost), Drift: f.Drift, Pending: !f.Drift, Pos: f.Source.pos()})
+	}
+	for _, h := range was.Hazards {
+		c.Hazards = append(c.Hazards, resources.Hazard{Code: h.Code, Msg: h.Message})
+	}
+	if was.Gate != "" {
+		c.Gate = &resources.Gate{Text: was.Gate, Timeout: time.Duration(was.GateTimeout * float64(time.Second))}
+	}
+	return c
+}
+
+func costOf(name string) resources.Cost {
+	for _, c := range []resources.Cost{resources.Free, resources.InPlace, resources.Reconnect, resources.Remake} {
+		if c.String() == name {
+			return c
+		}
+	}
+	return resources.Free
 }
 
 // digests hashes everything declared and everything seen, in order of address.
@@ -106,7 +272,12 @@ func digests(p *Plan, salt []byte) (declared, observed string, err error) {
 			fmt.Fprintf(&want, "%s %s\n", c.Addr, resources.Canonical(reveal(map[string]any(c.Want.Config))))
 		}
 		if c.Have != nil {
-			fmt.Fprintf(&have, "%s %d %s %q %s\n", c.Addr, c.Have.Presence, c.Have.ID, c.Have.Stack, resources.Canonical(reveal(map[string]any(c.Have.Have))))
+			fmt.Fprintf(&have, "%s %d %s %q %s", c.Addr, c.Have.Presence, c.Have.ID, c.Have.Stack, resources.Canonical(reveal(map[string]any(c.Have.Have))))
+			if c.Action == resources.Delete && c.Have.Applied != nil {
+				// Made anew under the same name it would be another object: its memory has another key.
+				have.WriteString(" " + c.Have.Applied.String())
+			}
+			have.WriteString("\n")
 		}
 	}
 	for _, d := range []struct {
@@ -158,8 +329,8 @@ func (s *Saved) Encode() []byte {
 
 // ParseSaved reads a saved plan. The file may be anything.
 func ParseSaved(data []byte) (*Saved, error) {
-	if len(data) > maxSaved {
-		return nil, fmt.Errorf("saved plan: larger than %d MiB", maxSaved>>20)
+	if len(data) > MaxSaved {
+		return nil, fmt.Errorf("saved plan: larger than %d MiB", MaxSaved>>20)
 	}
 	var s Saved
 	if err := json.Unmarshal(data, &s); err != nil {
@@ -173,6 +344,11 @@ func ParseSaved(data []byte) (*Saved, error) {
 	for _, c := range s.Changes {
 		if _, err := resources.ParseAddr(c.Address); err != nil {
 			return nil, fmt.Errorf("saved plan: %w", err)
+		}
+		switch c.Action {
+		case resources.Create, resources.Update, resources.Ensure, resources.Replace, resources.Delete:
+		default:
+			return nil, fmt.Errorf("saved plan: %s: unknown action %q", c.Address, c.Action)
 		}
 	}
 	return &s, nil
@@ -192,6 +368,9 @@ func (s *Saved) Check(now *Plan) error {
 		was, planned := then[c.Addr.String()]
 		delete(then, c.Addr.String())
 		if c.IsNoOp() && !planned {
+			if was := s.Objects[c.Addr.String()]; was != "" && c.Have != nil && c.Have.ID != was {
+				return fmt.Errorf("%w: %s: the object that was seen has been replaced by another", ErrStale, c.Addr)
+			}
 			continue
 		}
 		if msg := was.moved(c, planned); msg != "" {
@@ -220,7 +399,7 @@ func (was SavedChange) moved(c *Change, planned bool) string {
 		return "the object that was seen has been replaced by another"
 	case is.Want != was.Want:
 		return "the spec declares it differently now"
-	case !slices.Equal(is.Fields, was.Fields):
+	case !slices.EqualFunc(is.Fields, was.Fields, SavedField.same):
 		return "other fields differ now"
 	default:
 		return ""

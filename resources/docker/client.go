@@ -13,8 +13,10 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/docker/docker/api/types"
@@ -34,6 +36,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // readAPI is every reading call that is made.
@@ -59,6 +62,11 @@ type readAPI interface {
 // writeAPI adds every call that changes something.
 type writeAPI interface {
 	readAPI
+	changeAPI
+}
+
+// changeAPI is every call that changes something.
+type changeAPI interface {
 	ContainerCreate(ctx context.Context, config *container.Config, hostConfig *container.HostConfig, networkingConfig *network.NetworkingConfig, platform *ocispec.Platform, containerName string) (container.CreateResponse, error)
 	ContainerStart(ctx context.Context, container string, options container.StartOptions) error
 	ContainerStop(ctx context.Context, container string, options container.StopOptions) error
@@ -105,25 +113,39 @@ type Options struct {
 // type names no writing call, and its connection lets none through. One is
 // made for each run; it remembers images and facts of the engine.
 type ReadEngine struct {
-	api   readAPI
-	host  engineHost
-	local bool // the engine runs on this host
+	api     readAPI // adopted, by another name
+	adopted *adoptedReads
+	host    engineHost
+	local   bool // the engine runs on this host
 
-	info   func() (system.Info, error)
-	auth   registryAuths
-	mu     sync.Mutex
-	images map[string]*image.InspectResponse // by reference; nil: not there
-	asking singleflight.Group                // inspects of images under way
-	ahead  time.Duration                     // of the engine's clock before ours
+	version string // of the engine, as it names itself in its first answer; "" when it does not
+	info    func() (system.Info, error)
+	auth    registryAuths
+	mu      sync.Mutex
+	images  map[string]*image.InspectResponse // by reference; nil: not there
+	asking  singleflight.Group                // inspects of images under way
+	ahead   time.Duration                     // of the engine's clock before ours
+
+	records records
+	// inspected holds answers that ps has, for its next look at the container.
+	inspected sync.Map
 }
 
 // Engine observes and changes a Docker Engine.
 type Engine struct {
 	*ReadEngine
-	api    writeAPI
-	probes func() chan struct{} // slots for probes running at one time
-	pulse  *pulse
-	swaps  map[resources.Addr]bool // replaced by this run; guarded by mu
+	api     writeAPI
+	adopter *adopter
+	probes  func() chan struct{} // slots for probes running at one time
+	pulse   *pulse
+	swaps   map[resources.Addr]bool // replaced by this run; guarded by mu
+	// updates are the containers that this run changed in place, by address;
+	// guarded by mu.
+	updates map[string]updated
+	// untaken is what the engine did not take of containers that this run made;
+	// warnings tells of it. Guarded by mu.
+	untaken  map[string]untaken
+	warnings specs.Problems
 }
 
 // OpenReader connects for reading. When the engine does not answer, the error
@@ -133,9 +155,7 @@ func OpenReader(ctx context.Context, o Options) (*ReadEngine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := newReadEngine(ctx, cli, at)
-	e.ask()
-	return e, nil
+	return newReadEngine(ctx, cli, at), nil
 }
 
 // Open connects for reading and writing; errors are those of OpenReader.
@@ -144,17 +164,12 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := newEngine(ctx, cli, at)
-	e.ask()
-	return e, nil
+	return newEngine(ctx, cli, at), nil
 }
 
-// ask asks for the engine's facts ahead, which take it longer than all else
-// that is asked first: 25 to 50 ms.
-func (e *ReadEngine) ask() { go func() { _, _ = e.info() }() }
-
 func newReadEngine(ctx context.Context, api readAPI, at engineHost) *ReadEngine {
-	e := &ReadEngine{api: api, host: at, local: at.isLocal(), auth: registryAuths{dir: at.configDir}, images: map[string]*image.InspectResponse{}}
+	adopted := withAdopted(api)
+	e := &ReadEngine{api: adopted, adopted: adopted, host: at, local: at.isLocal(), version: at.version, auth: registryAuths{dir: at.configDir}, images: map[string]*image.InspectResponse{}}
 	e.info = sync.OnceValues(func() (system.Info, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
@@ -171,7 +186,8 @@ func newReadEngine(ctx context.Context, api readAPI, at engineHost) *ReadEngine 
 }
 
 func newEngine(ctx context.Context, api writeAPI, at engineHost) *Engine {
-	e := &Engine{ReadEngine: newReadEngine(ctx, api, at), api: api, swaps: map[resources.Addr]bool{}}
+	e := &Engine{ReadEngine: newReadEngine(ctx, api, at), swaps: map[resources.Addr]bool{}}
+	e.api, e.adopter = adoptedWrites{e.adopted, api}, &adopter{e: e}
 	e.probes = sync.OnceValue(func() chan struct{} {
 		info, err := e.info()
 		if err != nil {
@@ -207,16 +223,27 @@ func (e *ReadEngine) IsLocal() bool { return e.local }
 
 // facts is what building requests and comparing must know about an engine.
 type facts struct {
-	API  string      // negotiated version: "1.41"
-	Info system.Info // of the daemon
+	API     string // negotiated version: "1.41"
+	Version string // of the daemon: "20.10.24"
+	// Info is zero unless it was asked for with knowing: it takes the engine 25
+	// to 50 ms, longer than all else that a plan with nothing to do asks.
+	Info system.Info
 }
 
 // atLeast reports whether an API version is at least another: "1.44" is at
 // least "1.5".
 func atLeast(api, version string) bool { return versions.GreaterThanOrEqualTo(api, version) }
 
-// facts returns what this engine is, asked once a run.
+// facts returns what this engine is, as far as it costs nothing to know.
 func (e *ReadEngine) facts(ctx context.Context) (*facts, error) {
+	if e.version == "" {
+		return e.knowing(ctx)
+	}
+	return &facts{API: e.api.ClientVersion(), Version: e.version}, ctx.Err()
+}
+
+// knowing returns what this engine is with Info, asked once a run.
+func (e *ReadEngine) knowing(ctx context.Context) (*facts, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -224,7 +251,7 @@ func (e *ReadEngine) facts(ctx context.Context) (*facts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine info: %w", err)
 	}
-	return &facts{API: e.api.ClientVersion(), Info: info}, nil
+	return &facts{API: e.api.ClientVersion(), Version: info.ServerVersion, Info: info}, nil
 }
 
 // now returns the engine's time: this host's own when it runs here.
@@ -268,6 +295,26 @@ func (e *ReadEngine) imageNow(ctx context.Context, ref string) (*image.InspectRe
 	e.images[ref] = found
 	e.mu.Unlock()
 	return found, nil
+}
+
+// shared makes a call that several readers of one plan make at the same time
+// only once. While things are being changed each asks for itself: the answer to
+// a question asked before a change would not show it.
+func shared[T any](e *ReadEngine, what string, planning bool, call func() (T, error)) (T, error) {
+	if !planning {
+		return call()
+	}
+	got, err, _ := e.asking.Do(what, func() (any, error) { return call() })
+	out, _ := got.(T)
+	return out, err
+}
+
+// networkList returns all networks, in a slice of the caller's own.
+func (e *ReadEngine) networkList(ctx context.Context, planning bool) ([]network.Summary, error) {
+	all, err := shared(e, "networks", planning, func() ([]network.Summary, error) {
+		return e.api.NetworkList(ctx, network.ListOptions{})
+	})
+	return slices.Clone(all), err
 }
 
 // Time limits of single calls. A stuck container can hold its lock for ever
@@ -316,7 +363,7 @@ func connect(ctx context.Context, o Options, readOnly bool) (*client.Client, eng
 			Hint: "correct DOCKER_HOST or the Docker context; unix://, tcp://, npipe:// and ssh:// addresses are understood",
 		}
 	}
-	cli, err := at.client(o, readOnly)
+	cli, gate, err := at.client(o, readOnly)
 	if err != nil {
 		return nil, at, unreachable(at, err)
 	}
@@ -337,6 +384,7 @@ func connect(ctx context.Context, o Options, readOnly bool) (*client.Client, eng
 		}
 		return nil, at, unreachable(at, err)
 	}
+	at.version = gate.engine()
 	cli.NegotiateAPIVersionPing(ping)
 	if ping.OSType == "windows" {
 		_ = cli.Close()
@@ -355,7 +403,7 @@ func connect(ctx context.Context, o Options, readOnly bool) (*client.Client, eng
 // own default of 2 would open most connections anew.
 const idleConns = 64
 
-func (at engineHost) client(o Options, readOnly bool) (*client.Client, error) {
+func (at engineHost) client(o Options, readOnly bool) (*client.Client, *gatekeeper, error) {
 	transport := &http.Transport{
 		MaxIdleConns: idleConns, MaxIdleConnsPerHost: idleConns, IdleConnTimeout: 90 * time.Second,
 		TLSClientConfig: at.tls,
@@ -373,17 +421,35 @@ func (at engineHost) client(o Options, readOnly bool) (*client.Client, error) {
 	}
 	cli, err := client.NewClientWithOpts(opts...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	hc.Transport = &gatekeeper{next: transport, readOnly: readOnly}
-	return cli, nil
+	gate := &gatekeeper{next: transport, readOnly: readOnly}
+	hc.Transport = gate
+	return cli, gate, nil
 }
 
 // gatekeeper stands between the client and the connection: it bounds answers,
-// and lets no writing request of a ReadEngine through.
+// repeats requests whose connection was lost, and lets no writing request of a
+// ReadEngine through.
 type gatekeeper struct {
 	next     http.RoundTripper
 	readOnly bool
+	server   atomic.Pointer[string] // the header Server of the first answer
+}
+
+// engine returns the version by which the engine named itself, "" when it did
+// not: `Server: Docker/20.10.24 (linux)`.
+func (g *gatekeeper) engine() string {
+	server := g.server.Load()
+	if server == nil {
+		return ""
+	}
+	name, _, _ := strings.Cut(*server, " ")
+	version, ok := strings.CutPrefix(name, "Docker/")
+	if !ok {
+		return ""
+	}
+	return oneLine(version)
 }
 
 // maxAnswer bounds one JSON answer: a list of ten thousand containers with
@@ -397,8 +463,15 @@ func (g *gatekeeper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if g.readOnly && req.Method != http.MethodGet && req.Method != http.MethodHead {
 		return nil, fmt.Errorf("%s %s: %w", req.Method, req.URL.Path, errReadOnly)
 	}
-	resp, err := g.next.RoundTrip(req)
-	if err != nil || isStream(req.URL.Path) {
+	resp, err := g.send(req)
+	if err != nil {
+		return resp, err
+	}
+	if g.server.Load() == nil {
+		server := resp.Header.Get("Server")
+		g.server.CompareAndSwap(nil, &server)
+	}
+	if isStream(req.URL.Path) {
 		return resp, err
 	}
 	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswer}

@@ -37,6 +37,7 @@ func fakeDaemon(t *testing.T, handler http.HandlerFunc) (host string) {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Api-Version", "1.41")
 		w.Header().Set("Ostype", "linux")
+		w.Header().Set("Server", "Docker/20.10.24 (linux)")
 		if strings.HasSuffix(r.URL.Path, "/_ping") {
 			return
 		}
@@ -242,7 +243,7 @@ func TestFacts(t *testing.T) {
 	}
 	defer e.Close()
 	for range 3 {
-		f, err := e.facts(t.Context())
+		f, err := e.knowing(t.Context())
 		if err != nil || f.API != "1.41" || f.Info.NCPU != 3 {
 			t.Errorf("%+v %v", f, err)
 		}
@@ -266,5 +267,26 @@ func TestPublicName(t *testing.T) {
 		if got := (engineHost{host: host}).isLocal(); got != want {
 			t.Errorf("%s: local %v", host, got)
 		}
+	}
+}
+
+// A plan with nothing to do must not wait for the engine's description of the
+// host, which takes it longer than everything else together.
+func TestFactsCostNoCall(t *testing.T) {
+	var asked atomic.Int32
+	host := fakeDaemon(t, func(http.ResponseWriter, *http.Request) {
+		asked.Add(1)
+	})
+	e, err := OpenReader(t.Context(), Options{Host: host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	f, err := e.facts(t.Context())
+	if err != nil || f.Version != "20.10.24" || f.API != "1.41" {
+		t.Errorf("%+v %v", f, err)
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("asked %d times", n)
 	}
 }

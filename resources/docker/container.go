@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // containerWriter changes services and jobs.
@@ -55,35 +56,39 @@ func (w containerWriter) request(ctx context.Context, r *resources.Resource) (*r
 // make creates the container with its networks and files, without starting it.
 // When one of these fails, the container is removed.
 func (w containerWriter) make(ctx context.Context, r *resources.Resource, req *request, note resources.Note) (string, error) {
-	id, err := w.create(ctx, r, req, note, true)
+	id, said, err := w.create(ctx, r, req, true)
 	if err != nil {
 		return "", err
+	}
+	for _, warning := range said {
+		note("the engine warns: %s", warning)
 	}
 	if err := w.furnish(ctx, r, req, id); err != nil {
 		return "", errors.Join(err, w.discard(ctx, id))
 	}
-	w.verify(ctx, r, id, note)
+	w.verify(ctx, r, req, id, said, note)
 	return id, nil
 }
 
-func (w containerWriter) create(ctx context.Context, r *resources.Resource, req *request, note resources.Note, again bool) (string, error) {
+// create makes the container and returns what the engine warned of.
+func (w containerWriter) create(ctx context.Context, r *resources.Resource, req *request, again bool) (id string, said []string, err error) {
 	lctx, cancel := lasting(ctx, writeTimeout)
 	defer cancel()
 	made, err := w.e.api.ContainerCreate(lctx, req.Config, req.Host, req.Net, req.Platform, req.Name)
 	if cerrdefs.IsConflict(err) && strings.Contains(err.Error(), "already in use") {
 		freed, taken := w.nameTaken(ctx, r, req.Name, err)
 		if !freed || !again {
-			return "", taken
+			return "", nil, taken
 		}
-		return w.create(ctx, r, req, note, false)
+		return w.create(ctx, r, req, false)
 	}
 	if err != nil {
-		return "", w.createError(r, req, err)
+		return "", nil, w.createError(r, req, err)
 	}
 	for _, warning := range made.Warnings {
-		note("the engine warns: %s", oneLine(warning))
+		said = append(said, oneLine(warning))
 	}
-	return made.ID, nil
+	return made.ID, said, nil
 }
 
 // nameTaken frees the name when it is held by a container of ours that was
@@ -142,7 +147,7 @@ func isLostCall(err error) bool {
 // verify compares the container, before it is started, with what was asked for.
 // A difference here is no drift: the engine has taken the request otherwise
 // than it was meant, and would show the difference for ever.
-func (w containerWriter) verify(ctx context.Context, r *resources.Resource, id string, note resources.Note) {
+func (w containerWriter) verify(ctx context.Context, r *resources.Resource, req *request, id string, said []string, note resources.Note) {
 	f, err := w.e.facts(ctx)
 	if err != nil {
 		return
@@ -150,20 +155,41 @@ func (w containerWriter) verify(ctx context.Context, r *resources.Resource, id s
 	want := *r
 	want.Config = r.Config.Clone()
 	delete(want.Config, "files") // placed by us, and slow to look at
-	v := &view{e: w.e.ReadEngine, kind: r.Addr.Kind, facts: f, scope: resources.Scope{Stack: r.Stack, Want: []*resources.Resource{&want}}}
+	v := &view{e: w.e.ReadEngine, kind: r.Addr.Kind, facts: f, record: &record{}, scope: resources.Scope{Stack: r.Stack, Want: []*resources.Resource{&want}}}
 	seen, err := v.one(ctx, r.Addr, &want, id)
 	if err != nil || seen.Presence != resources.Present {
 		return
 	}
-	var fields []string
+	u := untaken{ID: id, Shown: map[string]string{}, Why: strings.Join(said, "; ")}
+	var warnings specs.Problems
 	for _, d := range (containerKind{r.Addr.Kind}).Compare(&want, seen) {
-		if d.Field != "state" && d.Field != "run" && d.Field != "container_name" && d.Field != "files" {
-			fields = append(fields, d.Path)
+		if d.Field == "state" || d.Field == "run" || d.Field == "container_name" || d.Field == "files" || d.Field == "networks" && req.Unreached {
+			continue
 		}
+		u.Shown[d.Path] = string(resources.Canonical(d.Before))
+		warnings = append(warnings, u.warning(r, d))
+		note("the engine has not taken %s as it was meant", d.Path)
 	}
-	if len(fields) > 0 {
-		note("the engine has taken it otherwise than it was meant: %s", strings.Join(fields, ", "))
+	if len(warnings) == 0 {
+		return
 	}
+	w.e.mu.Lock()
+	defer w.e.mu.Unlock()
+	if w.e.untaken == nil {
+		w.e.untaken = map[string]untaken{}
+	}
+	w.e.untaken[r.Addr.String()] = u
+	w.e.warnings = append(w.e.warnings, warnings...)
+}
+
+// Warnings returns what this run has to tell about places of the spec, and
+// forgets it.
+func (e *Engine) Warnings() specs.Problems {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := e.warnings
+	e.warnings = nil
+	return out
 }
 
 // furnish connects the networks that create could not take and places files.
@@ -259,19 +285,39 @@ func (w containerWriter) discard(ctx context.Context, id string) error {
 // isUp reports whether there is a process to stop, now or soon again.
 func isUp(s *container.State) bool { return s != nil && (s.Running || s.Paused || s.Restarting) }
 
+// graceOf returns how long the engine waits before it kills a container that
+// does not stop; below 0 that is as long as it takes.
+func graceOf(c *container.InspectResponse) time.Duration {
+	if c.Config != nil && c.Config.StopTimeout != nil {
+		return time.Duration(*c.Config.StopTimeout) * time.Second
+	}
+	return 10 * time.Second // the engine's own
+}
+
 // stop stops a container within its own grace period.
 func (w containerWriter) stop(ctx context.Context, c *container.InspectResponse) error {
-	grace := 10 * time.Second // the engine's own
-	if c.Config != nil && c.Config.StopTimeout != nil {
-		grace = time.Duration(*c.Config.StopTimeout) * time.Second
-	}
+	grace := graceOf(c)
 	limit := grace + time.Minute
-	if grace < 0 { // it waits for as long as it takes
+	if grace < 0 {
 		limit = 24 * time.Hour
 	}
+	return w.stopWithin(ctx, c, container.StopOptions{}, limit)
+}
+
+// stopSoon stops a container that never was ready, of which the one that waits
+// to come back cannot wait for longer than a second.
+func (w containerWriter) stopSoon(ctx context.Context, c *container.InspectResponse) error {
+	if grace := graceOf(c); grace >= 0 && grace < time.Second {
+		return w.stop(ctx, c)
+	}
+	second := 1
+	return w.stopWithin(ctx, c, container.StopOptions{Timeout: &second}, time.Minute)
+}
+
+func (w containerWriter) stopWithin(ctx context.Context, c *container.InspectResponse, o container.StopOptions, limit time.Duration) error {
 	lctx, cancel := lasting(ctx, limit)
 	defer cancel()
-	err := w.e.api.ContainerStop(lctx, c.ID, container.StopOptions{})
+	err := w.e.api.ContainerStop(lctx, c.ID, o)
 	if err == nil || cerrdefs.IsNotFound(err) || cerrdefs.IsNotModified(err) {
 		return nil
 	}
@@ -366,26 +412,41 @@ func (w containerWriter) Update(ctx context.Context, r *resources.Resource, have
 	if err != nil {
 		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
 	}
-	if err := w.rename(ctx, &c, containerName(r)); err != nil {
-		return err
+	if d.Has("owner") {
+		if err := w.e.adopter.take(ctx, r, have); err != nil {
+			return err
+		}
+	}
+	if d.Has("container_name") {
+		if err := w.rename(ctx, &c, containerName(r)); err != nil {
+			return err
+		}
 	}
 	if err := w.limits(ctx, r, &c, d); err != nil {
 		return err
 	}
 	if d.Has("networks") {
-		if err := w.networks(ctx, r, &c); err != nil {
+		if err := w.networks(ctx, r, &c, namedNetworks(r, &c, have.Applied, d)); err != nil {
 			return err
 		}
 	}
 	if d.Has("files") {
-		if err := w.files(ctx, r, &c, note); err != nil {
+		if err := w.files(ctx, r, &c, d, note); err != nil {
 			return err
 		}
 	}
+	w.e.updatedInPlace(r, have, otherThan(containerKind{r.Addr.Kind}.Compare(r, have), d))
 	if d.Has("state") {
 		return w.run(ctx, r, &c, note)
 	}
 	return nil
+}
+
+// otherThan returns the differences of all that are not among these.
+func otherThan(all, these resources.Delta) resources.Delta {
+	return slices.DeleteFunc(all, func(d resources.Diff) bool {
+		return slices.ContainsFunc(these, func(t resources.Diff) bool { return t.Path == d.Path })
+	})
 }
 
 func (w containerWriter) rename(ctx context.Context, c *container.InspectResponse, name string) error {
@@ -395,6 +456,10 @@ func (w containerWriter) rename(ctx context.Context, c *container.InspectRespons
 	lctx, cancel := lasting(ctx, writeTimeout)
 	defer cancel()
 	if err := w.e.api.ContainerRename(lctx, c.ID, name); err != nil {
+		if now, lookErr := w.inspect(ctx, c.ID); lookErr == nil && nameOf(&now) == name {
+			c.Name = now.Name
+			return nil // by a call whose answer was lost
+		}
 		if cerrdefs.IsConflict(err) {
 			return &resources.Diagnosis{Err: fmt.Errorf("rename container %s to %s: %w", nameOf(c), name, err),
 				Hint: fmt.Sprintf("another container has that name: rename or remove it (`docker rename %s NAME`)", name)}
@@ -434,9 +499,10 @@ func (w containerWriter) policy(ctx context.Context, c *container.InspectRespons
 	return nil
 }
 
-// networks brings the endpoints to what is wanted. Settings of an endpoint
-// cannot be changed, so one that differs is cut and made again.
-func (w containerWriter) networks(ctx context.Context, r *resources.Resource, c *container.InspectResponse) error {
+// networks brings the endpoints on the networks of those names, or on all when
+// meant is nil, to what is wanted. Settings of an endpoint cannot be changed, so
+// one that differs is cut and made again.
+func (w containerWriter) networks(ctx context.Context, r *resources.Resource, c *container.InspectResponse, meant map[string]bool) error {
 	f, err := w.e.facts(ctx)
 	if err != nil {
 		return err
@@ -445,10 +511,13 @@ func (w containerWriter) networks(ctx context.Context, r *resources.Resource, c 
 	if len(want) == 0 {
 		return nil // a network mode of its own, which only a new container changes
 	}
-	var have map[string]*network.EndpointSettings
+	have := map[string]*network.EndpointSettings{}
 	if c.NetworkSettings != nil {
-		have = c.NetworkSettings.Networks
+		maps.Copy(have, c.NetworkSettings.Networks)
 	}
+	others := func(name string, _ *network.EndpointSettings) bool { return meant != nil && !meant[name] }
+	maps.DeleteFunc(want, others)
+	maps.DeleteFunc(have, others)
 	for _, name := range slices.Sorted(maps.Keys(have)) {
 		keep, err := w.keeps(ctx, name, have[name], want[name], c)
 		if err != nil {
@@ -470,6 +539,39 @@ func (w containerWriter) networks(ctx context.Context, r *resources.Resource, c 
 		}
 	}
 	return nil
+}
+
+// namedNetworks returns the names on the engine of the networks that the
+// differences are about.
+func namedNetworks(r *resources.Resource, c *container.InspectResponse, applied *resources.Sealed, d resources.Delta) map[string]bool {
+	s := &sight{c: c, want: r, applied: applied}
+	names := map[string]string{}
+	for key, e := range r.Config.Map("networks") {
+		names[key] = resources.Config(mapOf(e)).Text("name")
+	}
+	if c.NetworkSettings != nil {
+		for name := range c.NetworkSettings.Networks {
+			if key := s.networkKey(name); names[key] == "" {
+				names[key] = name
+			}
+		}
+	}
+	out := map[string]bool{}
+	for key := range partsOf(d, "networks") {
+		out[names[key]] = true
+	}
+	return out
+}
+
+// partsOf returns the keys of a field's map that the differences are about.
+func partsOf(d resources.Delta, field string) map[string]bool {
+	out := map[string]bool{}
+	for _, diff := range d {
+		if parts := resources.SplitPath(diff.Path); diff.Field == field && len(parts) > 1 {
+			out[parts[1].Key] = true
+		}
+	}
+	return out
 }
 
 func (w containerWriter) disconnect(ctx context.Context, net string, c *container.InspectResponse) error {
@@ -515,8 +617,9 @@ func sameIPAM(a, b *network.EndpointIPAMConfig) bool {
 }
 
 // files places those that differ and sends the signals they ask for.
-func (w containerWriter) files(ctx context.Context, r *resources.Resource, c *container.InspectResponse, note resources.Note) error {
-	want := filesOf(r)
+func (w containerWriter) files(ctx context.Context, r *resources.Resource, c *container.InspectResponse, d resources.Delta, note resources.Note) error {
+	meant := partsOf(d, "files")
+	want := slices.DeleteFunc(filesOf(r), func(f file) bool { return !meant[f.Target] })
 	have, err := w.e.filesHave(ctx, c.ID, want, true)
 	if err != nil {
 		return err

@@ -32,9 +32,10 @@ import (
 //
 //	create N.new, stop N, N becomes N.old, N.new becomes N, start N | gate | remove N.old
 //
-// and start-first when they can:
+// and start-first when they can, where the new one gets the aliases by which
+// others reach the service only when it is ready to answer them:
 //
-//	create N.new, start N.new | gate | N becomes N.old, N.new becomes N, stop and remove N.old
+//	create N.new, start N.new | gate | aliases, N becomes N.old, N.new becomes N, stop and remove N.old
 
 // Swap makes the replacement and starts it, in place of the old container or
 // beside it.
@@ -61,16 +62,33 @@ func (w containerWriter) Swap(ctx context.Context, r *resources.Resource, have *
 	if err := w.inherit(ctx, &old, req); err != nil {
 		return err
 	}
+	order := orderOf(r, req, &old)
+	if order.startFirst {
+		withoutAliases(req)
+	}
 	note("creating the replacement")
 	id, err := w.make(ctx, r, req, note)
 	if err != nil {
 		return err
 	}
-	if startsFirst(r, req, &old) {
+	if order.startFirst {
 		note("starting it beside the old one")
 		return w.startNew(ctx, r, id)
 	}
 	return w.takePlace(ctx, r, &old, id, gen, note)
+}
+
+// withoutAliases has nobody reach a container but those who know its name.
+func withoutAliases(req *request) {
+	req.Unreached = true
+	for _, ep := range req.Connect {
+		ep.Aliases = nil
+	}
+	if req.Net != nil {
+		for _, ep := range req.Net.EndpointsConfig {
+			ep.Aliases = nil
+		}
+	}
 }
 
 // swapping notes that the engine will commit or roll back what replaces the
@@ -152,89 +170,6 @@ func anonymousAt(c *container.InspectResponse, target string) string {
 	return ""
 }
 
-// startsFirst reports whether the replacement can run beside the old container:
-// the spec says so, or the two share no port, address or writable data. A port
-// that the old one holds decides against what the spec says: the start would
-// only fail.
-func startsFirst(r *resources.Resource, req *request, old *container.InspectResponse) bool {
-	if r.Addr.Kind == "job" || !isUp(old.State) || sharesPort(req, old) || isShared(r) {
-		return false
-	}
-	switch r.Config.Map("update")["order"] {
-	case "start_first":
-		return true
-	case "stop_first":
-		return false
-	}
-	mode := req.Host.NetworkMode
-	return !mode.IsHost() && !mode.IsContainer() && !hasFixedAddress(req) && !hasFixedPort(req) && !sharesData(req, old)
-}
-
-func hasFixedPort(req *request) bool {
-	for _, bindings := range req.Host.PortBindings {
-		for _, b := range bindings {
-			if b.HostPort != "" && b.HostPort != "0" {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func sharesPort(req *request, old *container.InspectResponse) bool {
-	held := map[string]bool{}
-	for port, bindings := range old.HostConfig.PortBindings {
-		for _, b := range bindings {
-			held[port.Proto()+" "+b.HostPort] = true
-		}
-	}
-	for port, bindings := range req.Host.PortBindings {
-		for _, b := range bindings {
-			if b.HostPort != "" && b.HostPort != "0" && held[port.Proto()+" "+b.HostPort] {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func hasFixedAddress(req *request) bool {
-	if req.Config.MacAddress != "" {
-		return true
-	}
-	for _, ep := range req.Connect {
-		if ep.IPAMConfig != nil || ep.MacAddress != "" {
-			return true
-		}
-	}
-	if req.Net != nil {
-		for _, ep := range req.Net.EndpointsConfig {
-			if ep.IPAMConfig != nil || ep.MacAddress != "" {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// sharesData reports whether both write to one volume or folder of the host.
-func sharesData(req *request, old *container.InspectResponse) bool {
-	written := map[string]bool{}
-	for _, m := range old.Mounts {
-		if m.RW && m.Name != "" {
-			written["volume "+m.Name] = true
-		} else if m.RW {
-			written["bind "+m.Source] = true
-		}
-	}
-	for _, m := range req.Host.Mounts {
-		if !m.ReadOnly && written[string(m.Type)+" "+m.Source] {
-			return true
-		}
-	}
-	return false
-}
-
 // takePlace stops the old container, sets it aside and starts the replacement
 // under its name. Each step can be told from names and state alone.
 func (w containerWriter) takePlace(ctx context.Context, r *resources.Resource, old *container.InspectResponse, id string, gen int, note resources.Note) error {
@@ -285,6 +220,10 @@ func (w containerWriter) Commit(ctx context.Context, r *resources.Resource, have
 		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
 	}
 	if nameOf(fresh) != name {
+		note("putting it in place")
+		if err := w.networks(ctx, r, fresh, nil); err != nil {
+			return fmt.Errorf("give it the aliases of the service: %w", err)
+		}
 		// The old one leaves the name first; it still runs and is reached by its
 		// aliases, as the new one is.
 		if err := w.rename(ctx, &old, swapNameOf(name, "old", genOf(fresh.Config.Labels))); err != nil {
@@ -417,7 +356,7 @@ func rememberedPolicy(c *container.InspectResponse) container.RestartPolicy {
 // ran has none and goes.
 func (w containerWriter) reject(ctx context.Context, fresh *container.InspectResponse, name string) error {
 	if isUp(fresh.State) {
-		if err := w.stop(ctx, fresh); err != nil {
+		if err := w.stopSoon(ctx, fresh); err != nil {
 			return err
 		}
 	}

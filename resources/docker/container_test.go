@@ -45,11 +45,13 @@ func TestOrderOfReplacement(t *testing.T) {
 		"a fixed port":                {"{ports: [\"8080:80\"]}", running(&container.HostConfig{PortBindings: ports}), false},
 		"a fixed port, spec or not":   {"{ports: [\"8080:80\"], update: {order: start_first}}", running(&container.HostConfig{PortBindings: ports}), false},
 		"another fixed port, by spec": {"{ports: [\"8081:80\"], update: {order: start_first}}", running(&container.HostConfig{PortBindings: ports}), true},
+		"another fixed port":          {"{ports: [\"8081:80\"]}", running(&container.HostConfig{PortBindings: ports}), true},
 		"any port":                    {"{ports: [\"80\"]}", running(&container.HostConfig{}), true},
 		"host network":                {"{network_mode: host}", running(&container.HostConfig{}), false},
 		"a volume both write":         {"{volumes: [\"data:/x\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: "test_data", RW: true}), false},
 		"a volume one writes":         {"{volumes: [\"data:/x:ro\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: "test_data", RW: true}), true},
 		"a folder both write":         {"{volumes: [{type: bind, source: /srv, target: /x}]}", running(&container.HostConfig{}, container.MountPoint{Type: "bind", Source: "/srv", RW: true}), false},
+		"a volume without a name":     {"{}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: strings.Repeat("a", 64), Destination: "/x", RW: true}), false},
 		"a fixed address":             {"{networks: {default: {ipv4_address: 10.1.0.7}}}", running(&container.HostConfig{}), false},
 		"the old one does not run":    {"{}", &container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{State: &container.State{}, HostConfig: &container.HostConfig{}}}, false},
 	} {
@@ -68,8 +70,8 @@ func TestOrderOfReplacement(t *testing.T) {
 				req.Host.Mounts[i].Source = "test_data"
 			}
 		}
-		if got := startsFirst(r, req, c.old); got != c.first {
-			t.Errorf("%s: starts first: %v", name, got)
+		if got := orderOf(r, req, c.old); got.startFirst != c.first || got.why == "" {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }

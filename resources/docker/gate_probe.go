@@ -111,9 +111,9 @@ func (g *gate) exec(name string, cmd []string, timeout time.Duration) *condition
 			case err != nil:
 				return false, name + ": " + oneLine(err.Error()), nil
 			case code == 0:
-				return true, fmt.Sprintf("%s: exit 0: %s", name, oneLine(output)), nil
+				return true, told(name, "exit 0", output), nil
 			default:
-				return false, fmt.Sprintf("%s: exit %d: %s", name, code, oneLine(output)), nil
+				return false, told(name, fmt.Sprintf("exit %d", code), output), nil
 			}
 		}}
 }
@@ -203,7 +203,7 @@ func (g *gate) tcp(p tcpProbe) *condition {
 				return g.listensInside(ctx, p.Port, err)
 			}
 			if err != nil {
-				return false, name + ": " + shortCause(err), nil
+				return false, told(name, shortCause(err)), nil
 			}
 			_ = conn.Close()
 			return true, name + ": open", nil
@@ -216,6 +216,17 @@ func (g *gate) connect(ctx context.Context, c *container.InspectResponse, host s
 		return g.w.e.host.reach(ctx, net.JoinHostPort(host, strconv.Itoa(port)))
 	}
 	return g.w.e.reach(ctx, c, port)
+}
+
+// told joins what a probe has to say; an answer without text adds nothing.
+func told(parts ...string) string {
+	var out []string
+	for _, p := range parts {
+		if p = strings.TrimSuffix(strings.TrimSpace(oneLine(p)), ":"); p != "" {
+			out = append(out, p)
+		}
+	}
+	return strings.Join(out, ": ")
 }
 
 // shortCause returns an error without what our own sentinels add.
@@ -274,11 +285,11 @@ func (g *gate) http(p *httpProbe) (*condition, error) {
 			}
 			switch {
 			case err != nil:
-				return false, name + ": " + shortCause(rootOf(err)), nil
+				return false, told(name, shortCause(rootOf(err))), nil
 			case !p.passes(status):
-				return false, fmt.Sprintf("%s: %d %s: %s", name, status, http.StatusText(status), oneLine(text)), nil
+				return false, told(name, fmt.Sprintf("%d %s", status, http.StatusText(status)), text), nil
 			case body != nil && !body.MatchString(text):
-				return false, fmt.Sprintf("%s: %d, and the body does not match: %s", name, status, oneLine(text)), nil
+				return false, told(fmt.Sprintf("%s: %d, and the body does not match", name, status), text), nil
 			default:
 				return true, fmt.Sprintf("%s: %d", name, status), nil
 			}
@@ -332,9 +343,9 @@ func (g *gate) requestInside(ctx context.Context, p *httpProbe, body *regexp.Reg
 	case err != nil:
 		return false, fmt.Sprintf("http %s: %s (and asking inside: %s)", p.Path, shortCause(why), oneLine(err.Error())), nil
 	case code != 0:
-		return false, fmt.Sprintf("http %s, asked inside: exit %d: %s", p.Path, code, oneLine(output)), nil
+		return false, told("http "+p.Path+", asked inside", fmt.Sprintf("exit %d", code), output), nil
 	case body != nil && !body.MatchString(output):
-		return false, fmt.Sprintf("http %s, asked inside: the body does not match: %s", p.Path, oneLine(output)), nil
+		return false, told("http "+p.Path+", asked inside: the body does not match", output), nil
 	default:
 		return true, fmt.Sprintf("http %s, asked inside: answered", p.Path), nil
 	}

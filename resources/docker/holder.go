@@ -41,6 +41,8 @@ func (w containerWriter) startError(ctx context.Context, r *resources.Resource, 
 		return &resources.Diagnosis{Err: wrapped, Hint: diskHint(w.e.Host())}
 	case strings.Contains(text, "network") && strings.Contains(text, "not found"):
 		return &resources.Diagnosis{Err: wrapped, Hint: "the network it was on is gone: apply again"}
+	case strings.Contains(text, "rlimit"):
+		return &resources.Diagnosis{Err: wrapped, Hint: "the engine may not give the container this limit: lower `ulimits`, or raise the engine's own limit on its host (`LimitNOFILE`, `LimitNPROC` of docker.service)"}
 	case isLostCall(err):
 		return resources.Transient(wrapped)
 	}
@@ -88,11 +90,20 @@ func (e *ReadEngine) holdingContainer(ctx context.Context, except string, ip net
 		for _, p := range c.Ports {
 			theirs, _ := netip.ParseAddr(p.IP)
 			if p.PublicPort == port && p.Type == proto && overlaps(ip, theirs) {
-				return fmt.Sprintf("container %s of %s", nameOfSummary(c), ownerText(c.Labels))
+				return "container " + nameOfSummary(c) + madeBy(c.Labels)
 			}
 		}
 	}
 	return ""
+}
+
+// madeBy says whose a container is, for the end of a sentence.
+func madeBy(labels map[string]string) string {
+	stack, owner := ownerOf(labels)
+	if stack == "" && owner == "" {
+		return ", which carries no mark of a stack or a Compose project"
+	}
+	return " of " + ownerText(labels)
 }
 
 // overlaps reports whether two listening addresses exclude each other. No

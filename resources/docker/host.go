@@ -31,6 +31,7 @@ type engineHost struct {
 	ssh  *sshHost // nil unless the address is ssh://
 	// configDir is the folder of the docker command's configuration.
 	configDir string
+	version   string // by which the engine named itself when it first answered
 }
 
 // isLocal reports whether the engine runs on this host.

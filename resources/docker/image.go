@@ -441,7 +441,7 @@ func (in *buildInputs) compare(label string) resources.Delta {
 		return resources.Diff{Path: path, Field: "build", Before: before, After: after, Why: why, Cost: resources.InPlace, Pending: true}
 	}
 	if len(old) != 5 || old[0] != "1" {
-		d := diff("build", "the image was not built by midaz", nil, "built from "+in.context[:12])
+		d := diff("build", "the image was not built by midaz", nil, "built from "+shortID(in.context))
 		d.Drift, d.Pending = true, true
 		return resources.Delta{d}
 	}
@@ -451,7 +451,7 @@ func (in *buildInputs) compare(label string) resources.Delta {
 		{"build.context", "its files have changed"}, {"build.options", "its options have changed"}, {"build.base", "the image it is built on has changed"},
 	} {
 		if old[i+2] != now[i+2] {
-			delta = append(delta, diff(field.path, field.why, old[i+2][:12], now[i+2][:12]))
+			delta = append(delta, diff(field.path, field.why, shortID(old[i+2]), shortID(now[i+2])))
 		}
 	}
 	return delta

@@ -4,8 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -28,10 +29,14 @@ import (
 // engine's: the clocks of hosts are never compared. A lock whose last sign of
 // life is older than lockExpiry is of a holder that is gone, and is taken over;
 // only one may do so at a time, under the volume midaz-lock-STACK-takeover.
+//
+// A holder that could not give a sign of life for so long that another may
+// have taken the lock counts it as lost.
 const (
 	lockBeat   = 5 * time.Second
 	lockExpiry = 20 * time.Second
-	lockPoll   = 250 * time.Millisecond
+	lockPoll   = 250 * time.Millisecond // at first; it grows, so that many who wait do not keep the engine busy
+	lockPollMx = 2 * time.Second
 
 	labelLock      = "midaz.lock" // the stack; on each volume of its lock
 	labelLockID    = "midaz.lock.id"
@@ -40,12 +45,13 @@ const (
 	labelLockWho   = "midaz.lock.who"
 	labelLockPID   = "midaz.lock.pid"
 	labelLockMidaz = "midaz.lock.version"
+	labelLockProc  = "midaz.lock.process"
 )
 
 func lockName(stack string) string { return "midaz-lock-" + stack }
 
-// Lock is a stack's lock that is held.
-type Lock struct {
+// heldLock is a stack's lock that is held.
+type heldLock struct {
 	info resources.LockInfo
 	e    *Engine
 	lost chan struct{}
@@ -53,79 +59,112 @@ type Lock struct {
 	done chan struct{}
 }
 
-// ID returns what `midaz unlock` takes.
-func (l *Lock) ID() string { return l.info.ID }
+var _ resources.Locker = (*Engine)(nil)
 
-// Lost is closed when the lock is found to be another's or gone.
-func (l *Lock) Lost() <-chan struct{} { return l.lost }
+func (l *heldLock) ID() string { return l.info.ID }
 
-// Lock takes the lock of info.Stack and keeps it alive until Release. It tries
-// for as long as wait; then the error is a *resources.LockedError.
-func (e *Engine) Lock(ctx context.Context, info resources.LockInfo, wait time.Duration) (*Lock, error) {
+func (l *heldLock) Lost() <-chan struct{} { return l.lost }
+
+// Lock takes the lock of info.Stack and keeps it alive until Release.
+func (e *Engine) Lock(ctx context.Context, info resources.LockInfo, wait resources.LockWait) (resources.Lock, error) {
 	id := make([]byte, 8)
 	_, _ = rand.Read(id) // never fails: crypto/rand aborts the program
 	info.ID = hex.EncodeToString(id)
-	started := time.Now()
+	started, poll, told := time.Now(), lockPoll, ""
 	for {
-		holder, err := e.tryLock(ctx, info)
-		if err != nil {
+		lock, blocked, err := e.tryLock(ctx, info, wait.Ended)
+		switch {
+		case err != nil:
+			// Its creation may have taken effect all the same.
+			e.abandon(ctx, info)
 			return nil, fmt.Errorf("lock: %w", err)
-		}
-		if holder.ID == info.ID {
-			return e.keepAlive(ctx, holder), nil
-		}
-		now, err := e.engineTime(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("lock: %w", err)
-		}
-		if now.Sub(holder.Heartbeat) > lockExpiry {
-			if err := e.takeOver(ctx, info, holder.ID); err != nil {
-				return nil, fmt.Errorf("take over the lock %s: %w", holder.ID, err)
-			}
+		case lock != nil:
+			return lock, nil
+		case blocked == nil: // it was taken from a holder that is gone
 			continue
 		}
-		if waited := time.Since(started); waited >= wait {
-			return nil, &resources.LockedError{Holder: holder, Now: now, Waited: waited}
+		if blocked.Waited = time.Since(started); blocked.Waited >= wait.Limit {
+			return nil, blocked
 		}
-		timer := time.NewTimer(lockPoll)
+		if wait.Blocked != nil && told != blocked.Holder.ID {
+			told = blocked.Holder.ID
+			wait.Blocked(blocked)
+		}
+		timer := time.NewTimer(min(poll/2+mathrand.N(poll), wait.Limit-blocked.Waited))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil, ctx.Err()
 		case <-timer.C:
 		}
+		poll = min(poll*3/2, lockPollMx)
 	}
 }
 
-// tryLock creates the lock's volume and returns who holds it.
-func (e *Engine) tryLock(ctx context.Context, info resources.LockInfo) (resources.LockInfo, error) {
-	v, err := e.createLockVolume(ctx, lockName(info.Stack), info, nil)
+// abandon drops the lock if an attempt to take it that failed has made it.
+func (e *Engine) abandon(ctx context.Context, info resources.LockInfo) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockBeat)
+	defer cancel()
+	_ = e.removeLockVolume(ctx, lockName(info.Stack), info.ID) // else it expires
+}
+
+// tryLock takes the lock, or returns who holds it; neither when that one is
+// gone and the lock may be free now.
+func (e *Engine) tryLock(ctx context.Context, info resources.LockInfo, ended func(string) bool) (*heldLock, *resources.LockedError, error) {
+	blocked, err := e.Holder(ctx, info.Stack)
 	if err != nil {
-		return resources.LockInfo{}, err
+		return nil, nil, err
 	}
-	holder := lockInfoOf(v)
-	if holder.ID == "" {
-		return holder, &resources.Diagnosis{Err: fmt.Errorf("volume %s exists and is no lock", v.Name), Hint: "remove or rename that volume"}
+	if blocked == nil {
+		v, err := e.createLockVolume(ctx, lockName(info.Stack), info, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		switch v.Labels[labelLockID] {
+		case info.ID:
+			return e.keepAlive(ctx, lockInfoOf(v)), nil, nil
+		case "":
+			return nil, nil, &resources.Diagnosis{Err: fmt.Errorf("volume %s exists and is no lock", v.Name), Hint: "remove or rename that volume"}
+		}
+		return nil, &resources.LockedError{Holder: lockInfoOf(v), Now: createdAt(v)}, nil
 	}
-	if holder.ID == info.ID {
-		return holder, nil
+	if blocked.Holder.Gone || ended != nil && ended(blocked.Holder.Process) {
+		if err := e.takeOver(ctx, info, blocked.Holder.ID); err != nil {
+			return nil, nil, fmt.Errorf("take over the lock %s: %w", blocked.Holder.ID, err)
+		}
+		return nil, nil, nil
 	}
-	beats, err := e.lockVolumes(ctx, info.Stack)
+	return nil, blocked, nil
+}
+
+// Holder says who holds the lock of a stack, nil when nobody does.
+func (e *Engine) Holder(ctx context.Context, stack string) (*resources.LockedError, error) {
+	all, err := e.lockVolumes(ctx, stack)
 	if err != nil {
-		return holder, err
+		return nil, err
 	}
-	for _, b := range beats {
-		if b.Labels[labelLockID] == holder.ID {
-			holder.Heartbeat = later(holder.Heartbeat, createdAt(b))
+	i := slices.IndexFunc(all, func(v *volume.Volume) bool { return v.Name == lockName(stack) })
+	if i < 0 {
+		return nil, nil
+	}
+	holder := lockInfoOf(all[i])
+	for _, v := range all {
+		if v.Labels[labelLockID] == holder.ID {
+			holder.Heartbeat = later(holder.Heartbeat, createdAt(v))
 		}
 	}
-	return holder, nil
+	now, err := e.engineTime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	holder.Gone = now.Sub(holder.Heartbeat) > lockExpiry
+	return &resources.LockedError{Holder: holder, Now: now}, nil
 }
 
 func (e *Engine) createLockVolume(ctx context.Context, name string, info resources.LockInfo, more map[string]string) (*volume.Volume, error) {
 	labels := map[string]string{
 		labelLock: info.Stack, labelLockID: info.ID, labelLockOp: info.Operation, labelLockWho: info.Who,
-		labelLockPID: strconv.Itoa(info.PID), labelLockMidaz: info.Version,
+		labelLockPID: strconv.Itoa(info.PID), labelLockMidaz: info.Version, labelLockProc: info.Process,
 	}
 	for k, v := range more {
 		labels[k] = v
@@ -143,7 +182,7 @@ func lockInfoOf(v *volume.Volume) resources.LockInfo {
 	pid, _ := strconv.Atoi(v.Labels[labelLockPID])
 	return resources.LockInfo{
 		ID: v.Labels[labelLockID], Stack: v.Labels[labelLock], Operation: oneLine(v.Labels[labelLockOp]), Who: oneLine(v.Labels[labelLockWho]),
-		PID: pid, Version: oneLine(v.Labels[labelLockMidaz]), Created: createdAt(v), Heartbeat: createdAt(v),
+		PID: pid, Version: oneLine(v.Labels[labelLockMidaz]), Process: v.Labels[labelLockProc], Created: createdAt(v), Heartbeat: createdAt(v),
 	}
 }
 
@@ -168,7 +207,7 @@ func (e *Engine) lockVolumes(ctx context.Context, stack string) ([]*volume.Volum
 	if err != nil {
 		return nil, fmt.Errorf("list volumes: %w", err)
 	}
-	return list.Volumes, nil
+	return slices.DeleteFunc(list.Volumes, func(v *volume.Volume) bool { return v == nil || v.Labels[labelLock] != stack }), nil
 }
 
 // engineTime is the engine's clock.
@@ -250,38 +289,42 @@ func (e *Engine) removeLockVolume(ctx context.Context, name, id string) error {
 }
 
 // keepAlive gives signs of life until the lock is released.
-func (e *Engine) keepAlive(ctx context.Context, info resources.LockInfo) *Lock {
+func (e *Engine) keepAlive(ctx context.Context, info resources.LockInfo) *heldLock {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l := &Lock{info: info, e: e, lost: make(chan struct{}), stop: sync.OnceFunc(cancel), done: make(chan struct{})}
+	l := &heldLock{info: info, e: e, lost: make(chan struct{}), stop: sync.OnceFunc(cancel), done: make(chan struct{})}
 	go func() {
 		defer close(l.done)
 		ticker := time.NewTicker(lockBeat)
 		defer ticker.Stop()
-		last := ""
+		last, alive := "", time.Now()
 		for n := 1; ; n++ {
 			select {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
 			}
+			began := time.Now()
 			name, held, err := l.beat(ctx, n)
-			if err != nil {
+			if err != nil && held && time.Since(alive) < lockExpiry-lockBeat {
 				continue // the engine may be busy; the next one may get through
 			}
-			if !held {
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil || !held {
 				close(l.lost)
 				return
 			}
 			if last != "" {
 				_ = e.removeLockVolume(ctx, last, info.ID)
 			}
-			last = name
+			last, alive = name, began
 		}
 	}()
 	return l
 }
 
-func (l *Lock) beat(ctx context.Context, n int) (name string, held bool, err error) {
+func (l *heldLock) beat(ctx context.Context, n int) (name string, held bool, err error) {
 	readCtx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	v, err := l.e.api.VolumeInspect(readCtx, lockName(l.info.Stack))
@@ -300,7 +343,7 @@ func (l *Lock) beat(ctx context.Context, n int) (name string, held bool, err err
 }
 
 // Release gives the lock back. It may be called more than once.
-func (l *Lock) Release(ctx context.Context) error {
+func (l *heldLock) Release(ctx context.Context) error {
 	l.stop()
 	<-l.done
 	if err := l.e.dropLock(ctx, l.info.Stack, l.info.ID); err != nil {
@@ -308,9 +351,6 @@ func (l *Lock) Release(ctx context.Context) error {
 	}
 	return nil
 }
-
-// ErrNoLock is returned by Unlock when the stack has no lock of that ID.
-var ErrNoLock = errors.New("no such lock")
 
 // Unlock drops a lock whatever its holder does: that one finds out at its next
 // sign of life.
@@ -320,11 +360,11 @@ func (e *Engine) Unlock(ctx context.Context, stack, id string) error {
 	v, err := e.api.VolumeInspect(ctx, lockName(stack))
 	switch {
 	case cerrdefs.IsNotFound(err):
-		return fmt.Errorf("stack %q: %w", stack, ErrNoLock)
+		return fmt.Errorf("stack %q is not locked: %w", stack, resources.ErrNoLock)
 	case err != nil:
 		return fmt.Errorf("inspect the lock: %w", err)
 	case v.Labels[labelLockID] != id:
-		return fmt.Errorf("stack %q is locked with %s, not with %s: %w", stack, oneLine(v.Labels[labelLockID]), id, ErrNoLock)
+		return fmt.Errorf("stack %q is locked with %s, not with %s: %w", stack, oneLine(v.Labels[labelLockID]), id, resources.ErrNoLock)
 	}
 	return e.dropLock(ctx, stack, id)
 }

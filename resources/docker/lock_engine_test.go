@@ -46,7 +46,7 @@ func TestLockHasOneHolder(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {
-			l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack, Who: fmt.Sprint("holder ", i)}, time.Minute)
+			l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack, Who: fmt.Sprint("holder ", i)}, resources.LockWait{Limit: time.Minute})
 			if err != nil {
 				t.Error(err)
 				return
@@ -70,16 +70,16 @@ func TestLockHasOneHolder(t *testing.T) {
 func TestLockNamesItsHolder(t *testing.T) {
 	e := lockEngine(t)
 	stack := lockStack(t, e)
-	l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack, Who: "ann@host", PID: 7, Operation: "apply"}, 0)
+	l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack, Who: "ann@host", PID: 7, Operation: "apply"}, resources.LockWait{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = e.Lock(t.Context(), resources.LockInfo{Stack: stack, Who: "bob@host"}, 0)
+	_, err = e.Lock(t.Context(), resources.LockInfo{Stack: stack, Who: "bob@host"}, resources.LockWait{})
 	var locked *resources.LockedError
 	if !errors.As(err, &locked) || locked.Holder.Who != "ann@host" || locked.Holder.ID != l.ID() || locked.Holder.PID != 7 {
 		t.Errorf("%v", err)
 	}
-	if err := e.Unlock(t.Context(), stack, "other"); !errors.Is(err, ErrNoLock) {
+	if err := e.Unlock(t.Context(), stack, "other"); !errors.Is(err, resources.ErrNoLock) {
 		t.Errorf("a wrong ID: %v", err)
 	}
 	if err := e.Unlock(t.Context(), stack, l.ID()); err != nil {
@@ -102,7 +102,7 @@ func TestLockOfADeadHolderExpires(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 5 {
 		wg.Go(func() {
-			l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack}, 2*lockExpiry)
+			l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack}, resources.LockWait{Limit: 2 * lockExpiry})
 			if err != nil {
 				t.Error(err)
 				return
@@ -120,7 +120,7 @@ func TestLockOfADeadHolderExpires(t *testing.T) {
 func TestLockIsMissed(t *testing.T) {
 	e := lockEngine(t)
 	stack := lockStack(t, e)
-	l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack}, 0)
+	l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack}, resources.LockWait{})
 	if err != nil {
 		t.Fatal(err)
 	}

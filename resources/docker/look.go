@@ -94,6 +94,9 @@ func (e *ReadEngine) status(ctx context.Context, s *container.Summary, stack str
 	ictx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	c, err := e.api.ContainerInspect(ictx, s.ID)
+	if err == nil {
+		e.inspected.Store(s.ID, c)
+	}
 	switch {
 	case cerrdefs.IsNotFound(err):
 		return nil, nil
@@ -266,12 +269,12 @@ type EngineFacts struct {
 
 // About returns what the engine is.
 func (e *ReadEngine) About(ctx context.Context) (*EngineFacts, error) {
-	f, err := e.facts(ctx)
+	f, err := e.knowing(ctx)
 	if err != nil {
 		return nil, err
 	}
 	i := f.Info
-	about := &EngineFacts{Host: e.Host(), From: e.host.from, Version: i.ServerVersion, API: f.API, OS: i.OperatingSystem, Arch: i.Architecture, Kernel: i.KernelVersion,
+	about := &EngineFacts{Host: e.Host(), From: e.host.from, Version: f.Version, API: f.API, OS: i.OperatingSystem, Arch: i.Architecture, Kernel: i.KernelVersion,
 		CPUs: i.NCPU, Memory: i.MemTotal, StorageDriver: i.Driver, CgroupVersion: i.CgroupVersion, Containers: i.Containers, Images: i.Images}
 	for _, w := range i.Warnings {
 		about.Warnings = append(about.Warnings, oneLine(w))
@@ -281,7 +284,7 @@ func (e *ReadEngine) About(ctx context.Context) (*EngineFacts, error) {
 
 // CPUs returns how many CPUs the engine has, 0 when it does not say.
 func (e *ReadEngine) CPUs(ctx context.Context) int {
-	f, err := e.facts(ctx)
+	f, err := e.knowing(ctx)
 	if err != nil {
 		return 0
 	}

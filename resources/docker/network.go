@@ -151,13 +151,26 @@ func engineName(stack, key, name string) string {
 
 // finishNamed completes a network or volume.
 func finishNamed(r *resources.Resource, protect bool) {
-	r.Config["name"] = engineName(r.Stack, r.Addr.Parts()[0], r.Config.Text("name"))
+	r.Config["name"] = nameOnEngine(r)
 	r.External = r.Config.Bool("external")
 	r.Protect = protect
 	if v, ok := r.Config["protect"].(bool); ok {
 		r.Protect = v
 	}
 }
+
+// nameOnEngine returns the name on the engine of a network or volume. A volume
+// that was moved has that of its old key: it cannot be renamed.
+func nameOnEngine(r *resources.Resource) string {
+	key := r.Addr.Parts()[0]
+	if r.Addr.Kind == "volume" && !r.Moved.IsZero() {
+		key = r.Moved.Parts()[0]
+	}
+	return engineName(r.Stack, key, r.Config.Text("name"))
+}
+
+// Movable: a moved network is made anew under its new name, in one step.
+func (networkKind) Movable() {}
 
 // Finish fills in the name on the engine.
 func (networkKind) Finish(r *resources.Resource, _ *resources.Declared, _ resources.Report) {
@@ -243,13 +256,11 @@ func checkNames(all []*resources.Resource, report resources.Report) {
 	}
 }
 
-// Compare adds to the table's differences that of the owner, which is written
-// in labels and so needs a new network, and what a killed run left undone.
+// Compare adds to the table's differences that of the owner, and what a killed
+// run left undone.
 func (networkKind) Compare(want *resources.Resource, have *resources.Observed) resources.Delta {
 	delta := networkTable.Compare(marked(&networkTable, want.Config), have.Have, have.Applied)
-	if have.Stack != want.Stack {
-		delta = append(ownerDiff(want, have), delta...)
-	}
+	delta = append(ownerDiff(want, have), delta...)
 	if n, ok := have.Native.(*seenNetwork); ok && n.journal != nil {
 		delta = append(delta, resources.Diff{Path: "containers", Field: "containers", After: n.journal.names(), Cost: resources.Reconnect, Drift: true,
 			Why: "a run that was cut off had taken them off the network"})
@@ -257,16 +268,25 @@ func (networkKind) Compare(want *resources.Resource, have *resources.Observed) r
 	return delta
 }
 
-// ownerDiff is the difference that taking over an object makes. Labels cannot
-// be changed on one that exists.
+// ownerDiff is the difference that taking over an object makes, none for one
+// that is the stack's. It is written in the record, and the object stays as it
+// is.
 func ownerDiff(want *resources.Resource, have *resources.Observed) resources.Delta {
-	var before resources.Value
-	if have.Owner != "" {
-		before = have.Owner
+	if have.Stack == want.Stack && have.Owner == "" {
+		return nil
 	}
-	return resources.Delta{{Path: "owner", Field: "owner", Before: before, After: "stack " + want.Stack, Cost: resources.Remake, Pending: true,
-		Why: "the engine does not let labels be changed"}}
+	var before resources.Value
+	switch {
+	case have.Owner != "":
+		before = have.Owner
+	case have.Stack != "":
+		before = fmt.Sprintf("stack %q", have.Stack)
+	}
+	return resources.Delta{{Path: "owner", Field: "owner", Before: before, After: fmt.Sprintf("stack %q", want.Stack), Cost: resources.InPlace, Pending: true}}
 }
+
+// Follows: it is made when something that is on uses it.
+func (networkKind) Follows() {}
 
 func (networkKind) reader(e *ReadEngine) resources.Reader { return networkReader{e} }
 func (networkKind) writer(e *Engine) resources.Writer     { return networkWriter{e} }
@@ -283,7 +303,7 @@ type seenNetwork struct {
 func (k networkReader) Observe(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	all, err := k.e.api.NetworkList(ctx, network.ListOptions{})
+	all, err := k.e.networkList(ctx, scope.Owned)
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
@@ -314,6 +334,9 @@ func (k networkReader) Observe(ctx context.Context, scope resources.Scope) ([]*r
 	if !scope.Owned {
 		return out, nil
 	}
+	if err := k.e.markGone(ctx, scope, out); err != nil {
+		return nil, err
+	}
 	for _, n := range all {
 		if taken[n.ID] || n.Labels[labelStack] != scope.Stack {
 			continue
@@ -340,7 +363,7 @@ func pickNetwork(all []network.Summary, r *resources.Resource) *network.Summary 
 	var ours, named *network.Summary
 	for i := range all {
 		n := &all[i]
-		mine := n.Labels[labelStack] == r.Stack && n.Labels[labelAddress] == r.Addr.String()
+		mine := n.Labels[labelStack] == r.Stack && isAt(n.Labels, r)
 		switch {
 		case mine && n.Name == name && !r.External:
 			return n
@@ -363,7 +386,7 @@ func observeNetwork(n network.Summary, addr resources.Addr, want resources.Confi
 	o.Have = resources.Config{
 		"name": n.Name, "driver": n.Driver, "internal": n.Internal, "attachable": n.Attachable, "enable_ipv6": n.EnableIPv6,
 		"driver_opts": someOptions(n.Options, want["driver_opts"], o.Applied.Shape("driver_opts")),
-		"labels":      foreignLabels(n.Labels),
+		"labels":      foreignLabels(n.Labels, want["labels"], o.Applied.Shape("labels")),
 	}
 	like := want["ipam"]
 	if like == nil {
@@ -392,9 +415,13 @@ func appliedOf(labels map[string]string) *resources.Sealed {
 }
 
 // ownerOf returns the stack that owns an object, or words for another owner.
+// Both are given for one whose adoption was not finished.
 func ownerOf(labels map[string]string) (stack, owner string) {
 	if s := labels[labelStack]; s != "" {
-		return s, ""
+		if labels[labelAdopting] != "" {
+			owner = unfinished
+		}
+		return s, owner
 	}
 	if p := labels["com.docker.compose.project"]; p != "" {
 		return "", fmt.Sprintf("Compose project %q", cleanLine(p))
@@ -405,11 +432,15 @@ func ownerOf(labels map[string]string) (stack, owner string) {
 	return "", ""
 }
 
-// foreignLabels returns the labels that are not midaz's own.
-func foreignLabels(labels map[string]string) resources.Value {
+// foreignLabels returns the labels that are not midaz's own. Marks of other
+// tools, which stay on what was theirs, count only when the spec names them, or
+// named them when it was last applied.
+func foreignLabels(labels map[string]string, want, before resources.Value) resources.Value {
 	out := map[string]any{}
 	for k, v := range labels {
-		if !strings.HasPrefix(k, labelPrefix) {
+		_, wanted := mapOf(want)[k]
+		_, applied := mapOf(before)[k]
+		if wanted || applied || !isToolLabel(k) {
 			out[k] = v
 		}
 	}

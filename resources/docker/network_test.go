@@ -172,13 +172,13 @@ func TestVolumeIsCompared(t *testing.T) {
 	r := set.Of("volume")[0]
 	v := &volume.Volume{Name: r.Config.Text("name"), Driver: "local", Options: map[string]string{"type": "tmpfs"}, Labels: ownLabels(r, marked(&volumeTable, r.Config))}
 	v.Labels["a"] = "b"
-	o := observeVolume(v, r.Addr)
+	o := observeVolume(v, r.Addr, r.Config)
 	if d := (volumeKind{}).Compare(r, o); len(d) != 0 || !o.Protected || o.Stack != r.Stack {
 		t.Errorf("%v %+v", d, o)
 	}
 	v.Labels = map[string]string{"com.docker.compose.project": "p"}
-	d := (volumeKind{}).Compare(r, observeVolume(v, r.Addr))
-	if len(d) != 3 || d[0].Field != "owner" || d[0].Cost != resources.Remake || !strings.Contains(d[0].Why, "external") {
+	d := (volumeKind{}).Compare(r, observeVolume(v, r.Addr, r.Config))
+	if len(d) != 2 || d[0].Field != "owner" || d[0].Cost != resources.InPlace || d[1].Path != "labels.a" {
 		t.Errorf("%v", d)
 	}
 	if h := (volumeKind{}).Hazards(resources.Replace, r, o); len(h) != 1 || h[0].Code != resources.DataLoss {

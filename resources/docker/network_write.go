@@ -155,6 +155,13 @@ func (k networkWriter) named(ctx context.Context, name string) ([]network.Summar
 	return all, nil
 }
 
+// isAt reports whether an object's address is that of the resource, or the one
+// it has been moved from.
+func isAt(labels map[string]string, r *resources.Resource) bool {
+	at := labels[labelAddress]
+	return at == r.Addr.String() || !r.Moved.IsZero() && at == r.Moved.String()
+}
+
 func isOurs(labels map[string]string, r *resources.Resource) bool {
 	return labels[labelStack] == r.Stack && labels[labelAddress] == r.Addr.String()
 }
@@ -212,9 +219,15 @@ func (k networkWriter) overlapping(ctx context.Context, pools []network.IPAMConf
 	return ""
 }
 
-// Update puts containers back that a run that was cut off had taken off; all
-// else of a network is changed by Replace.
+// Update takes over a network of someone else's, and puts containers back that
+// a run that was cut off had taken off; all else of a network is changed by
+// Replace.
 func (k networkWriter) Update(ctx context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta, _ resources.Note) error {
+	if d.Has("owner") {
+		if err := k.e.adopter.take(ctx, r, have); err != nil {
+			return err
+		}
+	}
 	seen, ok := have.Native.(*seenNetwork)
 	if !ok || seen.journal == nil || !d.Has("containers") {
 		return nil

@@ -31,6 +31,9 @@ func (k containerKind) Table() *resources.Table { return containerTables[k.name]
 
 // Replacement says that a container is swapped, so that the old one can come
 // back.
+// Movable: a moved service is replaced, a job goes on as what it is.
+func (k containerKind) Movable() {}
+
 func (k containerKind) Replacement() resources.Replacement { return resources.SwapBack }
 
 // Gate returns the gate of a service or job.

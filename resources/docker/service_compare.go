@@ -14,19 +14,37 @@ func (k containerKind) Compare(want *resources.Resource, have *resources.Observe
 	if k.name == "job" && want.Config.Text("run") == "once" && have.State == "exited (0)" && have.Stack == want.Stack {
 		return nil // it has done what it is for, however it reads now
 	}
-	delta := k.fields(want, have)
-	delta = append(delta, k.files(want, have)...)
-	for i := range delta {
-		price(&delta[i], want, have)
+	delta := k.allFields(want, have)
+	if n, ok := have.Native.(*seenContainer); ok {
+		delta = slices.DeleteFunc(delta, n.untaken.holds)
 	}
 	delta = withoutUpgrade(delta, have)
 	if k.name == "job" {
 		delta = jobDelta(delta, want, have)
 	} else {
 		delta = append(delta, serviceState(have)...)
+		delta = append(delta, movedDiff(want, have)...)
 	}
-	if have.Stack != want.Stack {
-		delta = append(ownerDiff(want, have), delta...)
+	return append(ownerDiff(want, have), delta...)
+}
+
+// movedDiff is the difference between the address of a service that was moved
+// and the one written on its container. Labels cannot be changed, and others
+// reach it by its key, so it is replaced. A job is done, and stays.
+func movedDiff(want *resources.Resource, have *resources.Observed) resources.Delta {
+	n, ok := have.Native.(*seenContainer)
+	if !ok || want.Moved.IsZero() || n.inspect.Config.Labels[labelAddress] != want.Moved.String() {
+		return nil
+	}
+	return resources.Delta{{Path: "address", Field: "address", Before: want.Moved.String(), After: want.Addr.String(), Cost: resources.Remake, Pending: true,
+		Why: "the engine does not let labels be changed"}}
+}
+
+// allFields compares the rows and the files.
+func (k containerKind) allFields(want *resources.Resource, have *resources.Observed) resources.Delta {
+	delta := append(k.fields(want, have), k.files(want, have)...)
+	for i := range delta {
+		price(&delta[i], want, have)
 	}
 	return delta
 }
@@ -78,7 +96,16 @@ func compareParts(f resources.Field, want, have map[string]any, applied *resourc
 				before.Fields[f.Key] = map[string]any{key: v}
 			}
 		}
-		delta = append(delta, t.Compare(w, h, before)...)
+		parts := t.Compare(w, h, before)
+		for i := range parts {
+			parts[i].Alone = true
+			if _, wanted := want[key]; wanted && applied != nil && before.Fields[f.Key] == nil {
+				// It was added outside, and the spec asks for it since: what still differs
+				// was never applied.
+				parts[i].Drift, parts[i].Pending = false, true
+			}
+		}
+		delta = append(delta, parts...)
 	}
 	return delta
 }

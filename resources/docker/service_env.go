@@ -194,7 +194,7 @@ func (f *finisher) environment() {
 	for i, e := range files {
 		m := resources.Config(mapOf(e))
 		name, pointer := m.Text("path"), "/env_file/"+strconv.Itoa(i)
-		text, err := f.read(name)
+		text, _, err := f.read(name, true)
 		if errors.Is(err, fs.ErrNotExist) && m["required"] == false {
 			continue
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -73,8 +72,6 @@ const (
 	maxInTree = 1000     // files below a folder
 )
 
-var errTooLarge = fmt.Errorf("is larger than %d MiB", maxFile>>20)
-
 // path returns the absolute path of a file that the spec names.
 func (f *finisher) path(name string) string {
 	if rest, ok := strings.CutPrefix(name, "~/"); ok {
@@ -88,28 +85,19 @@ func (f *finisher) path(name string) string {
 	return filepath.Join(f.r.Dir, name)
 }
 
-// read reads a file that the spec names, of at most maxFile bytes.
-func (f *finisher) read(name string) ([]byte, error) {
-	file, err := os.Open(f.path(name))
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() { // a pipe could hold us up for ever
-		return nil, errNotRegular
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		return nil, errTooLarge
-	}
-	return text, err
+// read reads a file that the spec names, of at most maxFile bytes. secret says
+// that its content is.
+func (f *finisher) read(name string, secret bool) ([]byte, fs.FileMode, error) {
+	return f.spec().ReadFile(f.path(name), maxFile, secret)
 }
 
-var errNotRegular = errors.New("is not a regular file")
+// spec is where files are read through.
+func (f *finisher) spec() *specs.Spec {
+	if f.all.Spec == nil {
+		return &specs.Spec{}
+	}
+	return f.all.Spec
+}
 
 // readReason returns what went wrong as the end of a sentence, without the
 // path.
@@ -142,70 +130,64 @@ func (f *finisher) files() {
 	if declared == nil {
 		return
 	}
-	out, total := map[string]any{}, 0
+	out := map[string]any{}
+	f.room = maxFiles
 	for _, target := range sortedKeys(declared) {
-		v := resources.Config(mapOf(declared[target]))
-		for t, placed := range f.placed(target, v) {
-			total += len(resources.Text(placed["content"]))
+		for t, placed := range f.placed(target, mapOf(declared[target])) {
 			out[t] = placed
 		}
 	}
-	if total > maxFiles {
-		f.problem(ruleFile, "/files", fmt.Sprintf("the files together are larger than %d MiB", maxFiles>>20), "mount large data as a volume")
-	}
 	f.r.Config["files"] = out
 }
+
+var errTogether = fmt.Errorf("is too much: the files together are larger than %d MiB; mount large data as a volume", maxFiles>>20)
 
 // placed returns the files that one entry stands for, by target.
 func (f *finisher) placed(target string, v resources.Config) map[string]map[string]any {
 	source := v.Text("source")
 	if source == "" {
-		return map[string]map[string]any{target: f.place(v, v["content"], 0)}
-	}
-	info, err := os.Stat(f.path(source))
-	if err != nil {
-		f.fileProblem(target, "source "+specs.Printable(source)+" "+readReason(err), readHint(err, ""))
-		return nil
-	}
-	if !info.IsDir() {
-		content, ok := f.content(target, source, v)
-		if !ok {
+		if f.room -= len(resources.Text(v["content"])); f.room < 0 {
+			f.fileProblem(target, "content "+errTogether.Error(), "")
 			return nil
 		}
-		return map[string]map[string]any{target: f.place(v, content, info.Mode())}
+		return map[string]map[string]any{target: f.place(v, v["content"], 0)}
 	}
 	out := map[string]map[string]any{}
-	err = fs.WalkDir(os.DirFS(f.path(source)), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
+	take := func(at, name string, mode fs.FileMode, text []byte) error {
 		if len(out) == maxInTree {
 			return fmt.Errorf("holds more than %d files", maxInTree)
 		}
-		at := path.Join(target, name)
-		info, err := os.Stat(filepath.Join(f.path(source), filepath.FromSlash(name)))
-		if err != nil {
-			return err
+		if f.room -= len(text); f.room < 0 {
+			return errTogether
 		}
-		content, ok := f.content(target, filepath.Join(source, filepath.FromSlash(name)), v)
-		if ok {
-			out[at] = f.place(v, content, info.Mode())
+		if content, ok := f.content(name, text, v); ok {
+			out[at] = f.place(v, content, mode)
 		}
 		return nil
-	})
+	}
+	folder, err := f.spec().IsFolder(f.path(source))
+	switch {
+	case err != nil:
+	case folder:
+		err = f.spec().ReadFolder(f.path(source), maxFile, v.Bool("sensitive"), func(name string, mode fs.FileMode, text []byte) error {
+			return take(path.Join(target, name), filepath.Join(source, filepath.FromSlash(name)), mode, text)
+		})
+	default:
+		var text []byte
+		var mode fs.FileMode
+		if text, mode, err = f.read(source, v.Bool("sensitive")); err == nil {
+			err = take(target, source, mode, text)
+		}
+	}
 	if err != nil {
-		f.fileProblem(target, "source "+specs.Printable(source)+" "+readReason(err), "")
+		f.fileProblem(target, "source "+specs.Printable(source)+" "+readReason(err), readHint(err, ""))
+		return nil
 	}
 	return out
 }
 
-// content reads a source and substitutes variables if asked to.
-func (f *finisher) content(target, source string, v resources.Config) (resources.Value, bool) {
-	text, err := f.read(source)
-	if err != nil {
-		f.fileProblem(target, "source "+specs.Printable(source)+" "+readReason(err), readHint(err, ""))
-		return nil, false
-	}
+// content substitutes variables in the text of a source if asked to.
+func (f *finisher) content(source string, text []byte, v resources.Config) (resources.Value, bool) {
 	if !v.Bool("template") || f.all.Spec == nil {
 		return string(text), true
 	}

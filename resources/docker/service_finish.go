@@ -69,6 +69,7 @@ type finisher struct {
 	r      *resources.Resource
 	all    *resources.Declared
 	report resources.Report
+	room   int // bytes that files may still have
 }
 
 func (f *finisher) problem(rule *specs.Rule, pointer, msg, hint string) {
@@ -152,11 +153,10 @@ func (f *finisher) networks() {
 
 // nameOf returns the name on the engine of a network or volume.
 func (f *finisher) nameOf(kind, key string) string {
-	var config resources.Config
 	if r := f.all.Get(resources.NewAddr(kind, key)); r != nil {
-		config = r.Config
+		return nameOnEngine(r)
 	}
-	return engineName(f.r.Stack, key, config.Text("name"))
+	return engineName(f.r.Stack, key, "")
 }
 
 // peers finds the containers that are referred to by their keys alone.
@@ -208,7 +208,7 @@ func (f *finisher) volumes() {
 		case "bind":
 			abs, err := f.hostPath(source)
 			if err != nil {
-				f.problem(resources.RuleValue, "/volumes", "the source of the mount at "+target+": "+err.Error(), "write an absolute path")
+				f.problem(resources.RuleValue, "/volumes/"+escapePointer(target), "the source of the mount at "+target+": "+err.Error(), "write an absolute path")
 			}
 			m["source"] = resources.SealLike(abs, m["source"])
 		}
@@ -245,7 +245,7 @@ func (f *finisher) securityOpt() {
 		if !ok || name == "unconfined" || name == "builtin" || strings.HasPrefix(strings.TrimSpace(name), "{") {
 			continue
 		}
-		text, err := f.read(name)
+		text, _, err := f.read(name, false)
 		if err != nil {
 			f.problem(ruleFile, "/security_opt", "seccomp profile "+specs.Printable(name)+" "+readReason(err), readHint(err, ""))
 			continue
@@ -267,7 +267,7 @@ func (k containerKind) Refs(r *resources.Resource) []resources.Ref {
 	for _, target := range sortedKeys(volumes) {
 		m := resources.Config(mapOf(volumes[target]))
 		if m.Text("type") == "volume" && m.Text("source") != "" {
-			refs = append(refs, resources.Ref{To: resources.NewAddr("volume", m.Text("source")), At: "/volumes", Bind: resources.Hold})
+			refs = append(refs, resources.Ref{To: resources.NewAddr("volume", m.Text("source")), At: "/volumes/" + escapePointer(target), Bind: resources.Hold})
 		}
 	}
 	if ref := r.Config.Text("image"); ref != "" || r.Config["build"] != nil {

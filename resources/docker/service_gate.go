@@ -22,7 +22,9 @@ type gateSpec struct {
 	// Auto: the spec has neither a gate nor a health check. A container whose
 	// image has a health check must become healthy, any other must run for
 	// StableFor.
-	Auto    bool
+	Auto bool
+	// Tuned: the spec says how often the image's own health check runs.
+	Tuned   bool
 	Healthy bool
 	TCP     []tcpProbe
 	HTTP    *httpProbe
@@ -93,7 +95,7 @@ func gateOf(r *resources.Resource) gateSpec {
 	if !g.Healthy && g.TCP == nil && g.HTTP == nil && len(g.Exec) == 0 && g.Log == "" && g.StableFor == 0 {
 		switch test := resources.Config(r.Config.Map("healthcheck")).Texts("test"); {
 		case len(test) == 0: // the image may have one
-			g.Auto, g.StableFor = true, defaultStableFor
+			g.Auto, g.StableFor, g.Tuned = true, defaultStableFor, len(r.Config.Map("healthcheck")) > 0
 		case test[0] == "NONE":
 			g.StableFor = defaultStableFor
 		default:
@@ -107,6 +109,9 @@ func gateOf(r *resources.Resource) gateSpec {
 func (g gateSpec) text() string {
 	if g.Completed {
 		return "exits with 0"
+	}
+	if g.Tuned {
+		return "healthy, by the image's health check"
 	}
 	if g.Auto {
 		return "healthy, or running for " + resources.ShowDuration(g.StableFor) + " without a health check"

@@ -43,7 +43,9 @@ func newModel(api string) *model {
 	return &model{api: api, image: richImage(), names: map[string]string{}, info: system.Info{ServerVersion: "test", SwapLimit: true, OomKillDisable: true, CgroupVersion: "1"}}
 }
 
-func (m *model) facts() *facts { return &facts{API: m.api, Info: m.info} }
+func (m *model) facts() *facts {
+	return &facts{API: m.api, Version: m.info.ServerVersion, Info: m.info}
+}
 
 // idOf returns the ID of a thing by its name.
 func idOf(name string) string {

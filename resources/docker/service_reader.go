@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -9,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -37,6 +37,8 @@ type seenContainer struct {
 	// current is the ID of the image that the wanted reference names now, "" if
 	// there is none.
 	current string
+	// untaken is what the engine did not take when it was made.
+	untaken untaken
 }
 
 // candidate is a container that may be the object of an address.
@@ -50,20 +52,17 @@ type candidate struct {
 // Observe returns what is there of each wanted service or job, and with
 // scope.Owned of the stack's further ones.
 func (c containerReader) Observe(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
-	v := &view{e: c.e, kind: c.k.name, scope: scope}
-	// The facts of an engine take it longer than any list.
-	var listErr error
-	var wg sync.WaitGroup
-	wg.Go(func() { listErr = v.list(ctx) })
 	f, err := c.e.facts(ctx)
-	wg.Wait()
-	if err := cmp.Or(err, listErr); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if err := tooNew(scope.Want, f).Err(); err != nil {
 		return nil, err
 	}
-	v.facts = f
+	v := &view{e: c.e, kind: c.k.name, scope: scope, facts: f}
+	if err := v.list(ctx); err != nil {
+		return nil, err
+	}
 	return v.observe(ctx)
 }
 
@@ -79,6 +78,7 @@ type view struct {
 	addrs    map[string]string      // container ID to address
 	networks []network.Summary
 	ids      map[string]string // network name to ID
+	record   *record
 }
 
 func (v *view) list(ctx context.Context) error {
@@ -86,19 +86,25 @@ func (v *view) list(ctx context.Context) error {
 	defer cancel()
 	label := labelStack + "=" + v.scope.Stack
 	match := filters.NewArgs(filters.Arg("label", label))
-	if !v.scope.Owned && len(v.scope.Want) == 1 {
+	if !v.scope.Owned && len(v.scope.Want) == 1 && v.scope.Want[0].Moved.IsZero() {
 		match.Add("label", labelAddress+"="+v.scope.Want[0].Addr.String())
 	}
-	var netErr error
+	var netErr, recordErr error
 	var wg sync.WaitGroup
-	wg.Go(func() { v.networks, netErr = v.e.api.NetworkList(ctx, network.ListOptions{}) })
-	all, err := v.e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: match})
+	wg.Go(func() { v.networks, netErr = v.e.networkList(ctx, v.scope.Owned) })
+	wg.Go(func() { v.record, recordErr = v.e.record(ctx, v.scope.Stack) })
+	all, err := shared(v.e, "containers "+v.scope.Stack, v.scope.Owned, func() ([]container.Summary, error) {
+		return v.e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: match})
+	})
 	wg.Wait()
 	if err != nil {
 		return fmt.Errorf("list containers: %w", err)
 	}
 	if netErr != nil {
 		return fmt.Errorf("list networks: %w", netErr)
+	}
+	if recordErr != nil {
+		return recordErr
 	}
 	v.byAddr, v.addrs, v.ids = map[string][]candidate{}, map[string]string{}, map[string]string{}
 	for i := range all {
@@ -130,7 +136,12 @@ func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
 	wanted := map[string]bool{}
 	for _, r := range v.scope.Want {
 		wanted[r.Addr.String()] = true
-		main, rest := pickContainer(v.byAddr[r.Addr.String()], containerName(r))
+		family := v.byAddr[r.Addr.String()]
+		if !r.Moved.IsZero() {
+			wanted[r.Moved.String()] = true
+			family = slices.Concat(family, v.byAddr[r.Moved.String()])
+		}
+		main, rest := pickContainer(family, containerName(r))
 		out = append(out, v.leftovers(r.Addr, rest)...)
 		if main == nil {
 			tasks = append(tasks, task{r.Addr, r, containerName(r)})
@@ -169,7 +180,8 @@ func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
 			return nil, errs[i]
 		}
 	}
-	return append(out, found...), nil
+	out = append(out, found...)
+	return out, v.e.markGone(ctx, v.scope, out)
 }
 
 // one inspects the container of an address. One that does not answer in time
@@ -189,11 +201,11 @@ func (v *view) one(ctx context.Context, addr resources.Addr, want *resources.Res
 		return &resources.Observed{Addr: addr}, nil
 	}
 	labels := inspect.Config.Labels
-	if labels[labelStack] == v.scope.Stack && labels[labelAddress] != addr.String() {
+	if labels[labelStack] == v.scope.Stack && labels[labelAddress] != addr.String() && (want == nil || !isAt(labels, want)) {
 		return &resources.Observed{Addr: addr}, nil // the name is another resource's of ours, which must go first
 	}
-	o := &resources.Observed{Addr: addr, Presence: resources.Present, ID: inspect.ID, State: stateText(&inspect),
-		Applied: appliedOf(labels), Protected: labels[labelProtect] == "true"}
+	o := &resources.Observed{Addr: addr, Presence: resources.Present, ID: inspect.ID, State: stateText(&inspect), Runtime: runtimeOf(v.kind, &inspect),
+		Applied: v.record.applied(addr, inspect.ID, labels), Protected: labels[labelProtect] == "true"}
 	o.Stack, o.Owner = ownerOf(labels)
 	s, err := v.sight(ctx, &inspect, want, o.Applied)
 	if err != nil {
@@ -201,7 +213,7 @@ func (v *view) one(ctx context.Context, addr resources.Addr, want *resources.Res
 	}
 	o.Have = s.project(v.kind)
 	made := labels[labelEngine]
-	o.Native = &seenContainer{inspect: inspect, upgraded: made != "" && made != engineLabel(v.facts), current: s.current}
+	o.Native = &seenContainer{inspect: inspect, upgraded: made != "" && made != engineLabel(v.facts), current: s.current, untaken: v.record.untaken(addr, inspect.ID)}
 	if want != nil {
 		if files := filesOf(want); len(files) > 0 {
 			have, err := v.e.filesHave(ctx, inspect.ID, files, v.scope.Deep)
@@ -212,13 +224,26 @@ func (v *view) one(ctx context.Context, addr resources.Addr, want *resources.Res
 		}
 	}
 	o.Refs = v.refs(s)
+	if n := o.Native.(*seenContainer); want != nil && len(n.untaken.Shown) > 0 {
+		for _, d := range (containerKind{v.kind}).allFields(want, o) {
+			if n.untaken.holds(d) {
+				o.Warnings = append(o.Warnings, n.untaken.warning(want, d))
+			}
+		}
+	}
 	return o, nil
 }
 
 func (v *view) inspect(ctx context.Context, ref string) (container.InspectResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	inspect, err := v.e.api.ContainerInspect(ctx, ref)
+	var inspect container.InspectResponse
+	var err error
+	if known, ok := v.e.inspected.LoadAndDelete(ref); ok {
+		inspect = known.(container.InspectResponse)
+	} else {
+		inspect, err = v.e.api.ContainerInspect(ctx, ref)
+	}
 	if err == nil && (inspect.ContainerJSONBase == nil || inspect.Config == nil || inspect.HostConfig == nil || inspect.State == nil) {
 		err = fmt.Errorf("the engine's answer lacks parts")
 	}
@@ -251,7 +276,10 @@ func (v *view) sight(ctx context.Context, inspect *container.InspectResponse, wa
 		}
 	}
 	s.nameOf = func(id string) string { return v.nameOf(ctx, id) }
-	return s, nil
+	if s.asksHost() {
+		s.facts, err = v.e.knowing(ctx)
+	}
+	return s, err
 }
 
 // nameOf returns the name of a container, asking the engine for one that is
@@ -412,4 +440,39 @@ func stateText(c *container.InspectResponse) string {
 	default:
 		return string(s.Status)
 	}
+}
+
+// runtimeOf returns how the container's process is doing.
+func runtimeOf(kind string, c *container.InspectResponse) *resources.Runtime {
+	s := c.State
+	r := &resources.Runtime{OOM: s.OOMKilled, Restarts: c.RestartCount}
+	ended := s.Status == container.StateExited || s.Status == container.StateDead
+	if ended {
+		r.ExitCode = &s.ExitCode
+		r.Ended, _ = time.Parse(time.RFC3339Nano, s.FinishedAt)
+	}
+	revives := c.HostConfig != nil && (c.HostConfig.RestartPolicy.IsAlways() || c.HostConfig.RestartPolicy.IsUnlessStopped())
+	switch {
+	case s.Dead || s.Status == container.StateRemoving:
+		r.Trouble = resources.Dead
+	case s.Paused:
+		r.Trouble = resources.Paused
+	case s.Restarting:
+		r.Trouble = resources.Restarting
+	case s.Running && s.Health != nil && s.Health.Status == container.Unhealthy:
+		r.Trouble = resources.Unhealthy
+	case s.Running:
+	case s.Status == container.StateCreated:
+		r.Trouble = resources.NotStarted
+	case s.OOMKilled:
+		r.Trouble = resources.OutOfMemory
+	case kind == "job" && s.ExitCode == 0:
+	case kind == "job":
+		r.Trouble = resources.Failed
+	case revives:
+		r.Trouble = resources.Stopped
+	default:
+		r.Trouble = resources.Exited
+	}
+	return r
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
+	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -28,6 +29,7 @@ type shelf struct {
 	m          *model
 	containers map[string]*container.InspectResponse // by name
 	networks   []network.Summary
+	volumes    []*volume.Volume
 	images     map[string]image.InspectResponse
 	stuck      string // a container that never answers
 
@@ -54,11 +56,21 @@ func (s *shelf) NetworkList(context.Context, network.ListOptions) ([]network.Sum
 	return s.networks, nil
 }
 
+func (s *shelf) VolumeList(_ context.Context, o volume.ListOptions) (volume.ListResponse, error) {
+	var out []*volume.Volume
+	for _, v := range s.volumes {
+		if o.Filters.MatchKVList("label", v.Labels) {
+			out = append(out, v)
+		}
+	}
+	return volume.ListResponse{Volumes: out}, nil
+}
+
 func (s *shelf) ContainerList(_ context.Context, o container.ListOptions) ([]container.Summary, error) {
 	s.count("list")
 	var out []container.Summary
 	for name, c := range s.containers {
-		if o.Filters.MatchKVList("label", c.Config.Labels) {
+		if o.Filters.MatchKVList("label", c.Config.Labels) && (!o.Filters.Contains("id") || o.Filters.ExactMatch("id", c.ID)) {
 			out = append(out, container.Summary{ID: c.ID, Names: []string{"/" + name}, Labels: c.Config.Labels, State: c.State.Status})
 		}
 	}

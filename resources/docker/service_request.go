@@ -20,6 +20,8 @@ type request struct {
 	Net      *network.NetworkingConfig            // what create takes: one endpoint below API 1.44
 	Connect  map[string]*network.EndpointSettings // to connect after create, by the network's name on the engine
 	Platform *ocispec.Platform
+	// Unreached leaves the aliases out until the container is put in place.
+	Unreached bool
 }
 
 // draft is a request being built: each row of the table puts its value into it.
@@ -162,4 +164,4 @@ func remembered(r *resources.Resource) resources.Config {
 	return bareConfig(r, func(row *row) bool { return !row.Unmarked })
 }
 
-func engineLabel(f *facts) string { return f.Info.ServerVersion + "/" + f.API }
+func engineLabel(f *facts) string { return f.Version + "/" + f.API }

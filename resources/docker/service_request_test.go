@@ -401,7 +401,7 @@ volumes: { data: {} }
 	}
 	want := []string{
 		"network/front bind=1 wait=0 optional=false at=/networks/front",
-		"volume/data bind=1 wait=0 optional=false at=/volumes",
+		"volume/data bind=1 wait=0 optional=false at=/volumes/~1data",
 		"image/app:1 bind=2 wait=0 optional=false at=/image",
 		"service/db bind=1 wait=0 optional=false at=/pid",
 		"service/db bind=1 wait=0 optional=false at=/depends_on/db",

@@ -40,7 +40,7 @@ var limitRows = []row{
 	{
 		Field: resources.Field{Key: "memswap_limit", Type: refined{resources.Bytes(), zeroIsNone}, Cost: resources.InPlace,
 			Doc:     "How much memory and swap together it may use; -1 is no limit. With only `mem_limit` given the engine allows twice that.",
-			Example: "256m", Other: "512m"},
+			Example: "256m", Other: "512m", With: "{mem_limit: 64m}"},
 		send:   func(d *draft, v resources.Value) { d.host.MemorySwap = resources.ParseBytes(v) },
 		seen:   seenSwap,
 		update: updateMemory,
@@ -236,6 +236,17 @@ func zeroIsNone(v resources.Value) (resources.Value, error) {
 		return nil, nil
 	}
 	return v, nil
+}
+
+// asksHost reports whether reading the limits needs to know what the host can
+// do, because it decides whether the engine has dropped one.
+func (s *sight) asksHost() bool {
+	for _, key := range []string{"mem_swappiness", "oom_kill_disable"} {
+		if s.declares(key) || s.applied.Has(key) {
+			return true
+		}
+	}
+	return s.c.HostConfig.MemorySwap == -1
 }
 
 // seenSwap leaves out what the engine fills in: twice the memory, or -1 where

@@ -231,11 +231,12 @@ func (s *sight) networkKey(name string) string {
 }
 
 // aliases returns those that were asked for: below API 1.45 the engine adds
-// the short ID and the custom host name.
+// the short ID and the custom host name, and Compose the container's own name,
+// by which it is reached on every network of its own anyway.
 func (s *sight) aliases(e *network.EndpointSettings, wanted []string) resources.Value {
 	var out []string
 	for _, a := range e.Aliases {
-		own := len(s.c.ID) >= 12 && a == s.c.ID[:12] || a == s.c.Config.Hostname && !atLeast(s.facts.API, "1.45")
+		own := len(s.c.ID) >= 12 && a == s.c.ID[:12] || a == s.c.Config.Hostname && !atLeast(s.facts.API, "1.45") || "/"+a == s.c.Name
 		if !own || slices.Contains(wanted, a) {
 			out = append(out, a)
 		}

@@ -47,11 +47,13 @@ var (
 		Explain: "A service or job needs an image: name one with `image`, or build it with `build`."}
 	ruleFileOnTmpfs = &specs.Rule{Code: "MZ119", Severity: specs.Error, Title: "file placed where it cannot be",
 		Explain: "Files are placed in the container before it starts. Under a tmpfs they would be hidden at start, under a read-only mount and in a container with `read_only: true` the engine refuses them. Place them elsewhere, or mount a volume there."}
+	ruleUntaken = &specs.Rule{Code: "MZ120", Severity: specs.Warning, Title: "value that the engine did not take",
+		Explain: "The engine accepted the container and shows another value for this field than it was asked for: its host cannot do it, or it leaves it out without a word. So it does not hold. It is no drift, and a new container would not change it. Leave the key out, or run the stack on a host that can (a kernel with the controller, another version of Docker)."}
 )
 
 var serviceRules = []*specs.Rule{ruleFile, ruleTogether, ruleMissing, rulePortClash, ruleNameClash, ruleBlindCheck, ruleNoCheck, ruleLatest, rulePublicPort,
 	ruleStaticAddress, ruleInterfaceSysctl, ruleAnonymousVolume, ruleReservedLabel, ruleRestartOfJob, ruleDependency, ruleTooNew, ruleSharedName, ruleWriters,
-	ruleNotWhole, ruleFileOnTmpfs}
+	ruleNotWhole, ruleFileOnTmpfs, ruleUntaken}
 
 // Rules returns the rules of services and jobs; the kind `job` has no others.
 func (k containerKind) Rules() []*specs.Rule {

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -52,20 +53,29 @@ func (volumeKind) Finish(r *resources.Resource, _ *resources.Declared, _ resourc
 	finishNamed(r, true)
 }
 
+// Movable: a moved volume stays what it is, under the name it has.
+func (volumeKind) Movable() {}
+
+// NameOf returns the name on the engine, and whether the spec has written it.
+func (volumeKind) NameOf(r *resources.Resource) (string, bool) {
+	_, written := r.Node.Entry("name")
+	return nameOnEngine(r), written
+}
+
 // Check finds names that two volumes would share.
 func (volumeKind) Check(all *resources.Declared, report resources.Report) {
 	checkNames(all.Of("volume"), report)
 }
 
-// Compare adds the owner, which is written in labels.
+// Compare adds the owner.
 func (volumeKind) Compare(want *resources.Resource, have *resources.Observed) resources.Delta {
 	delta := volumeTable.Compare(marked(&volumeTable, want.Config), have.Have, have.Applied)
-	if have.Stack != want.Stack {
-		diff := ownerDiff(want, have)
-		diff[0].Why = "the engine does not let labels be changed; declare the volume `external: true` to use it as it is"
-		delta = append(diff, delta...)
+	for i := range delta {
+		if delta[i].Field == "name" {
+			delta[i].Why = fmt.Sprintf("a volume cannot be renamed; to keep this one and its data, write `name: %s`", have.ID)
+		}
 	}
-	return delta
+	return append(ownerDiff(want, have), delta...)
 }
 
 // Hazards tells that data is lost.
@@ -75,6 +85,9 @@ func (volumeKind) Hazards(a resources.Action, _ *resources.Resource, have *resou
 	}
 	return []resources.Hazard{{Code: resources.DataLoss, Msg: fmt.Sprintf("everything in volume %s is lost", have.ID)}}
 }
+
+// Follows: it is made when something that is on uses it.
+func (volumeKind) Follows() {}
 
 func (volumeKind) reader(e *ReadEngine) resources.Reader { return volumeReader{e} }
 func (volumeKind) writer(e *Engine) resources.Writer     { return volumeWriter{e} }
@@ -89,7 +102,9 @@ func (k volumeReader) Observe(ctx context.Context, scope resources.Scope) ([]*re
 	if err != nil {
 		return nil, fmt.Errorf("list volumes: %w", err)
 	}
-	all := slices.DeleteFunc(list.Volumes, func(v *volume.Volume) bool { return v == nil || v.Labels[labelJournal] != "" })
+	all := slices.DeleteFunc(list.Volumes, func(v *volume.Volume) bool {
+		return v == nil || v.Labels[labelJournal] != "" || v.Labels[labelRecord] != "" || v.Labels[labelAdopted] != ""
+	})
 	slices.SortFunc(all, func(a, b *volume.Volume) int { return strings.Compare(a.Name, b.Name) })
 	var out []*resources.Observed
 	taken := map[string]bool{}
@@ -100,10 +115,13 @@ func (k volumeReader) Observe(ctx context.Context, scope resources.Scope) ([]*re
 			continue
 		}
 		taken[v.Name] = true
-		out = append(out, observeVolume(v, r.Addr))
+		out = append(out, observeVolume(v, r.Addr, r.Config))
 	}
 	if !scope.Owned {
 		return out, nil
+	}
+	if err := k.e.markGone(ctx, scope, out); err != nil {
+		return nil, err
 	}
 	for _, v := range all {
 		if taken[v.Name] || v.Labels[labelStack] != scope.Stack {
@@ -113,7 +131,7 @@ func (k volumeReader) Observe(ctx context.Context, scope resources.Scope) ([]*re
 		if err != nil || addr.Kind != "volume" {
 			continue
 		}
-		o := observeVolume(v, addr)
+		o := observeVolume(v, addr, nil)
 		if slices.ContainsFunc(out, func(other *resources.Observed) bool { return other.Addr == addr }) {
 			// Its block got another name once: it is another volume now, with data.
 			o.Addr.Name += "~" + resources.EncodePart(v.Name)
@@ -124,25 +142,30 @@ func (k volumeReader) Observe(ctx context.Context, scope resources.Scope) ([]*re
 }
 
 // pickVolume returns the volume that is the resource: the one of that name,
-// else ours by address.
+// else ours by address, else ours by the address it was moved from.
 func pickVolume(all []*volume.Volume, r *resources.Resource) *volume.Volume {
-	var ours *volume.Volume
+	var ours, moved *volume.Volume
 	for _, v := range all {
 		if v.Name == r.Config.Text("name") {
 			return v
 		}
-		if ours == nil && isOurs(v.Labels, r) && !r.External {
-			ours = v
+		if r.External || v.Labels[labelStack] != r.Stack || !isAt(v.Labels, r) {
+			continue
+		}
+		if isOurs(v.Labels, r) {
+			ours = cmp.Or(ours, v)
+		} else {
+			moved = cmp.Or(moved, v)
 		}
 	}
-	return ours
+	return cmp.Or(ours, moved)
 }
 
-func observeVolume(v *volume.Volume, addr resources.Addr) *resources.Observed {
+func observeVolume(v *volume.Volume, addr resources.Addr, want resources.Config) *resources.Observed {
 	o := &resources.Observed{Addr: addr, Presence: resources.Present, ID: v.Name, Protected: v.Labels[labelProtect] == "true", Native: v}
 	o.Applied = appliedOf(v.Labels)
 	o.Stack, o.Owner = ownerOf(v.Labels)
-	o.Have = resources.Config{"name": v.Name, "driver": v.Driver, "driver_opts": mapOfTexts(v.Options), "labels": foreignLabels(v.Labels)}
+	o.Have = resources.Config{"name": v.Name, "driver": v.Driver, "driver_opts": mapOfTexts(v.Options), "labels": foreignLabels(v.Labels, want["labels"], o.Applied.Shape("labels"))}
 	maps.DeleteFunc(o.Have, func(_ string, x any) bool { return x == nil })
 	return o
 }
@@ -176,8 +199,12 @@ func (k volumeWriter) Create(ctx context.Context, r *resources.Resource, _ resou
 	return nil
 }
 
-// Update has nothing to do: no field of a volume changes in place.
-func (k volumeWriter) Update(context.Context, *resources.Resource, *resources.Observed, resources.Delta, resources.Note) error {
+// Update takes over a volume of someone else's. No field of a volume changes in
+// place.
+func (k volumeWriter) Update(ctx context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta, _ resources.Note) error {
+	if d.Has("owner") {
+		return k.e.adopter.take(ctx, r, have)
+	}
 	return nil
 }
 

@@ -1,0 +1,363 @@
+package docker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// The engine lets no one change the labels of an object that exists, so one
+// that a stack takes over cannot carry its marks. They are written instead into
+// the labels of a volume, the record of the stack:
+//
+//	midaz-adopted-STACK-N
+//
+// N counts how often the record was written: labels of volumes do not change
+// either, so each record is a new volume, made before the one before it goes.
+// Of several the one of the highest N counts, whole, since a volume is made
+// with its labels or not at all. Creating a volume under a name that exists
+// gives back the existing one; so of two writers one finds out.
+//
+// Whatever reads the engine goes through adoptedReads, which shows an adopted
+// object with the labels of the record over its own. All else in this package
+// knows nothing of adoption: it reads labels.
+const (
+	labelAdopted  = "midaz.adopted"         // on a record: N
+	labelObjects  = "midaz.adopted.objects" // on a record: its objects, in JSON
+	labelWriter   = "midaz.adopted.writer"  // on a record: who made it, a random text
+	labelAdopting = "midaz.adopting"        // of an object whose adoption is not finished
+)
+
+// adoptedObject is one entry of a record.
+type adoptedObject struct {
+	// Labels are those that the object would carry if it was made by the stack.
+	Labels map[string]string `json:"labels"`
+	// Print tells volumes of one name apart; containers and networks have IDs.
+	Print string `json:"print,omitempty"`
+	// Since is when it was taken over, by the engine's clock, in nanoseconds of
+	// the epoch. Of two stacks the later one has the object.
+	Since int64 `json:"since"`
+}
+
+// adoption is what one stack has taken over, by objectKey. It is never changed
+// once made.
+type adoption struct {
+	generation int
+	objects    map[string]adoptedObject
+	// volumes are all generations that are there, in order.
+	volumes []string
+}
+
+// adoptions are those of all stacks: what another stack took over is shown as
+// that one's.
+type adoptions map[string]*adoption
+
+func objectKey(sort, id string) string { return sort + "/" + id }
+
+// printOf is what does not change while a volume lives. The engine tells no
+// more: neither an ID nor, before Docker 23, when it was made.
+func printOf(v *volume.Volume) string {
+	text, _ := json.Marshal([]any{v.Driver, v.Mountpoint, v.Options, withoutMarks(v.Labels)})
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+func withoutMarks(labels map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range labels {
+		if !strings.HasPrefix(k, labelPrefix) {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// recordsOf reads the volumes that are records. What is not well formed in them
+// names nothing.
+func recordsOf(volumes []*volume.Volume) adoptions {
+	all := adoptions{}
+	generation := func(v *volume.Volume) int { n, _ := strconv.Atoi(v.Labels[labelAdopted]); return n }
+	volumes = slices.DeleteFunc(slices.Clone(volumes), func(v *volume.Volume) bool { return v == nil || generation(v) < 1 })
+	slices.SortFunc(volumes, func(a, b *volume.Volume) int { return generation(a) - generation(b) })
+	for _, v := range volumes {
+		stack := v.Labels[labelStack]
+		if v.Name != adoptionName(stack, generation(v)) {
+			continue // a copy of someone's
+		}
+		r := &adoption{generation: generation(v), objects: map[string]adoptedObject{}}
+		if before := all[stack]; before != nil {
+			r.volumes = before.volumes
+		}
+		r.volumes = append(r.volumes, v.Name)
+		if err := json.Unmarshal([]byte(v.Labels[labelObjects]), &r.objects); err != nil || r.objects == nil {
+			r.objects = map[string]adoptedObject{}
+		}
+		all[stack] = r
+	}
+	return all
+}
+
+func adoptionName(stack string, generation int) string {
+	return fmt.Sprintf("midaz-adopted-%s-%d", stack, generation)
+}
+
+// of returns the record of a stack, an empty one when it has none.
+func (all adoptions) of(stack string) *adoption {
+	if r := all[stack]; r != nil {
+		return r
+	}
+	return &adoption{objects: map[string]adoptedObject{}}
+}
+
+// marks returns the labels of the record for an object, nil when nobody took it
+// over.
+func (all adoptions) marks(sort, id, print string) map[string]string {
+	var found *adoptedObject
+	for _, stack := range slices.Sorted(maps.Keys(all)) {
+		o, ok := all[stack].objects[objectKey(sort, id)]
+		if ok && o.Print == print && (found == nil || o.Since > found.Since) {
+			found = &o
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return found.Labels
+}
+
+// over returns an object's labels with those of the record over them. Marks
+// that an earlier owner left on it no longer hold.
+func (all adoptions) over(labels map[string]string, sort, id, print string) map[string]string {
+	marks := all.marks(sort, id, print)
+	if marks == nil {
+		return labels
+	}
+	out := withoutMarks(labels)
+	maps.Copy(out, marks)
+	return out
+}
+
+// adoptedReads shows adopted objects with the labels of the records.
+type adoptedReads struct {
+	readAPI
+
+	mu    sync.Mutex
+	known adoptions // nil until they were read
+}
+
+func withAdopted(api readAPI) *adoptedReads { return &adoptedReads{readAPI: api} }
+
+// adoptedWrites is adoptedReads for an engine that is written to.
+type adoptedWrites struct {
+	*adoptedReads
+	changeAPI
+}
+
+// records returns what was read or written last in this run. Only this run
+// writes its stack's record.
+func (a *adoptedReads) records(ctx context.Context) (adoptions, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known != nil {
+		return a.known, nil
+	}
+	return a.ask(ctx)
+}
+
+// fresh asks the engine in any case.
+func (a *adoptedReads) fresh(ctx context.Context) (adoptions, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.ask(ctx)
+}
+
+func (a *adoptedReads) ask(ctx context.Context) (adoptions, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	list, err := a.readAPI.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelAdopted))})
+	if err != nil {
+		return nil, fmt.Errorf("read what was taken over: %w", err)
+	}
+	a.known = recordsOf(list.Volumes)
+	return a.known, nil
+}
+
+// The sorts of objects that are adopted.
+const (
+	sortContainer = "container"
+	sortNetwork   = "network"
+	sortVolume    = "volume"
+)
+
+// ContainerList lists also adopted containers whose labels of the record match
+// the filter, which the engine does not know of.
+func (a *adoptedReads) ContainerList(ctx context.Context, o container.ListOptions) ([]container.Summary, error) {
+	all, err := a.records(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.readAPI.ContainerList(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if more := all.matching(o.Filters, list); more.Len() > 0 {
+		asked := o
+		asked.Filters = more
+		rest, err := a.readAPI.ContainerList(ctx, asked)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, rest...)
+	}
+	for i := range list {
+		list[i].Labels = all.over(list[i].Labels, sortContainer, list[i].ID, "")
+	}
+	// What another stack has taken over since carries the old labels still.
+	return slices.DeleteFunc(list, func(c container.Summary) bool { return !o.Filters.MatchKVList("label", c.Labels) }), nil
+}
+
+// matching returns a filter for the adopted containers that have the labels
+// asked for and are not in the list, an empty one when there are none.
+func (all adoptions) matching(asked filters.Args, list []container.Summary) filters.Args {
+	out := filters.NewArgs()
+	if !slices.ContainsFunc(asked.Get("label"), func(l string) bool { return strings.HasPrefix(l, labelPrefix) }) {
+		return out
+	}
+	for _, r := range all {
+		for key := range r.objects {
+			id, ok := strings.CutPrefix(key, sortContainer+"/")
+			if !ok || slices.ContainsFunc(list, func(c container.Summary) bool { return c.ID == id }) {
+				continue
+			}
+			if asked.MatchKVList("label", all.marks(sortContainer, id, "")) {
+				out.Add("id", id)
+			}
+		}
+	}
+	if out.Len() == 0 {
+		return out
+	}
+	for _, key := range asked.Keys() {
+		if key == "label" || key == "id" {
+			continue
+		}
+		for _, v := range asked.Get(key) {
+			out.Add(key, v)
+		}
+	}
+	return out
+}
+
+// ContainerInspect shows one container.
+func (a *adoptedReads) ContainerInspect(ctx context.Context, ref string) (container.InspectResponse, error) {
+	all, err := a.records(ctx)
+	if err != nil {
+		return container.InspectResponse{}, err
+	}
+	c, err := a.readAPI.ContainerInspect(ctx, ref)
+	if err == nil && c.ContainerJSONBase != nil && c.Config != nil {
+		config := *c.Config
+		config.Labels = all.over(config.Labels, sortContainer, c.ID, "")
+		c.Config = &config
+	}
+	return c, err
+}
+
+// NetworkList lists networks.
+func (a *adoptedReads) NetworkList(ctx context.Context, o network.ListOptions) ([]network.Summary, error) {
+	all, err := a.records(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.readAPI.NetworkList(ctx, o)
+	for i := range list {
+		list[i].Labels = all.over(list[i].Labels, sortNetwork, list[i].ID, "")
+	}
+	return list, err
+}
+
+// NetworkInspect shows one network.
+func (a *adoptedReads) NetworkInspect(ctx context.Context, ref string, o network.InspectOptions) (network.Inspect, error) {
+	all, err := a.records(ctx)
+	if err != nil {
+		return network.Inspect{}, err
+	}
+	n, err := a.readAPI.NetworkInspect(ctx, ref, o)
+	n.Labels = all.over(n.Labels, sortNetwork, n.ID, "")
+	return n, err
+}
+
+// VolumeList lists volumes.
+func (a *adoptedReads) VolumeList(ctx context.Context, o volume.ListOptions) (volume.ListResponse, error) {
+	all, err := a.records(ctx)
+	if err != nil {
+		return volume.ListResponse{}, err
+	}
+	list, err := a.readAPI.VolumeList(ctx, o)
+	for i, v := range list.Volumes {
+		if v != nil {
+			list.Volumes[i] = all.overVolume(v)
+		}
+	}
+	return list, err
+}
+
+// VolumeInspect shows one volume.
+func (a *adoptedReads) VolumeInspect(ctx context.Context, name string) (volume.Volume, error) {
+	all, err := a.records(ctx)
+	if err != nil {
+		return volume.Volume{}, err
+	}
+	v, err := a.readAPI.VolumeInspect(ctx, name)
+	return *all.overVolume(&v), err
+}
+
+func (all adoptions) overVolume(v *volume.Volume) *volume.Volume {
+	out := *v
+	out.Labels = all.over(v.Labels, sortVolume, v.Name, printOf(v))
+	return &out
+}
+
+// unfinished says that an adoption was begun and not finished, for people.
+const unfinished = "nobody yet: a run that took it over was cut off"
+
+// adoptedMarks returns the labels that the record has for an object of the
+// resource. Those of an adoption that only begins remember no fields.
+func adoptedMarks(r *resources.Resource, f *facts, finished bool) map[string]string {
+	labels := ownLabels(r, rememberedOf(r))
+	if isContainer(r.Addr.Kind) {
+		labels[labelEngine] = engineLabel(f)
+	}
+	if !finished {
+		delete(labels, labelSpec)
+		labels[labelAdopting] = "true"
+	}
+	return labels
+}
+
+// rememberedOf returns the declared fields that are written on an object of any
+// kind.
+func rememberedOf(r *resources.Resource) resources.Config {
+	switch r.Addr.Kind {
+	case "network":
+		return marked(&networkTable, r.Config)
+	case "volume":
+		return marked(&volumeTable, r.Config)
+	default:
+		return remembered(r)
+	}
+}

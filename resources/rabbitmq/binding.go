@@ -110,6 +110,12 @@ func (bindingKind) Refs(r *resources.Resource) []resources.Ref {
 	return refs
 }
 
+// Place is what a binding leads to: a new one is made before an old one goes.
+func (bindingKind) Place(a resources.Addr) string {
+	p := a.Parts()
+	return resources.NewAddr(p[2], p[0], p[3]).Name
+}
+
 func (k bindingKind) all(ctx context.Context, s *snapshot) ([]*object, error) {
 	rows, err := s.list(ctx, "/api/bindings")
 	if err != nil {
@@ -129,7 +135,7 @@ func collectBindings(rows []row) []*object {
 			continue
 		}
 		if twin := byAddr[o.addr]; twin != nil {
-			twin.keys = append(twin.keys, o.keys...)
+			twin.paths = append(twin.paths, o.paths...)
 			continue
 		}
 		byAddr[o.addr] = o
@@ -145,15 +151,22 @@ func seeBinding(r row) *object {
 		return nil
 	}
 	key, arguments := r.text("routing_key"), r.object("arguments")
-	to, kind := toQueue, queueName
+	to := toQueue
 	if r.text("destination_type") == "exchange" {
-		to, kind = toExchange, exchangeName
+		to = toExchange
 	}
+	listed := bound{ends{source, to, destination}, key, arguments, r.text("properties_key")}
+	meant, ok := listed.real()
+	if !ok {
+		return nil
+	}
+	source, to, destination = meant.source, meant.to, meant.destination
+	kind := map[string]string{toQueue: queueName, toExchange: exchangeName}[to]
 	o := &object{
-		addr: bindingAddr(vhost, source, to, destination, key, arguments),
-		keys: []string{r.text("properties_key")},
-		have: resources.Config{"source": source, to: destination, "routing_key": key, "arguments": arguments},
-		refs: append(seenInVhost(vhost), resources.Ref{To: resources.NewAddr(kind, vhost, destination), Bind: resources.Hold}),
+		addr:  bindingAddr(vhost, source, to, destination, key, arguments),
+		paths: []string{listed.path(vhost)},
+		have:  resources.Config{"source": source, to: destination, "routing_key": key, "arguments": arguments},
+		refs:  append(seenInVhost(vhost), resources.Ref{To: resources.NewAddr(kind, vhost, destination), Bind: resources.Hold}),
 	}
 	if !isDefaultExchange(source) {
 		o.refs = append(o.refs, resources.Ref{To: resources.NewAddr(exchangeName, vhost, source), Bind: resources.Hold})
@@ -164,21 +177,41 @@ func seeBinding(r row) *object {
 // between is the path of all bindings between a source and a destination.
 func between(a resources.Addr) string {
 	p := a.Parts()
-	to := "q"
-	if p[2] == toExchange {
-		to = "e"
-	}
-	return apiPath("bindings", p[0]) + "/e/" + strings.TrimPrefix(apiPath(p[1], to, p[3]), "/api/")
+	return pathBetween(p[0], ends{p[1], p[2], p[3]})
 }
 
 func (k bindingKind) one(ctx context.Context, c reads, a resources.Addr) (*object, error) {
-	rows, err := c.rows(ctx, between(a))
+	return k.oneOf(ctx, c, a, between(a))
+}
+
+func (bindingKind) oneOf(ctx context.Context, c reads, a resources.Addr, path string) (*object, error) {
+	rows, err := c.rows(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	for _, o := range collectBindings(rows) {
 		if o.addr == a {
 			return o, nil
+		}
+	}
+	return nil, nil
+}
+
+// standIn looks for the binding where a replacement of one of its ends has put
+// it meanwhile.
+func (k bindingKind) standIn(ctx context.Context, c reads, a resources.Addr) (*object, error) {
+	p := a.Parts()
+	e := ends{p[1], p[2], p[3]}
+	var others []ends
+	if e.to == toQueue {
+		others = append(others, ends{e.source, toExchange, helperName(e.destination, roleMid)}, ends{e.source, toExchange, helperName(e.destination, roleRecord)})
+	} else {
+		others = append(others, ends{e.source, toExchange, helperName(e.destination, roleShadow)})
+	}
+	others = append(others, ends{helperName(e.source, roleShadow), e.to, e.destination})
+	for _, other := range others {
+		if o, err := k.oneOf(ctx, c, a, pathBetween(p[0], other)); o != nil || err != nil {
+			return o, err
 		}
 	}
 	return nil, nil
@@ -198,8 +231,8 @@ func (k bindingKind) write(ctx context.Context, c writes, r *resources.Resource,
 // whether it is gone: of an exchange imported without auto_delete the broker
 // answers success and keeps it.
 func (k bindingKind) remove(ctx context.Context, c writes, have *object) error {
-	for _, key := range have.keys {
-		if err := c.remove(ctx, between(have.addr)+strings.TrimPrefix(apiPath(key), "/api")); err != nil {
+	for _, path := range have.paths {
+		if err := c.remove(ctx, path); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,8 @@ var brokerTable = &resources.Table{
 			Doc: "The service of this stack that runs the broker. Its container is reached through the engine; no port needs to be published.", Example: "rabbitmq", Other: "broker"},
 		{Key: "url", Type: resources.OneOrMore(resources.String()), Cost: resources.Free, Unmarked: true,
 			Doc: "The management API of a broker outside the stack. Of several nodes one is chosen and kept for the run.", Example: "https://broker.example:15671", Other: "http://broker.example:15672"},
+		{Key: "amqp", Type: resources.OneOrMore(resources.String()), Cost: resources.Free, Unmarked: true,
+			Doc: "Where AMQP is spoken, which only the migration of a queue needs. Without it that is the host of the management API, at the port the broker says.", Example: "amqps://broker.example:5671", Other: "amqp://broker.example:5672"},
 		{Key: "management", Type: managementType, Cost: resources.Free, Unmarked: true,
 			Doc: "How the management API is reached.", Example: `{username: midaz, password: "${RABBITMQ_DEFAULT_PASS}"}`, Other: `{port: 15673, username: midaz, password: "${RABBITMQ_DEFAULT_PASS}"}`},
 	},
@@ -116,6 +118,15 @@ func checkBroker(r *resources.Resource, report resources.Report) {
 		}
 		if _, err := parseURL(raw); err != nil {
 			report(ruleBroker.At(r.Node.At(at).Pos(), "url: "+err.Error(), ""))
+		}
+	}
+	for i, raw := range resources.Texts(r.Config["amqp"]) {
+		at := "/amqp"
+		if r.Node.Get("amqp").Kind() == specs.List {
+			at += "/" + strconv.Itoa(i)
+		}
+		if _, err := parseAMQP(raw); err != nil {
+			report(ruleBroker.At(r.Node.At(at).Pos(), "amqp: "+err.Error(), ""))
 		}
 	}
 	m := managementOf(r)

@@ -27,6 +27,7 @@ var exchangeTable = &resources.Table{
 			Doc: "Where messages go that no binding takes. A policy can set it too, and can be changed without replacing the exchange.", Example: "unrouted", Other: "lost"},
 		{Key: "arguments", Type: resources.MapOf(resources.Any()), Cost: resources.Remake,
 			Doc: "Further arguments, as the exchange's type knows them.", Example: "{hash-header: account}", Other: "{hash-header: ledger}"},
+		onChangeField("What happens when the exchange must be replaced: migrate has another one stand in meanwhile, so that no message is lost on the way and bindings of others are kept; refuse does nothing.", changeMigrate, changeRefuse),
 		externalField("exchange"),
 		protectField("exchange"),
 	},
@@ -72,7 +73,7 @@ func withDefaults(t *resources.Table, c resources.Config) resources.Config {
 
 func seeExchange(r row) *object {
 	vhost, name := r.text("vhost"), r.text("name")
-	if isDefaultExchange(name) || strings.HasPrefix(name, "federation: ") || r.text("type") == "x-federation-upstream" {
+	if isDefaultExchange(name) || isHelper(name) || strings.HasPrefix(name, "federation: ") || r.text("type") == "x-federation-upstream" {
 		return nil
 	}
 	arguments := r.object("arguments")
@@ -87,6 +88,7 @@ func seeExchange(r row) *object {
 	// Definitions imported by a broker before 4.2.2 leave it unset when they do
 	// not say it. Such an exchange works, but keeps its bindings for ever.
 	if r["auto_delete"] == "undefined" {
+		o.stuck = true
 		o.notes = append(o.notes, "it was imported without auto_delete, so the broker cannot remove single bindings of it; replacing it heals that")
 	}
 	return o
@@ -121,6 +123,23 @@ func lift(r *resources.Resource, field, argument, key string, report resources.R
 	}
 	r.Config = r.Config.Clone()
 	r.Config[field], r.Config[key] = rest, v
+}
+
+// Replacement says that an exchange is replaced in steps of its own.
+func (exchangeKind) Replacement() resources.Replacement { return resources.OneStep }
+
+// Hazards says what publishers see of a replacement, or that it is refused.
+func (exchangeKind) Hazards(a resources.Action, want *resources.Resource, have *resources.Observed) []resources.Hazard {
+	o := nativeOf(have)
+	switch {
+	case a == resources.Delete && o != nil:
+		return hazardsOf(o.losses)
+	case a != resources.Replace || want == nil:
+		return nil
+	case onChange(want) == changeRefuse:
+		return []resources.Hazard{{Code: resources.Refused, Msg: "`on_change: refuse` is declared, so the exchange is not replaced"}}
+	}
+	return []resources.Hazard{{Code: resources.Downtime, Msg: "publishers see one error (404) for some milliseconds, and must publish again"}}
 }
 
 func (exchangeKind) Refs(r *resources.Resource) []resources.Ref {

@@ -62,12 +62,19 @@ type object struct {
 	notes []string
 	// hash is a user's password hash and its algorithm.
 	hash passwordHash
-	// keys are the broker's own names of a binding, as listed.
-	keys []string
+	// paths are where a binding is deleted: the broker may hold several that look
+	// the same.
+	paths []string
+	// stuck exchanges keep their bindings for ever.
+	stuck bool
 	// load is what a queue holds, nil when it was not asked.
 	load *load
 	// losses say what else would be lost with the object.
 	losses []string
+	// replacing says what its replacement would mean, nil when that was not asked.
+	replacing *replacement
+	// migration is set for what a killed replacement has left.
+	migration *leftover
 }
 
 var topologies []topology
@@ -107,6 +114,9 @@ type section struct {
 
 func placeOf(r *resources.Resource) place {
 	p, ok := r.Native.(place)
+	if g, is := r.Native.(generated); is {
+		p, ok = g.place, true
+	}
 	if !ok {
 		p.section = &section{}
 	}

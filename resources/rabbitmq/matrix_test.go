@@ -123,6 +123,9 @@ func TestEveryFieldIsCovered(t *testing.T) {
 	elsewhere := []string{"broker.", "binding.", "parameter.value", ".external"}
 	for _, k := range rabbitmq.Kinds() {
 		for _, f := range k.Table().Fields {
+			if f.Unmarked && f.Unseen {
+				continue // nothing of the object
+			}
 			name := k.Table().Kind + "." + f.Key
 			known := covered[name]
 			for _, e := range elsewhere {

@@ -268,3 +268,27 @@ func TestParameters(t *testing.T) {
 		equal(t, w.apply(inVhost+"      description: d\n"), []string{"delete parameter/midaz-test/federation-upstream/up", "update vhost/midaz-test"})
 	})
 }
+
+// TestRecordOfWhatIsGone: a run that was killed has deleted a queue, but not
+// its entry in the ledger. The next one clears that; otherwise a queue that
+// somebody else makes under the name would count as the stack's.
+func TestRecordOfWhatIsGone(t *testing.T) {
+	onEach(t, func(t *testing.T, b *target) {
+		w := world{t: t, b: b}
+		w.apply(small)
+		b.do(t, http.MethodDelete, "/api/queues/midaz-test/mine", "")
+		without := strings.Replace(small, "queues: { mine: }", "queues: {}", 1)
+		changes := w.plan(w.resolve(without))
+		equal(t, names(changes), []string{"delete queue/midaz-test/mine"})
+		b.do(t, http.MethodPut, "/api/queues/midaz-test/mine", `{"durable":true}`)
+		if err := w.carryOut(w.resolve(without), changes); !errors.Is(err, resources.ErrMoved) {
+			t.Errorf("a queue that was made since: %v", err)
+		}
+		b.do(t, http.MethodDelete, "/api/queues/midaz-test/mine", "")
+		w.apply(without)
+		if objects := b.ledger(t)["objects"].(map[string]any); objects["queue/midaz-test/mine"] != nil {
+			t.Errorf("the ledger still names it: %v", objects)
+		}
+		equal(t, names(w.plan(w.resolve(without))), nil)
+	})
+}

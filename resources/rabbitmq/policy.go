@@ -51,6 +51,9 @@ func policySingle(t *resources.Table, endpoint string) single {
 		path:  func(parts []string) string { return apiPath(endpoint, parts[0], parts[1]) },
 		see: func(r row) *object {
 			vhost := r.text("vhost")
+			if isHelper(r.text("name")) {
+				return nil
+			}
 			priority, _ := r.number("priority") // 3.0 is echoed as written
 			return &object{addr: resources.NewAddr(t.Kind, vhost, r.text("name")), refs: seenInVhost(vhost), have: resources.Config{
 				"pattern": r.text("pattern"), "apply_to": cmpText(r.text("apply-to"), "all"), "priority": priority, "definition": r.object("definition"),
@@ -71,7 +74,7 @@ func (k policyKind) one(ctx context.Context, c reads, a resources.Addr) (*object
 		return nil, err
 	}
 	for _, r := range rows {
-		if o := k.see(r); o.addr == a {
+		if o := k.see(r); o != nil && o.addr == a {
 			return o, nil
 		}
 	}
@@ -149,6 +152,9 @@ func policyRefs(r *resources.Resource) []resources.Ref {
 func (k policyKind) Check(all *resources.Declared, report resources.Report) {
 	lists := map[string]*[]matcher{}
 	for _, r := range all.Of(k.table.Kind) {
+		if _, ok := r.Native.(generated); ok {
+			continue // it wins by itself, and its queue was checked
+		}
 		parts := r.Addr.Parts()
 		checkName(r, parts[1], "policy", report)
 		re := checkPattern(r, "/pattern", r.Config["pattern"], true, report)

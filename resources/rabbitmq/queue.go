@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -18,8 +20,8 @@ const (
 
 var queueTable = &resources.Table{
 	Kind: queueName, Section: "rabbitmq/vhosts/*/queues/*", NullOK: true,
-	Doc: "A queue. The broker changes nothing of a queue that exists, so every change replaces it; what a policy can say is better said there.",
-	Fields: []resources.Field{
+	Doc: "A queue. The broker changes nothing of a queue that exists, so every change of its type or arguments replaces it; what a policy can say becomes one.",
+	Fields: slices.Concat([]resources.Field{
 		{Key: "type", Type: resources.Enum("classic", "quorum", "stream"), Cost: resources.Remake,
 			Doc: "classic, quorum (replicated, on disk before a publisher is told so) or stream (a log). Without it the virtual host's default_queue_type holds, or classic.", Example: "quorum", Other: "stream"},
 		{Key: "durable", Type: resources.Bool(), Default: true, Cost: resources.Remake,
@@ -28,16 +30,16 @@ var queueTable = &resources.Table{
 			Doc: "The broker deletes the queue when its last consumer leaves.", Example: "true", Other: "false"},
 		{Key: "arguments", Type: resources.MapOf(resources.Any()), Cost: resources.Remake,
 			Doc: "Further arguments, with their types as written: 5, 5.0 and \"5\" are three values.", Example: "{x-single-active-consumer: true}", Other: "{x-max-priority: 5}"},
+		onChangeField("What happens to the messages when the queue must be replaced: migrate moves them to the new one, none lost; replace gives them up, which must be consented to with -allow data-loss when there are any; refuse does nothing.", changeMigrate, changeReplace, changeRefuse),
+		{Key: "migration", Type: resources.Enum("safe", "fast"), Default: "safe", Cost: resources.Free, Unseen: true, Unmarked: true,
+			Doc: "How a migration treats what consumers hold unacknowledged: safe waits for it, so that they get nothing for about 6 seconds; fast goes on at once, and loses it where a consumer fails at that moment. Publishers wait in neither.", Example: "fast", Other: "safe"},
+	}, policedFields(), []resources.Field{
 		externalField("queue"),
 		protectField("queue"),
-	},
+	}),
 	Refused: map[string]string{
-		"exclusive":               "an exclusive queue belongs to one connection, so only a client can declare it",
-		"message_ttl":             "write a policy with message-ttl, which can be changed without replacing the queue, or the argument x-message-ttl",
-		"ttl":                     "write a policy with message-ttl, which can be changed without replacing the queue, or the argument x-message-ttl",
-		"max_length":              "write a policy with max-length, which can be changed without replacing the queue, or the argument x-max-length",
-		"dead_letter_exchange":    "write a policy with dead-letter-exchange, which can be changed without replacing the queue, or the argument x-dead-letter-exchange",
-		"dead_letter_routing_key": "write a policy with dead-letter-routing-key, which can be changed without replacing the queue, or the argument x-dead-letter-routing-key",
+		"exclusive": "an exclusive queue belongs to one connection, so only a client can declare it",
+		"ttl":       "write `message_ttl`, in milliseconds",
 	},
 }
 
@@ -64,7 +66,7 @@ var _ = register(queueKind{single{
 
 func seeQueue(r row) *object {
 	vhost, name := r.text("vhost"), r.text("name")
-	if r.flag("exclusive") || r.flag("internal") || isTransientName(name) {
+	if r.flag("exclusive") || r.flag("internal") || isTransientName(name) || isHelper(name) {
 		return nil
 	}
 	arguments := r.object("arguments")
@@ -105,7 +107,11 @@ func (k queueKind) Finish(r *resources.Resource, all *resources.Declared, report
 }
 
 func (queueKind) Refs(r *resources.Resource) []resources.Ref {
-	return append(vhostRefs(r), policyRefs(r)...)
+	refs := append(vhostRefs(r), policyRefs(r)...)
+	if len(fieldsOf(r)) > 0 {
+		refs = append(refs, resources.Ref{To: generatedAddr(r.Addr), Wait: resources.Ready, Optional: true})
+	}
+	return refs
 }
 
 // Compare knows that a type which is not declared is the virtual host's.
@@ -187,7 +193,10 @@ func (k queueKind) inspect(ctx context.Context, s *snapshot, _ *books, doomed []
 
 // count asks for one queue's messages and consumers.
 func (k queueKind) count(ctx context.Context, c reads, a resources.Addr) (*load, error) {
-	path := k.path(a.Parts())
+	return k.countAt(ctx, c, k.path(a.Parts()))
+}
+
+func (queueKind) countAt(ctx context.Context, c reads, path string) (*load, error) {
 	totals, err := c.row(ctx, path+queueTotals)
 	if err != nil {
 		return nil, fmt.Errorf("count messages: %w", err)
@@ -238,15 +247,24 @@ func (o *object) describe() {
 	}
 }
 
-// Hazards names the messages that go with a queue.
+// Replacement says that a queue is replaced in steps of its own.
+func (queueKind) Replacement() resources.Replacement { return resources.OneStep }
+
+// Hazards names what goes with a queue that is deleted, and what the
+// replacement of one means.
 func (queueKind) Hazards(a resources.Action, _ *resources.Resource, have *resources.Observed) []resources.Hazard {
 	o := nativeOf(have)
-	if o == nil || a != resources.Delete && a != resources.Replace {
+	switch {
+	case o == nil:
+		return nil
+	case a == resources.Replace && o.replacing != nil:
+		return append(hazardsOf(o.replacing.losses), o.replacing.risks...)
+	case a != resources.Delete && a != resources.Replace:
 		return nil
 	}
 	out := hazardsOf(o.losses)
 	if o.load != nil && o.load.consumers > 0 {
-		out = append(out, resources.Hazard{Code: resources.Downtime, Msg: plural(o.load.consumers, "consumer") + " would be cancelled"})
+		out = append(out, resources.Hazard{Code: resources.Downtime, Consent: true, Msg: plural(o.load.consumers, "consumer") + " would be cancelled"})
 	}
 	return out
 }
@@ -292,6 +310,10 @@ func (queueKind) Check(all *resources.Declared, report resources.Report) {
 		if !checkName(r, name, "queue", report) {
 			continue
 		}
+		if strings.HasPrefix(name, migrationPrefix) {
+			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("names beginning with %q are those of what midaz makes while it replaces a queue", migrationPrefix), "take another name"))
+			continue
+		}
 		if len(name) > 4 && name[:4] == "amq." {
 			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the broker keeps queue names beginning with \"amq.\" for itself, so %q cannot be made", name), "take another name"))
 			continue
@@ -300,6 +322,7 @@ func (queueKind) Check(all *resources.Declared, report resources.Report) {
 			continue
 		}
 		checkQueue(r, all, report)
+		checkPoliced(r, all, report)
 	}
 }
 

@@ -18,6 +18,10 @@ type ReadBroker struct {
 
 	mu      sync.Mutex
 	current *snapshot
+	// migrating are the queues and exchanges whose helpers were seen or made.
+	migrating map[resources.Addr]bool
+	// planned are objects with what a plan has said of them.
+	planned map[resources.Addr]*object
 	written atomic.Int64 // counts writes, which end a snapshot
 }
 
@@ -83,6 +87,9 @@ func (r reader) few(ctx context.Context, scope resources.Scope) ([]*resources.Ob
 	var out []*resources.Observed
 	for _, w := range scope.Want {
 		o, err := r.kind.one(ctx, r.b.reads(), w.Addr)
+		if k, ok := r.kind.(bindingKind); ok && o == nil && err == nil && r.b.anyMigrating() {
+			o, err = k.standIn(ctx, r.b.reads(), w.Addr)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -125,23 +132,54 @@ func (r reader) bulk(ctx context.Context, scope resources.Scope) ([]*resources.O
 	}
 	if scope.Owned {
 		for _, o := range objects {
-			if !wanted[o.addr] && !o.free && books.owns(o.addr) {
-				seen := r.observed(o, nil, o.addr, scope.Stack, books)
-				doomed.look(nil, seen)
-				out = append(out, seen)
+			if wanted[o.addr] || o.free {
+				continue
 			}
+			stray := r.b.stray(o, books)
+			if stray == "" && !books.owns(o.addr) {
+				continue
+			}
+			seen := r.observed(o, nil, o.addr, scope.Stack, books)
+			if !books.owns(o.addr) {
+				seen.Stray, seen.Stack, seen.Owner = stray, scope.Stack, ""
+			}
+			doomed.look(nil, seen)
+			out = append(out, seen)
+		}
+		out = append(out, r.gone(scope.Stack, books, byAddr, wanted)...)
+	}
+	left, err := r.observeLeftovers(ctx, s, books, scope)
+	if err != nil {
+		return nil, err
+	}
+	return append(out, left...), doomed.inspect(ctx, r.b, s, books, len(objects))
+}
+
+// gone returns the entries of the ledger whose objects are not there: a killed
+// run has removed them, or never came to make them. They are cleared, because
+// an object that somebody else makes under such a name would count as the
+// stack's.
+func (r reader) gone(stack string, b *books, there map[resources.Addr]*object, wanted map[resources.Addr]bool) []*resources.Observed {
+	var out []*resources.Observed
+	for a := range b.own {
+		if a.Kind == r.kind.Table().Kind && there[a] == nil && !wanted[a] {
+			out = append(out, &resources.Observed{Addr: a, Presence: resources.Present, Have: resources.Config{}, Stack: stack,
+				ID: goneID, Leftover: "the record of an object that is gone"})
 		}
 	}
-	return out, doomed.inspect(ctx, s, books, len(objects))
+	return out
 }
+
+// goneID is the ID of an object that is not there, and of no other.
+const goneID = "gone"
 
 // doomed collects what a change would or might destroy.
 type doomed struct {
 	kind  topology
 	k     inspector
 	scope resources.Scope
-	sure  []*resources.Observed
-	all   []*resources.Observed
+	sure  []pair
+	all   []pair
 }
 
 func (r reader) doomed(scope resources.Scope) *doomed {
@@ -153,15 +191,15 @@ func (d *doomed) look(w *resources.Resource, seen *resources.Observed) {
 	if d.k == nil || seen.Presence != resources.Present {
 		return
 	}
-	d.all = append(d.all, seen)
+	d.all = append(d.all, pair{w, seen})
 	if w == nil || d.scope.Doomed != nil && d.scope.Doomed(seen.Addr) || compare(d.kind, w, seen).Cost() == resources.Remake {
-		d.sure = append(d.sure, seen)
+		d.sure = append(d.sure, pair{w, seen})
 	}
 }
 
 // inspect completes what was seen by what would be lost with it. size is how
 // many objects of the kind the broker has.
-func (d *doomed) inspect(ctx context.Context, s *snapshot, b *books, size int) error {
+func (d *doomed) inspect(ctx context.Context, broker *ReadBroker, s *snapshot, b *books, size int) error {
 	which := d.sure
 	if d.k != nil && size <= d.k.cheapFor() {
 		which = d.all
@@ -170,22 +208,42 @@ func (d *doomed) inspect(ctx context.Context, s *snapshot, b *books, size int) e
 		return nil
 	}
 	objects := make([]*object, len(which))
-	for i, seen := range which {
-		objects[i] = nativeOf(seen)
+	for i, p := range which {
+		objects[i] = nativeOf(p.seen)
 	}
 	if err := d.k.inspect(ctx, s, b, objects); err != nil {
 		return err
 	}
-	for _, seen := range which {
-		seen.Notes = nativeOf(seen).notes
+	if k, ok := d.kind.(foreseer); ok {
+		replaced := slices.DeleteFunc(slices.Clone(which), func(p pair) bool { return p.want == nil })
+		if err := k.foresee(ctx, s, b, replaced); err != nil {
+			return err
+		}
+	}
+	for _, p := range which {
+		o := nativeOf(p.seen)
+		broker.plan(o)
+		p.seen.Notes = o.notes
+		if o.replacing != nil && d.isReplaced(p) {
+			p.seen.Notes = slices.Concat(o.notes, o.replacing.notes)
+		}
 	}
 	return nil
+}
+
+// isReplaced reports whether the object will be replaced for its own sake.
+func (d *doomed) isReplaced(p pair) bool {
+	return compare(d.kind, p.want, p.seen).Cost() == resources.Remake || d.scope.Doomed != nil && d.scope.Doomed(p.seen.Addr)
 }
 
 // observed describes the object to the engine; o is nil when it is not there.
 func (r reader) observed(o *object, want *resources.Resource, a resources.Addr, stack string, books *books) *resources.Observed {
 	if o == nil {
-		return &resources.Observed{Addr: a}
+		seen := &resources.Observed{Addr: a}
+		if books.owns(a) {
+			seen.Gone = "the broker's list of what the stack manages names it, and it is not there"
+		}
+		return seen
 	}
 	applied := books.applied(a)
 	if k, ok := r.kind.(fitter); ok {
@@ -235,7 +293,7 @@ func (b *ReadBroker) Unmanaged(ctx context.Context, stack string) ([]*resources.
 			return nil, fmt.Errorf("observe %s: %w", k.Table().Kind, err)
 		}
 		for _, o := range objects {
-			if !o.free && !books.owns(o.addr) && books.owner(o.addr) == "" {
+			if !o.free && !books.owns(o.addr) && books.owner(o.addr) == "" && b.stray(o, books) == "" {
 				out = append(out, r.observed(o, nil, o.addr, stack, books))
 			}
 		}

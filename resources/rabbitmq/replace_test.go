@@ -24,19 +24,115 @@ const replacing = `
         - { source: y, queue: q }
 `
 
-// TestReplacingTakesBindingsAlong makes the bindings of a replaced queue and
-// exchange anew, which the broker deletes with them.
+// TestReplacingTakesBindingsAlong puts the bindings of a replaced queue and
+// exchange back, which the broker deletes with them; those of others too.
 func TestReplacingTakesBindingsAlong(t *testing.T) {
 	onEach(t, func(t *testing.T, b *target) {
 		w := world{t: t, b: b}
 		spec := fmt.Sprintf(replacing, "classic")
 		w.apply(spec)
 		next := fmt.Sprintf(replacing, "quorum")
-		equal(t, w.apply(next), []string{"replace binding/midaz-test/x/queue/q/a", "replace binding/midaz-test/y/queue/q/~", "replace queue/midaz-test/q"})
+		b.do(t, http.MethodPost, "/api/bindings/midaz-test/e/x/q/q", `{"routing_key":"theirs","arguments":{}}`)
+		equal(t, w.apply(next), []string{"replace queue/midaz-test/q"})
+		b.do(t, http.MethodGet, "/api/bindings/midaz-test/e/x/q/q/theirs", "")
 		w.settled(next)
 		last := strings.Replace(next, "y: { type: fanout }", "y: { type: direct }", 1)
-		equal(t, w.apply(last), []string{"replace binding/midaz-test/x/exchange/y/b", "replace binding/midaz-test/y/queue/q/~", "replace exchange/midaz-test/y"})
+		b.do(t, http.MethodPost, "/api/bindings/midaz-test/e/y/q/q", `{"routing_key":"theirs","arguments":{}}`)
+		equal(t, w.apply(last), []string{"replace exchange/midaz-test/y"})
+		b.do(t, http.MethodGet, "/api/bindings/midaz-test/e/y/q/q/theirs", "")
 		w.settled(last)
+	})
+}
+
+// TestReplacementInterrupted stops a replacement at each write in turn, before
+// and after the broker has done it: the next run finishes it, bindings of
+// others included, and leaves nothing behind.
+func TestReplacementInterrupted(t *testing.T) {
+	for name, change := range map[string][2]string{
+		"queue":    {"q: { type: classic }", "q: { type: quorum }"},
+		"exchange": {"x: { type: topic }", "x: { type: direct, arguments: { own: 1 } }"},
+	} {
+		for _, after := range []bool{false, true} {
+			for k, done := 1, false; !done && k < 60 && !t.Failed(); k++ {
+				t.Run(fmt.Sprintf("%s, write %d, after %v", name, k, after), func(t *testing.T) {
+					done = interruptedReplacement(t, change, k, after)
+				})
+			}
+		}
+	}
+}
+
+func interruptedReplacement(t *testing.T, change [2]string, k int, after bool) (done bool) {
+	b := fakeTarget(t, "4.0.5")
+	w := world{t: t, b: b}
+	spec := fmt.Sprintf(replacing, "classic")
+	w.apply(spec)
+	for _, path := range []string{"x/q/q", "x/e/y", "y/e/x"} {
+		b.do(t, http.MethodPost, "/api/bindings/midaz-test/e/"+path, `{"routing_key":"theirs","arguments":{}}`)
+	}
+	next := strings.Replace(spec, change[0], change[1], 1)
+	all := w.resolve(next)
+	changes := w.plan(all)
+	b.fake.ResetCalls()
+	b.fake.Fault = func(rw http.ResponseWriter, r *http.Request) bool {
+		if n := len(b.fake.Writes()); r.Method == http.MethodGet || n < k-1 || n < k && after {
+			return false
+		}
+		rw.WriteHeader(http.StatusBadRequest) // as if nothing more were called
+		return true
+	}
+	err := w.carryOut(all, changes)
+	b.fake.Fault = nil
+	if err != nil {
+		if left := w.plan(all); len(left) == 0 {
+			for _, list := range []string{"exchanges", "policies"} {
+				for _, r := range b.do(t, http.MethodGet, "/api/"+list, "").([]any) {
+					if name := r.(map[string]any)["name"].(string); strings.HasPrefix(name, "midaz-migration.") {
+						t.Errorf("the plan is empty, and %s is there", name)
+					}
+				}
+			}
+		}
+		w.apply(next)
+	}
+	w.settled(next)
+	var helpers []string
+	for _, list := range []string{"exchanges", "queues", "policies"} {
+		for _, r := range b.do(t, http.MethodGet, "/api/"+list, "").([]any) {
+			if name := r.(map[string]any)["name"].(string); strings.HasPrefix(name, "midaz-migration.") {
+				helpers = append(helpers, name)
+			}
+		}
+	}
+	equal(t, helpers, nil)
+	for _, path := range []string{"x/q/q", "x/e/y", "y/e/x"} {
+		found := false
+		for _, r := range b.do(t, http.MethodGet, "/api/bindings/midaz-test/e/"+path, "").([]any) {
+			found = found || r.(map[string]any)["routing_key"] == "theirs"
+		}
+		if !found {
+			t.Errorf("the binding %s of another is gone", path)
+		}
+	}
+	return err == nil
+}
+
+// TestRefused: on_change: refuse is refused whatever is allowed.
+func TestRefused(t *testing.T) {
+	onEach(t, func(t *testing.T, b *target) {
+		w := world{t: t, b: b}
+		spec := inVhost + "      exchanges: { x: { on_change: refuse, type: topic } }\n      queues: { q: { on_change: refuse, type: classic } }\n"
+		w.apply(spec)
+		all := w.resolve(strings.NewReplacer("topic", "fanout", "classic", "quorum").Replace(spec))
+		changes := w.plan(all)
+		if len(changes) != 2 {
+			t.Errorf("got %v", names(changes))
+		}
+		for _, c := range changes {
+			if h := hazards(all, c); len(h) != 1 || !strings.HasPrefix(h[0], "refused: ") {
+				t.Errorf("%s: %q", c, h)
+			}
+		}
 	})
 }
 
@@ -103,7 +199,7 @@ func TestMessagesAreHazards(t *testing.T) {
 		w.apply(spec)
 		load(t, b, "full", 3)
 		load(t, b, "q", 2)
-		next := strings.NewReplacer("full: ,", "full: { type: quorum },", "empty: ,", "empty: { type: quorum },").Replace(spec)
+		next := strings.NewReplacer("full: ,", "full: { type: quorum, on_change: replace },", "empty: ,", "empty: { type: quorum },").Replace(spec)
 		all := w.resolve(strings.Replace(next, "q: { type: quorum },", "", 1))
 		got := map[string]string{}
 		for _, c := range w.plan(all) {
@@ -111,7 +207,7 @@ func TestMessagesAreHazards(t *testing.T) {
 		}
 		want := map[string]string{
 			"replace queue/midaz-test/full":  "data-loss: 3 messages would be lost; 3 messages ready, 0 consumers",
-			"replace queue/midaz-test/empty": "0 messages ready, 0 consumers",
+			"replace queue/midaz-test/empty": "0 messages ready, 0 consumers; migrated (safe): new messages wait in a queue beside it, the old queue is emptied and deleted, the new one made, and everything is moved into it in order; consumers wait about 6 s",
 			"delete queue/midaz-test/q":      "data-loss: 2 messages would be lost; 2 messages ready, 0 consumers",
 		}
 		for k, v := range want {

@@ -69,6 +69,8 @@ var (
 		Explain: "A limit of -1, or none, is the same as no limit: there is nothing to manage.\n\n```yaml\nlimits: { max_queues: 100 }\n```"}
 	ruleInsecure = &specs.Rule{Code: "MZ231", Severity: specs.Warning, Title: "certificate of the broker not verified",
 		Explain: "With `insecure: true` anyone between midaz and the broker can answer in its place and read the administrator's password.\n\n```yaml\nmanagement: { ca: certs/ca.pem }\n```"}
+	rulePolicyShadowed = &specs.Rule{Code: "MZ232", Severity: specs.Warning, Title: "policy in whose place a generated one holds",
+		Explain: "Time to live, length and dead-lettering written as fields of a queue become a policy for that queue. Only one policy holds for a queue, so the generated one gets a higher priority than those of the spec that match too, and takes over what they set and the queue does not. Later changes of either are carried over; but who reads the policy alone may think that it holds.\n\n```yaml\nqueues:\n  orders.new: { type: quorum, message_ttl: 60000 }     # its own policy\npolicies:\n  others: { pattern: \"^orders\\\\.(paid|sent)$\", apply_to: queues, definition: { max-length: 1000 } }\n```"}
 )
 
 var rules = []*specs.Rule{
@@ -76,4 +78,5 @@ var rules = []*specs.Rule{
 	ruleArgumentMissing, ruleLostTarget, ruleExchangeType, ruleBinding, ruleTwoSpellings, ruleRoutingKey, ruleTilde, rulePolicyKey,
 	rulePolicyValue, rulePolicyIdle, ruleOperatorKey, rulePolicyDead, rulePolicyClash, rulePattern, rulePatternPCRE, ruleUnanchored,
 	ruleAtLeastOnce, rulePassword, ruleTag, ruleOwnLogin, ruleExternal, ruleParameter, ruleNoLimit, ruleInsecure,
+	rulePolicyShadowed,
 }

@@ -49,6 +49,21 @@ rabbitmq:
         ` + strings.Repeat("n", 256) + `:
       exchanges: { amq.topic: , ".": }
 `, []string{`5:5 MZ201 virtual host is empty`, `6:5 MZ201 no URL can hold`, `9:9 MZ201 control character`, `10:9 MZ202 "amq."`, `11:9 MZ201 256 bytes`, `12:20 MZ202 "amq."`, `12:33 MZ201 is "."`}},
+	{"fields that become a policy", `
+rabbitmq:
+  service: a
+  vhosts:
+    v:
+      exchanges: { dlx: }
+      queues:
+        a: { max_age: 7D }
+        b: { type: stream, max_age: week }
+        c: { dead_letter_routing_key: k }
+        d: { type: quorum, dead_letter_exchange: dlx, dead_letter_strategy: at-least-once }
+        e: { message_ttl: 5, arguments: { x-message-ttl: 5 } }
+        f: { max_length: 5 }
+      policies: { p: { pattern: "^f$", definition: { max-length: 6, message-ttl: 5 } } }
+`, []string{`8:14 MZ204 a classic queue does not take max_age`, `9:28 MZ205 max_age must be`, `10:14 MZ208 dead_letter_routing_key does nothing`, `11:55 MZ224 at least once`, `12:14 MZ212 both say it`, `12:43 MZ207 x-message-ttl`, `13:9 MZ232 takes over message-ttl, and overrides max-length`}},
 	{"types of queues", `
 rabbitmq:
   service: a
@@ -95,7 +110,7 @@ rabbitmq:
         a: { type: quorum, arguments: { x-dead-letter-exchange: orders.dxl, x-dead-letter-strategy: at-least-once } }
       policies:
         p: { pattern: "^a$", apply_to: queues, definition: { dead-letter-exchange: gone, dead-letter-strategy: at-least-once } }
-`, []string{`6:39 MZ209 alternate exchange "nowhere"`, `6:73 MZ205 must be the name of an exchange`, `8:41 MZ209 "orders.dxl" is not declared`, `8:41 MZ207 x-dead-letter-exchange, x-dead-letter-strategy as arguments`, `8:77 MZ224 at least once`, `10:62 MZ209 "gone"`, `10:90 MZ224 at least once`}},
+`, []string{`6:39 MZ209 alternate exchange "nowhere"`, `6:70 MZ205 must be the name of an exchange`, `8:41 MZ209 "orders.dxl" is not declared`, `8:41 MZ207 x-dead-letter-exchange, x-dead-letter-strategy as arguments`, `8:77 MZ224 at least once`, `10:62 MZ209 "gone"`, `10:90 MZ224 at least once`}},
 	{"exchanges", `
 rabbitmq:
   service: a
@@ -195,9 +210,9 @@ rabbitmq:
   service: a
   vhosts:
     v:
-      queues: { q: { exclusive: true, message_ttl: 5 } }
+      queues: { q: { exclusive: true, ttl: 5 } }
       bindings: [ { source: amq.topic, destination: q, queue: q } ]
-`, []string{`6:22 MZ023 exclusive queue belongs to one connection`, `6:39 MZ023 write a policy with message-ttl`, `7:40 MZ023 write `}},
+`, []string{`6:22 MZ023 exclusive queue belongs to one connection`, `6:39 MZ023 key "ttl" is not supported`, `7:40 MZ023 write `}},
 	{"an external virtual host may hold anything", `
 rabbitmq:
   service: a

@@ -109,7 +109,7 @@ func (s *session) dialer() (*wire, error) {
 	} else {
 		service := s.broker.Config.Text("service")
 		if s.o.Dial == nil {
-			return nil, fmt.Errorf("service %s: %w: there is no engine to reach it through", service, resources.ErrUnreachable)
+			return nil, fmt.Errorf("service %s: %w: its container does not exist yet", service, resources.ErrUnreachable)
 		}
 		scheme := "http"
 		if m.tls {

@@ -45,6 +45,12 @@ func declare(t testing.TB, text string) (*resources.Declared, specs.Problems) {
 			f.Finish(r, all, report)
 		}
 	}
+	for _, k := range kinds {
+		if d, ok := k.(resources.Deriver); ok {
+			found = append(found, d.Derive(all)...)
+		}
+	}
+	all = resources.NewDeclared(all.Spec, kinds, found)
 	for _, r := range all.Resources {
 		for _, ref := range all.Kind(r.Addr.Kind).Refs(r) {
 			if all.Get(ref.To) != nil {
@@ -277,7 +283,7 @@ func (w world) plan(all *resources.Declared) []change {
 func follow(all *resources.Declared, seen map[resources.Addr]*resources.Observed, changes []change) []change {
 	replaced := map[resources.Addr]bool{}
 	for _, c := range changes {
-		if c.action == resources.Replace {
+		if c.action == resources.Replace && !inOneStep(all, c.want.Addr.Kind) {
 			replaced[c.want.Addr] = true
 		}
 	}
@@ -290,6 +296,12 @@ func follow(all *resources.Declared, seen map[resources.Addr]*resources.Observed
 		}
 	}
 	return changes
+}
+
+// inOneStep reports whether a kind replaces its objects in steps of its own.
+func inOneStep(all *resources.Declared, kind string) bool {
+	k, ok := all.Kind(kind).(resources.Replaced)
+	return ok && k.Replacement() == resources.OneStep
 }
 
 var deleteOrder = []string{"binding", "topic-permission", "permission", "vhost-limit", "user-limit", "parameter", "global-parameter", "queue", "exchange", "policy", "operator-policy", "user", "vhost"}
@@ -329,9 +341,16 @@ func (w world) carryOut(all *resources.Declared, changes []change) error {
 			return err
 		}
 	}
+	var last []change
 	for _, kind := range deleteOrder {
 		for _, c := range changes {
-			if c.have != nil && c.have.Addr.Kind == kind && (c.action == resources.Delete || c.action == resources.Replace) {
+			if c.have != nil && c.have.Leftover != "" {
+				if c.have.Addr.Kind == kind {
+					last = append(last, c) // after what it was left by
+				}
+				continue
+			}
+			if c.have != nil && c.have.Addr.Kind == kind && (c.action == resources.Delete || c.action == resources.Replace && !inOneStep(all, kind)) {
 				if err := writers[kind].Delete(ctx, c.have, nil); err != nil {
 					return fmt.Errorf("delete %s: %w", c.have.Addr, err)
 				}
@@ -361,6 +380,11 @@ func (w world) carryOut(all *resources.Declared, changes []change) error {
 			return err
 		}
 	}
+	for _, c := range last {
+		if err := writers[c.have.Addr.Kind].Delete(ctx, c.have, nil); err != nil {
+			return fmt.Errorf("clear %s: %w", c.have.Addr, err)
+		}
+	}
 	if w.noRelease {
 		return nil
 	}
@@ -384,7 +408,10 @@ func (w world) write(ctx context.Context, all *resources.Declared, c change, rea
 		if c.action == "adopt" {
 			d = append(resources.Delta{{Path: "owner", Field: "owner", Cost: resources.InPlace}}, d...)
 		}
-		if len(d) > 0 {
+		switch {
+		case c.action == resources.Replace && inOneStep(all, r.Addr.Kind):
+			err = writers[r.Addr.Kind].(resources.Replacer).Replace(ctx, r, found[0], nil)
+		case len(d) > 0:
 			err = writers[r.Addr.Kind].Update(ctx, r, found[0], d, nil)
 		}
 	}

@@ -28,11 +28,10 @@ var vhostTable = &resources.Table{
 			Doc: "Copy every message to the exchange amq.rabbitmq.trace.", Example: "true", Other: "false"},
 		{Key: "deletion_protection", Type: resources.Bool(), Default: false, Cost: resources.InPlace, Since: "4.1",
 			Doc: "The broker itself refuses to delete the virtual host.", Example: "true", Other: "false"},
+		{Key: "exclusive", Type: resources.Bool(), Default: false, Cost: resources.Free, Unseen: true, Unmarked: true,
+			Doc: "Everything in the virtual host is the stack's: what the spec does not declare is removed, whoever made it. Without it such things are reported and left alone.", Example: "true", Other: "false"},
 		externalField("virtual host"),
 		protectField("virtual host"),
-	},
-	Refused: map[string]string{
-		"exclusive": "objects that the spec does not declare are reported as unmanaged and never deleted",
 	},
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -14,6 +15,8 @@ import (
 type Broker struct {
 	*ReadBroker
 	keeper *keeper
+	// locks by virtual host; see migrationLock.
+	locks map[string]*sync.RWMutex
 }
 
 // Open returns the broker that o.Declared names, for reading and writing. It
@@ -43,7 +46,12 @@ type writer struct {
 func (w writer) Claimer() resources.Claimer { return w.b.keeper }
 
 // Create makes the object, after it was written down as the stack's.
-func (w writer) Create(ctx context.Context, r *resources.Resource, _ resources.Note) error {
+func (w writer) Create(ctx context.Context, r *resources.Resource, note resources.Note) error {
+	if k, ok := w.kind.(replacer); ok && w.b.isMigrating(r.Addr) {
+		if err := k.resume(ctx, w.b, r, note); err != nil {
+			return transient(err)
+		}
+	}
 	return transient(w.put(ctx, r, nil, nil))
 }
 
@@ -125,10 +133,13 @@ func showDelta(d resources.Delta) string {
 }
 
 // Delete removes the object if it is the one observed.
-func (w writer) Delete(ctx context.Context, have *resources.Observed, _ resources.Note) error {
+func (w writer) Delete(ctx context.Context, have *resources.Observed, note resources.Note) error {
 	c, err := w.b.writes()
 	if err != nil {
 		return err
+	}
+	if o := nativeOf(have); o != nil && o.migration != nil {
+		return w.clear(ctx, o, note)
 	}
 	now, err := w.kind.one(ctx, c.reads, have.Addr)
 	if err != nil || now == nil {
@@ -138,7 +149,7 @@ func (w writer) Delete(ctx context.Context, have *resources.Observed, _ resource
 		return fmt.Errorf("delete %s: %w: it was changed since", have.Addr, resources.ErrMoved)
 	}
 	if planned := nativeOf(have); planned != nil {
-		now.load, now.losses = planned.load, planned.losses
+		now.load, now.losses, now.replacing = planned.load, planned.losses, planned.replacing
 	}
 	if k, ok := w.kind.(rechecker); ok {
 		s := w.b.freshSnapshot()

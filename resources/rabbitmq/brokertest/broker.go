@@ -120,6 +120,15 @@ func (b *Broker) Load(vhost, queue string, c Counts) {
 	b.counts[[2]string{vhost, queue}] = c
 }
 
+// Consume sets how many consumers a queue has.
+func (b *Broker) Consume(vhost, queue string, n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.counts[[2]string{vhost, queue}]
+	c.Consumers = n
+	b.counts[[2]string{vhost, queue}] = c
+}
+
 // Alarm raises an alarm; "" clears it.
 func (b *Broker) Alarm(text string) {
 	b.mu.Lock()

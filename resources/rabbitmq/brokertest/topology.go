@@ -55,6 +55,12 @@ func (b *Broker) exchange(c *call) {
 		if have == nil {
 			notFound()
 		}
+		if c.part(3) == "bindings" {
+			ok(b.bindingsWhere(func(o object) bool {
+				return o["vhost"] == key[0] && (c.part(4) == "source" && o["source"] == key[1] ||
+					c.part(4) == "destination" && o["destination"] == key[1] && o["destination_type"] == "exchange")
+			}))
+		}
 		ok(have)
 	case http.MethodPut:
 		b.needVhost(key[0])
@@ -87,6 +93,10 @@ func (b *Broker) exchange(c *call) {
 		}
 		if strings.HasPrefix(key[1], "amq.") || key[1] == "" {
 			refuse(http.StatusUnauthorized, "not_authorised", "Access refused.")
+		}
+		bound := func(o object) bool { return o["vhost"] == key[0] && o["source"] == key[1] }
+		if c.query.Get("if-unused") == "true" && slices.ContainsFunc(b.bindings, bound) {
+			badRequest("exchange '%s' in vhost '%s' in use", key[1], key[0])
 		}
 		delete(b.exchanges, key)
 		b.dropBindings(func(o object) bool {
@@ -124,6 +134,11 @@ func (b *Broker) queue(c *call) {
 	case http.MethodGet:
 		if have == nil {
 			notFound()
+		}
+		if c.part(3) == "bindings" {
+			ok(b.bindingsWhere(func(o object) bool {
+				return o["vhost"] == key[0] && o["destination"] == key[1] && o["destination_type"] == "queue"
+			}))
 		}
 		ok(b.shown(have, c))
 	case http.MethodPut:
@@ -238,6 +253,16 @@ func union(a, b object) map[string]bool {
 	}
 	for k := range b {
 		out[k] = true
+	}
+	return out
+}
+
+func (b *Broker) bindingsWhere(same func(object) bool) []any {
+	out := []any{}
+	for _, o := range b.bindings {
+		if same(o) {
+			out = append(out, o)
+		}
 	}
 	return out
 }

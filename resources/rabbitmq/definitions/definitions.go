@@ -1,0 +1,175 @@
+// Package definitions turns RabbitMQ's own definitions, as `rabbitmqctl
+// export_definitions` and the management API write them, into a spec. It reads
+// those of a whole broker and of one virtual host, of RabbitMQ 3.10 to 4.3. It
+// does no I/O.
+package definitions
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Options say how the spec is written.
+type Options struct {
+	// Stack names the stack.
+	Stack string
+	// Service or URL say where the broker is; without either URL is the local one.
+	Service, URL string
+	// Part leaves out everything but users, virtual hosts, global parameters
+	// and the variables they need.
+	Part bool
+	// Vhost is the virtual host that an export of one is of, where it does not
+	// say itself; "" means "/".
+	Vhost string
+	// Aside keeps secrets out of the text: each becomes a variable.
+	Aside bool
+	// Hash returns a salted hash of a password, in base64, as the broker has it.
+	Hash func(password string) string
+}
+
+// Result is a spec.
+type Result struct {
+	Text []byte
+	// Secrets are the values of the variables that the text refers to.
+	Secrets []Secret
+	// Notes say what could not be carried, in order of place. They stand in
+	// the text too, as comments.
+	Notes []string
+	// Counts are how many objects of each section were carried.
+	Users, Vhosts, Exchanges, Queues, Bindings, Policies int
+}
+
+// Secret is a variable with its value.
+type Secret struct{ Name, Value string }
+
+// Spec reads definitions and writes the spec. An error says what is wrong with
+// the file: LINE:COLUMN: reason, where that can be told.
+func Spec(data []byte, o Options) (*Result, error) {
+	file, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	c := &carrier{o: o, out: &Result{}, vhosts: map[string]*vhost{}, users: map[string]*user{}, names: map[string]bool{}}
+	if c.o.Vhost == "" {
+		c.o.Vhost = "/"
+	}
+	c.read(file)
+	c.out.Text, err = c.write()
+	return c.out, err
+}
+
+// row is one JSON object. Numbers are json.Number.
+type row map[string]any
+
+func (r row) text(key string) string { s, _ := r[key].(string); return s }
+
+func (r row) object(key string) map[string]any { m, _ := r[key].(map[string]any); return m }
+
+// rows returns a list of objects; what is none is passed over.
+func (r row) rows(key string) []row {
+	list, _ := r[key].([]any)
+	var out []row
+	for _, e := range list {
+		if m, ok := e.(map[string]any); ok {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// parse reads the file and checks its outline.
+func parse(data []byte) (row, error) {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, badJSON(data, err)
+	}
+	end := dec.InputOffset()
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: there is more after the definitions", at(data, end))
+	}
+	file, ok := v.(map[string]any)
+	if !ok {
+		return nil, errors.New("1:1: definitions are a JSON object, with lists such as \"queues\" in it")
+	}
+	known := false
+	for _, section := range append(slices.Clone(sections), "limits") {
+		value, is := file[section]
+		if !is {
+			continue
+		}
+		known = true
+		list, isList := value.([]any)
+		if section == "limits" {
+			continue
+		}
+		if !isList {
+			return nil, fmt.Errorf("%q is not a list", section)
+		}
+		for i, e := range list {
+			if _, is := e.(map[string]any); !is {
+				return nil, fmt.Errorf("%s[%d] is not an object", section, i)
+			}
+		}
+	}
+	if !known && len(file) > 0 {
+		return nil, fmt.Errorf("this is no RabbitMQ definitions file: it has none of %s", strings.Join(sections, ", "))
+	}
+	return file, nil
+}
+
+var sections = []string{"users", "vhosts", "permissions", "topic_permissions", "parameters", "global_parameters", "policies", "exchanges", "queues", "bindings"}
+
+// aboutFile are the keys that describe the file or the broker it is from.
+var aboutFile = []string{"rabbit_version", "rabbitmq_version", "product_name", "product_version", "rabbitmq_definition_format",
+	"original_cluster_name", "original_vhost_name", "explanation", "description", "tags", "default_queue_type", "limits", "metadata", "name"}
+
+func badJSON(data []byte, err error) error {
+	var syntax *json.SyntaxError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%s: the file ends in the middle of the definitions", at(data, int64(len(data))))
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%s: not JSON: %w", at(data, max(0, syntax.Offset-1)), err)
+	default:
+		return fmt.Errorf("not JSON: %w", err)
+	}
+}
+
+// at returns LINE:COLUMN of a byte, counted from 1.
+func at(data []byte, offset int64) string {
+	before := string(data[:min(offset, int64(len(data)))])
+	line := strings.Count(before, "\n")
+	return fmt.Sprintf("%d:%d", line+1, len([]rune(before[strings.LastIndexByte(before, '\n')+1:]))+1)
+}
+
+// isVhostExport reports whether the file is of one virtual host.
+func (r row) isVhostExport() bool {
+	if r.text("rabbitmq_definition_format") == "vhost" {
+		return true
+	}
+	if _, whole := r["vhosts"]; whole {
+		return false
+	}
+	_, users := r["users"]
+	return !users
+}
+
+// extra returns the keys of a row that are not known, sorted.
+func (r row) extra(known ...string) []string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(r)) {
+		if !slices.Contains(known, k) {
+			out = append(out, k)
+		}
+	}
+	return out
+}

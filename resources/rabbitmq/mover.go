@@ -1,0 +1,252 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// mover moves messages from one queue to another: each is published, confirmed
+// by the broker, and only then acknowledged in the queue it came from. When it
+// is killed, what was confirmed and not acknowledged is there twice; nothing is
+// ever lost.
+type mover struct {
+	conn *amqp.Connection
+	// username is who publishes. A message of another user can be published
+	// only with the tag impersonator.
+	username     string
+	impersonator bool
+	// renamed counts messages that lost their user_id by that.
+	renamed int
+
+	mu       sync.Mutex
+	counting *amqp.Channel
+}
+
+// prefetch is how many messages a mover holds. A queue with consumers of its
+// own gives them nothing while the mover, which has a higher priority, takes
+// more.
+const prefetch = 2000
+
+// settled is how long nothing more must come out of the client's own buffer for
+// it to be empty.
+const settled = 500 * time.Microsecond
+
+// pendingMessage is a message that was published and not yet confirmed.
+type pendingMessage struct {
+	tag     uint64
+	confirm *amqp.DeferredConfirmation
+}
+
+// progress is what a mover tells of its work while it goes on.
+type progress struct {
+	// ask is answered, by closing what is sent, at the next moment at which
+	// everything that came is moved and confirmed.
+	ask chan chan struct{}
+	// ready counts what is still in the queue. When it returns, everything that was
+	// delivered before has come, as the broker answers in order.
+	ready func() (int, error)
+	// busy is when the mover last had something in hand, in nanoseconds.
+	busy atomic.Int64
+}
+
+// quietFor is how long nothing was in hand.
+func (p *progress) quietFor() time.Duration {
+	return time.Duration(time.Now().UnixNano() - p.busy.Load())
+}
+
+// move takes messages out of a queue and publishes them to an exchange, in
+// order, until watch returns, whose error it returns. watch runs beside it. What
+// is in hand then is finished. It returns how many were moved.
+func (m *mover) move(ctx context.Context, from, exchange string, watch func(ctx context.Context, p *progress) error) (moved int, err error) {
+	ch, err := m.conn.Channel()
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = ch.Close() }()
+	if err := errors.Join(ch.Confirm(false), ch.Qos(prefetch, 0, false)); err != nil {
+		return 0, err
+	}
+	w := &moving{m: m, ch: ch, from: from, exchange: exchange, progress: &progress{ask: make(chan chan struct{})},
+		closed: ch.NotifyClose(make(chan *amqp.Error, 1)), returned: ch.NotifyReturn(make(chan amqp.Return, 1)), cancelled: ch.NotifyCancel(make(chan string, 1))}
+	w.progress.ready = func() (int, error) {
+		w.sending.Lock()
+		defer w.sending.Unlock()
+		q, err := ch.QueueDeclarePassive(from, true, false, false, false, nil)
+		return q.Messages, err
+	}
+	w.progress.busy.Store(time.Now().UnixNano())
+	deliveries, err := ch.Consume(from, "midaz", false, false, false, false, amqp.Table{"x-priority": int32(100)})
+	if err != nil {
+		return 0, err
+	}
+	watchCtx, cancel := context.WithCancel(ctx)
+	over := make(chan error, 1)
+	go func() { over <- watch(watchCtx, w.progress) }()
+	err = w.run(ctx, deliveries, over)
+	cancel()
+	return w.moved, err
+}
+
+// moving is one call of move.
+type moving struct {
+	m              *mover
+	ch             *amqp.Channel
+	from, exchange string
+	progress       *progress
+	closed         chan *amqp.Error
+	returned       chan amqp.Return
+	cancelled      chan string
+
+	// sending keeps a question of watch from falling between the frames of a
+	// message, which the broker takes for a fault.
+	sending sync.Mutex
+
+	pending []pendingMessage
+	moved   int
+}
+
+func (w *moving) run(ctx context.Context, deliveries <-chan amqp.Delivery, over <-chan error) error {
+	ending := false
+	var asked chan struct{}
+	for {
+		if ending && len(w.pending) == 0 {
+			return nil
+		}
+		var confirmed <-chan struct{}
+		if len(w.pending) > 0 {
+			confirmed = w.pending[0].confirm.Done()
+		}
+		incoming := deliveries
+		if ending {
+			incoming = nil // what is not taken goes back to its place
+		}
+		var caughtUp <-chan time.Time
+		if asked != nil && len(w.pending) == 0 {
+			caughtUp = time.After(settled)
+		}
+		select {
+		case d, ok := <-incoming:
+			if !ok {
+				return closeError(ctx, w.closed)
+			}
+			if err := w.pass(ctx, d); err != nil {
+				return err
+			}
+		case <-confirmed:
+			if err := w.acknowledge(); err != nil {
+				return err
+			}
+		case asked = <-w.progress.ask:
+		case <-caughtUp:
+			close(asked)
+			asked = nil
+		case r := <-w.returned:
+			return fmt.Errorf("a message moved out of queue %s had nowhere to go: %s", w.from, r.ReplyText)
+		case <-w.cancelled:
+			return fmt.Errorf("queue %s was deleted by someone while messages were moved out of it", w.from)
+		case e := <-w.closed:
+			if e == nil {
+				return errors.New("the AMQP channel was closed")
+			}
+			return e
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case err := <-over:
+			if err != nil {
+				return err
+			}
+			ending, over = true, nil
+		}
+	}
+}
+
+// pass publishes one message.
+func (w *moving) pass(ctx context.Context, d amqp.Delivery) error {
+	w.progress.busy.Store(time.Now().UnixNano())
+	w.sending.Lock()
+	c, err := w.ch.PublishWithDeferredConfirmWithContext(ctx, w.exchange, d.RoutingKey, true, false, w.m.copyOf(d))
+	w.sending.Unlock()
+	if err != nil {
+		return err
+	}
+	w.pending = append(w.pending, pendingMessage{d.DeliveryTag, c})
+	return nil
+}
+
+// acknowledge removes what the broker has confirmed from the queue it came
+// from. Confirms are waited for in order, so all before one are acknowledged
+// with it.
+func (w *moving) acknowledge() error {
+	if !w.pending[0].confirm.Acked() {
+		return fmt.Errorf("the broker did not take a message that was moved out of queue %s; it is still there", w.from)
+	}
+	n := 1
+	for n < len(w.pending) && w.pending[n].confirm.Acked() {
+		n++
+	}
+	if err := w.ch.Ack(w.pending[n-1].tag, true); err != nil {
+		return err
+	}
+	w.moved, w.pending = w.moved+n, w.pending[n:]
+	w.progress.busy.Store(time.Now().UnixNano())
+	return nil
+}
+
+func closeError(ctx context.Context, closed <-chan *amqp.Error) error {
+	select {
+	case e := <-closed:
+		if e != nil {
+			return e
+		}
+		return errors.New("the AMQP connection was closed")
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(time.Second):
+		return errors.New("the AMQP channel was closed")
+	}
+}
+
+// copyOf returns the message as it is published again. What a quorum queue
+// adds when it delivers is left out.
+func (m *mover) copyOf(d amqp.Delivery) amqp.Publishing {
+	headers := amqp.Table{}
+	for k, v := range d.Headers {
+		if k != "x-delivery-count" && k != "x-acquired-count" {
+			headers[k] = v
+		}
+	}
+	p := amqp.Publishing{
+		Headers: headers, ContentType: d.ContentType, ContentEncoding: d.ContentEncoding, DeliveryMode: d.DeliveryMode, Priority: d.Priority,
+		CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo, Expiration: d.Expiration, MessageId: d.MessageId, Timestamp: d.Timestamp,
+		Type: d.Type, UserId: d.UserId, AppId: d.AppId, Body: d.Body,
+	}
+	if p.UserId != "" && p.UserId != m.username && !m.impersonator {
+		p.UserId = ""
+		m.renamed++
+	}
+	return p
+}
+
+// counts asks a queue for its ready messages and its consumers, as they are now.
+// An error costs the channel, so that the next call opens another.
+func (m *mover) counts(queue string) (ready, consumers int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.counting == nil {
+		if m.counting, err = m.conn.Channel(); err != nil {
+			m.counting = nil
+			return 0, 0, err
+		}
+	}
+	q, err := m.counting.QueueDeclarePassive(queue, true, false, false, false, nil)
+	if err != nil {
+		m.counting = nil
+	}
+	return q.Messages, q.Consumers, err
+}

@@ -1,0 +1,255 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// shadowing replaces one exchange while messages are published to it. A second
+// exchange, the shadow, has all its bindings. While the new one has not got its
+// own yet, it sends to the shadow what it can route nowhere (by a policy), and
+// each of its bindings stands only beside one to the shadow: so every message
+// goes to all its queues, one copy each. Publishers get one visible error, for
+// the moment between the old exchange and the new one.
+//
+// As with a migration, each step may be repeated by the next run.
+type shadowing struct {
+	c     writes
+	vhost string
+	name  string
+	// body is what the new exchange is made of; nil leaves it as it is.
+	body map[string]any
+}
+
+func quotePattern(s string) string { return regexp.QuoteMeta(s) }
+
+func (g *shadowing) shadow() string { return helperName(g.name, roleShadow) }
+
+func (g *shadowing) path(name string) string { return apiPath("exchanges", g.vhost, name) }
+
+func (g *shadowing) policy() string { return apiPath("policies", g.vhost, g.shadow()) }
+
+// replace replaces the exchange that is there.
+func (g *shadowing) replace(ctx context.Context) error {
+	if err := g.makeShadow(ctx); err != nil {
+		return err
+	}
+	if err := g.c.remove(ctx, g.path(g.name)); err != nil {
+		return err
+	}
+	return g.finish(ctx)
+}
+
+// makeShadow makes the shadow with all bindings of the exchange. One that is
+// there was made by a run that was killed before it deleted the exchange: it is
+// made anew, since the exchange has everything.
+func (g *shadowing) makeShadow(ctx context.Context) error {
+	arguments := map[string]any{migrationOf: g.name}
+	wanted, _ := g.body["arguments"].(map[string]any)
+	for k, v := range wanted {
+		if k != alternate {
+			arguments[k] = v
+		}
+	}
+	if err := errors.Join(g.c.remove(ctx, g.policy()), g.c.remove(ctx, g.path(g.shadow()))); err != nil {
+		return err
+	}
+	if _, err := g.c.put(ctx, g.path(g.shadow()), map[string]any{"type": g.body["type"], "durable": true, "auto_delete": false, "internal": false, "arguments": arguments}); err != nil {
+		return err
+	}
+	from, to, err := g.bindings(ctx, g.name)
+	if err != nil {
+		return err
+	}
+	var copies []bound
+	for _, x := range from {
+		copies = append(copies, x.with(g.shadow(), "", ""))
+	}
+	for _, x := range to {
+		copies = append(copies, x.with("", toExchange, g.shadow()))
+	}
+	if err := g.c.bindAll(ctx, g.vhost, copies); err != nil {
+		return err
+	}
+	_, err = g.c.put(ctx, g.policy(), map[string]any{"pattern": "^" + quotePattern(g.name) + "$", "apply-to": "exchanges", "priority": migrationPriority,
+		"definition": map[string]any{alternate: g.shadow()}})
+	return err
+}
+
+// bindings returns those that begin and those that end at an exchange, without
+// those between it and its shadow.
+func (g *shadowing) bindings(ctx context.Context, name string) (from, to []bound, err error) {
+	own := func(x bound) bool {
+		return isHelperOf(x.source, g.name) || isHelperOf(x.destination, g.name) || x.source == g.name && x.destination == g.name
+	}
+	if name != g.name { // the shadow itself
+		own = func(x bound) bool { return x.source == g.name || x.destination == g.name }
+	}
+	if from, err = bindingsOf(ctx, g.c.reads, g.path(name)+"/bindings/source"); err != nil {
+		return nil, nil, err
+	}
+	if to, err = bindingsOf(ctx, g.c.reads, g.path(name)+"/bindings/destination"); err != nil {
+		return nil, nil, err
+	}
+	return slices.DeleteFunc(from, own), slices.DeleteFunc(to, own), nil
+}
+
+func isHelperOf(name, of string) bool {
+	what, role, ok := parseHelper(name)
+	return ok && what == of && role == roleShadow
+}
+
+// finish makes the new exchange if there is none, gives it all bindings of the
+// shadow and removes that.
+func (g *shadowing) finish(ctx context.Context) error {
+	if g.body != nil {
+		if _, err := g.c.put(ctx, g.path(g.name), g.body); err != nil {
+			return err
+		}
+	}
+	from, to, err := g.bindings(ctx, g.shadow())
+	if err != nil {
+		return err
+	}
+	var beside, own []bound
+	for _, x := range from {
+		beside = append(beside, x.with(g.name, toExchange, g.shadow()))
+		own = append(own, x.with(g.name, "", ""))
+	}
+	for _, x := range to {
+		own = append(own, x.with("", toExchange, g.name))
+	}
+	// A binding to the shadow first: what matches any binding matches that too.
+	if err := g.c.bindAll(ctx, g.vhost, beside); err != nil {
+		return err
+	}
+	if err := g.c.bindAll(ctx, g.vhost, own); err != nil {
+		return err
+	}
+	if err := g.c.remove(ctx, g.policy()); err != nil {
+		return err
+	}
+	return g.c.remove(ctx, g.path(g.shadow()))
+}
+
+// discard removes the shadow of an exchange that is gone for good.
+func (g *shadowing) discard(ctx context.Context) error {
+	return errors.Join(g.c.remove(ctx, g.policy()), g.c.remove(ctx, g.path(g.shadow())))
+}
+
+// cheapFor is how many exchanges a broker may have for the bindings of all to
+// be looked at always. Bindings are read anyway.
+func (exchangeKind) cheapFor() int { return 256 }
+
+// inspect says which bindings of others the removal of an exchange would take
+// along.
+func (exchangeKind) inspect(ctx context.Context, s *snapshot, b *books, objects []*object) error {
+	world := &surroundings{s: s, books: b}
+	for _, o := range objects {
+		bindings, err := world.bindings(ctx, o.addr)
+		if err != nil {
+			return err
+		}
+		var others []string
+		for _, x := range bindings {
+			if !b.owns(x.addr) && b.owns(o.addr) {
+				others = append(others, x.addr.String())
+			}
+		}
+		if len(others) > 0 {
+			o.losses = append(o.losses, "what the stack does not own would go with it: "+listSome(others))
+		}
+	}
+	return nil
+}
+
+// foresee tells which bindings are put back.
+func (exchangeKind) foresee(ctx context.Context, s *snapshot, b *books, pairs []pair) error {
+	world := &surroundings{s: s, books: b}
+	for _, p := range pairs {
+		bindings, err := world.bindings(ctx, p.want.Addr)
+		if err != nil {
+			return err
+		}
+		nativeOf(p.seen).replacing = &replacement{notes: append([]string{"another exchange stands in for it meanwhile"}, bindingNotes(bindings, b)...)}
+	}
+	return nil
+}
+
+// remove deletes an exchange, unless it has got a binding that the plan has not
+// shown.
+func (k exchangeKind) remove(ctx context.Context, c writes, have *object) error {
+	path := k.path(have.addr.Parts())
+	if len(have.losses) > 0 || have.stuck {
+		return c.remove(ctx, path)
+	}
+	err := c.remove(ctx, path+"?if-unused=true")
+	if statusOf(err) == http.StatusBadRequest {
+		return &resources.Diagnosis{Err: fmt.Errorf("%s came into use after the plan was made, and is left alone: %w", have.addr, err),
+			Hint: "plan again: the plan then shows what would go with it, and `-allow data-loss` consents to that"}
+	}
+	return err
+}
+
+// replace makes the exchange anew with all its bindings, those of others
+// included.
+func (k exchangeKind) replace(ctx context.Context, b *Broker, r *resources.Resource, have, _ *object, _ resources.Note) error {
+	c, err := b.writes()
+	if err != nil {
+		return err
+	}
+	parts := r.Addr.Parts()
+	if len(parts[1]) > longestMigrated {
+		return fmt.Errorf("the name %q is too long for an exchange to stand in for it: at most %d bytes", parts[1], longestMigrated)
+	}
+	lock := b.migrationLock(parts[0])
+	lock.Lock()
+	defer lock.Unlock()
+	g := &shadowing{c: c, vhost: parts[0], name: parts[1], body: k.body(r, have, nil)}
+	b.noteMigrating([]leftover{{of: r.Addr}})
+	return g.replace(ctx)
+}
+
+// resume makes an exchange whose replacement was interrupted when it was gone.
+func (k exchangeKind) resume(ctx context.Context, b *Broker, r *resources.Resource, _ resources.Note) error {
+	c, err := b.writes()
+	if err != nil {
+		return err
+	}
+	parts := r.Addr.Parts()
+	lock := b.migrationLock(parts[0])
+	lock.Lock()
+	defer lock.Unlock()
+	return (&shadowing{c: c, vhost: parts[0], name: parts[1], body: k.body(r, nil, nil)}).finish(ctx)
+}
+
+// clear finishes what a killed run left of a replacement.
+func (k exchangeKind) clear(ctx context.Context, b *Broker, of resources.Addr, _ resources.Note, _ bool) error {
+	c, err := b.writes()
+	if err != nil {
+		return err
+	}
+	parts := of.Parts()
+	lock := b.migrationLock(parts[0])
+	lock.Lock()
+	defer lock.Unlock()
+	g := &shadowing{c: c, vhost: parts[0], name: parts[1]}
+	r, err := c.row(ctx, g.path(g.name))
+	switch {
+	case err != nil:
+		return err
+	case r == nil:
+		return g.discard(ctx)
+	}
+	shadow, err := c.row(ctx, g.path(g.shadow()))
+	if err != nil || shadow == nil {
+		return err
+	}
+	return g.finish(ctx)
+}

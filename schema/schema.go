@@ -33,7 +33,7 @@ func Assemble(kinds []resources.Kind) resources.Schema {
 			root.put(t, strings.Split(t.Section, "/"))
 		}
 	}
-	props := resources.Schema{"version": versionSchema(), "stack": stackSchema(), "variables": variablesSchema()}
+	props := resources.Schema{"version": versionSchema(), "stack": stackSchema(), "variables": variablesSchema(), "moved": movedSchema(), "drift": driftSchema()}
 	for name, child := range root.below {
 		props[name] = child.schema(name)
 	}
@@ -137,6 +137,12 @@ func extensions() resources.Schema {
 	return resources.Schema{"^x-": resources.Schema{"description": "An extension: anchors live here; midaz does not read it."}}
 }
 
+func driftSchema() resources.Schema {
+	s := resources.Drift.Schema()
+	s["description"] = "How drift is looked at: what someone changed outside and is let be."
+	return s
+}
+
 func versionSchema() resources.Schema {
 	return resources.Schema{
 		"description": "The version of this format.",
@@ -152,6 +158,26 @@ func stackSchema() resources.Schema {
 		"type":        "string",
 		"pattern":     stackName.String() + `|\$\{?[A-Za-z_]`,
 		"examples":    []any{"midaz"},
+	}
+}
+
+func movedSchema() resources.Schema {
+	address := func(doc, example string) resources.Schema {
+		return resources.Schema{"description": doc, "type": "string", "examples": []any{example}}
+	}
+	return resources.Schema{
+		"description": "What was declared under another address before: it goes on under the new one, with its data, instead of being made anew.",
+		"type":        []any{"array", "null"},
+		"items": resources.Schema{
+			"type": "object",
+			"properties": resources.Schema{
+				"from": address("The address it had: that of a volume, network, service or job that is no longer declared.", "volume/data"),
+				"to":   address("The address it has now.", "volume/postgres-data"),
+			},
+			"required":             []any{"from", "to"},
+			"patternProperties":    extensions(),
+			"additionalProperties": false,
+		},
 	}
 }
 

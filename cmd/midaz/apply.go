@@ -26,21 +26,25 @@ type applying struct {
 	options   engine.Options
 	onFailure engine.OnFailure
 	approved  bool
-	// typed is what must be typed in place of "yes"; "" is "yes".
-	typed string
+	// typed says that the name of the stack must be typed in place of "yes".
+	typed bool
+	// saved is the plan file to be applied, nil for a plan made now.
+	saved *engine.Saved
 
-	world  *sight
+	world  *sight // open for writing; nil until there is something to do
+	lock   resources.Lock
 	stream *stream // nil without -json and -json-into
 	close  []func()
 	counts engine.Counts
+	record *record // of the journal; nil until something is done
 	// worked tells that something was applied in an earlier round.
 	worked bool
 }
 
-// apply shows the plan, asks and does it.
+// apply shows the plan, asks and does it; or it applies a saved plan.
 func apply(c *call) error {
 	if len(c.args) > 0 {
-		return c.usage("saved plans are not supported yet", "run `midaz apply` without an argument")
+		return c.applySaved(c.args[0])
 	}
 	options, err := c.planOptions()
 	if err != nil {
@@ -79,7 +83,7 @@ func destroy(c *call) error {
 	if c.flags.Bool("volumes") {
 		options.Unprotect = []string{"*"}
 		options.Allow = append(options.Allow, resources.DataLoss)
-		a.typed = "stack"
+		a.typed = true
 	} else {
 		options.Keep = []string{"volume/*"}
 	}
@@ -91,6 +95,9 @@ func destroy(c *call) error {
 func (c *call) carryOut(a *applying) (err error) {
 	if a.onFailure, err = c.onFailure(); err != nil {
 		return err
+	}
+	if c.flags.Duration("lock-timeout") < 0 {
+		return c.usage("-lock-timeout cannot be negative", "")
 	}
 	if err := a.openStream(); err != nil {
 		return err
@@ -110,6 +117,7 @@ func (c *call) carryOut(a *applying) (err error) {
 		a.stream.problems(c.problems)
 	}
 	before := len(c.problems)
+	defer func() { a.endRun(err) }()
 	if err = a.rounds(); err != nil {
 		err = c.atPlaces(err)
 	}
@@ -159,21 +167,11 @@ func (f fanOut) Write(p []byte) (int, error) {
 // when a part of the world, the broker, could only be looked at after the
 // first: what is found then is shown and approved like any other plan.
 func (a *applying) rounds() error {
-	world, err := a.sys.world.write(a.ctx, a.access())
+	p, err := a.firstPlan()
 	if err != nil {
 		return err
 	}
-	a.world = world
-	defer world.close()
 	for n := 1; ; n++ {
-		p, err := a.observeAndPlan(world, a.options, false)
-		if err != nil {
-			return err
-		}
-		if n > 1 && p.IsEmpty() && len(p.Refusals) == 0 {
-			a.complete(p)
-			return nil
-		}
 		again, err := a.round(p)
 		if err != nil || !again {
 			return err
@@ -181,7 +179,60 @@ func (a *applying) rounds() error {
 		if n == rounds {
 			return shown(errPartly)
 		}
+		if p, err = a.observeAndPlan(a.world, a.options, false); err != nil {
+			return err
+		}
+		if p.IsEmpty() && len(p.Refusals) == 0 {
+			a.complete(p)
+			return nil
+		}
 	}
+}
+
+// firstPlan looks without the lock and without a way to write, so that nothing
+// to do costs neither. A plan to be carried out is made again under the lock:
+// it begins with what the run before has left, and is shown and approved only
+// then. So what was approved is what is done, and nobody is asked twice.
+func (a *applying) firstPlan() (*engine.Plan, error) {
+	if a.saved == nil || len(a.saved.Changes) == 0 {
+		p, err := a.glance()
+		if err != nil || !a.canWrite(p) {
+			return p, err
+		}
+	}
+	world, err := a.sys.world.write(a.ctx, a.access())
+	if err != nil {
+		return nil, err
+	}
+	a.world = world
+	a.close = append(a.close, world.close)
+	if err := a.takeLock(); err != nil {
+		return nil, err
+	}
+	return a.planOf(world)
+}
+
+func (a *applying) glance() (*engine.Plan, error) {
+	s, err := a.sys.world.read(a.ctx, a.access())
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	return a.planOf(s)
+}
+
+// planOf plans, and compares with the saved plan when there is one.
+func (a *applying) planOf(s *sight) (*engine.Plan, error) {
+	p, err := a.observeAndPlan(s, a.options, false)
+	if err != nil || a.saved == nil {
+		return p, err
+	}
+	return p, a.stale(a.saved.Check(p))
+}
+
+// canWrite reports whether the plan may come to be carried out.
+func (a *applying) canWrite(p *engine.Plan) bool {
+	return !p.IsEmpty() && len(p.Refusals) == 0 && (a.approved || a.cannotAsk() == nil)
 }
 
 // round shows one plan, asks, and applies it. It reports whether to plan again.
@@ -206,6 +257,9 @@ func (a *applying) round(p *engine.Plan) (again bool, err error) {
 		return false, err
 	}
 	report, err := a.apply(p)
+	if a.world.warnings != nil {
+		a.warn(a.world.warnings())
+	}
 	if err != nil {
 		return false, err
 	}
@@ -216,10 +270,13 @@ func (a *applying) round(p *engine.Plan) (again bool, err error) {
 	if err := a.verdict(report); err != nil {
 		return false, err
 	}
-	if p.Unknown > 0 && !p.Destroy {
+	if p.Unknown > 0 && !p.Destroy && a.saved == nil {
 		return true, nil
 	}
 	a.complete(p)
+	if p.Unknown > 0 && a.saved != nil {
+		a.say(savedUnknownText)
+	}
 	return false, nil
 }
 
@@ -238,16 +295,8 @@ func (a *applying) complete(p *engine.Plan) {
 	a.print(gap + completeText(a.counts, p.Destroy, a.out()) + "\n")
 }
 
-// approve asks, unless that was done on the command line. Where nobody can
-// answer it fails at once.
-func (a *applying) approve(p *engine.Plan) error {
-	if a.approved {
-		return nil
-	}
-	want, question := "yes", a.question(p)
-	if a.typed != "" {
-		want = p.Stack
-	}
+// cannotAsk says why nobody can be asked, nil when someone can.
+func (a *applying) cannotAsk() error {
 	switch {
 	case a.wantsJSON():
 		return errors.New("with -json nobody can be asked: approve with -auto-approve")
@@ -256,8 +305,24 @@ func (a *applying) approve(p *engine.Plan) error {
 	case !isTerminal(a.sys.stdin):
 		return errors.New("approval is needed and nobody is at a terminal to give it: approve with -auto-approve, nothing was changed")
 	}
-	a.tell(question)
-	answer, err := a.readLine()
+	return nil
+}
+
+// approve asks, unless that was done on the command line. Where nobody can
+// answer it fails at once. Whoever lets data be lost types the stack's name.
+func (a *applying) approve(p *engine.Plan) error {
+	if a.approved {
+		return nil
+	}
+	if err := a.cannotAsk(); err != nil {
+		return err
+	}
+	want := "yes"
+	if a.typed || losesData(p) {
+		want = p.Stack
+	}
+	a.tell(questionText(p, a.typed, a.err()))
+	answer, err := a.readLine(a.lost())
 	if err != nil {
 		a.tell("\n")
 		return err
@@ -269,28 +334,16 @@ func (a *applying) approve(p *engine.Plan) error {
 	return nil
 }
 
-func (a *applying) question(p *engine.Plan) string {
-	i := a.err()
-	what := "Do you want to perform these actions?"
-	if p.Destroy {
-		what = "Do you really want to destroy these resources?"
-	}
-	if a.typed != "" {
-		return fmt.Sprintf("\n%s\n  Volumes and all data in them will be lost; there is no undo.\n  Type the name of the stack, %s, to go on.\n\n  %s ",
-			i.in(bold, what), i.in(bold, clean(p.Stack)), i.in(bold, "Enter a value:"))
-	}
-	return fmt.Sprintf("\n%s\n  Only 'yes' will be accepted to approve.\n\n  %s ", i.in(bold, what), i.in(bold, "Enter a value:"))
-}
-
-// readLine reads an answer, or returns when the run is interrupted.
-func (a *applying) readLine() (string, error) {
+// readLine reads an answer, or returns when the run is interrupted or the lock
+// is lost.
+func (c *call) readLine(lost <-chan struct{}) (string, error) {
 	type line struct {
 		text string
 		err  error
 	}
 	got := make(chan line, 1)
 	go func() {
-		text, err := bufio.NewReader(a.sys.stdin).ReadString('\n')
+		text, err := bufio.NewReader(c.sys.stdin).ReadString('\n')
 		got <- line{strings.TrimSpace(text), err}
 	}()
 	select {
@@ -299,13 +352,16 @@ func (a *applying) readLine() (string, error) {
 			return "", errDeclined
 		}
 		return l.text, nil
-	case <-a.ctx.Done():
-		return "", a.ctx.Err()
+	case <-lost:
+		return "", fmt.Errorf("%w: nothing was changed", resources.ErrLockLost)
+	case <-c.ctx.Done():
+		return "", c.ctx.Err()
 	}
 }
 
 // apply runs the plan with progress on standard error.
 func (a *applying) apply(p *engine.Plan) (*engine.Report, error) {
+	a.beginRun(p)
 	shows := several{a.progress(p)}
 	if a.stream != nil {
 		shows = append(shows, keepOpen{a.stream})
@@ -314,10 +370,14 @@ func (a *applying) apply(p *engine.Plan) (*engine.Report, error) {
 	var report *engine.Report
 	var err error
 	a.in.whileDraining(shows.say, func(drain <-chan struct{}) {
+		ctx, cancel := context.WithCancel(a.ctx)
+		defer cancel()
+		go a.drainWhenLost(ctx)
 		options.Drain = drain
 		report, err = engine.Apply(a.ctx, p, a.world.world(), options)
 	})
 	shows.close()
+	a.noteRun(report)
 	return report, err
 }
 
@@ -366,6 +426,8 @@ func (a *applying) verdict(r *engine.Report) error {
 		a.tell(failureText(r, a.err()) + "\n" + incompleteText(&total, a.err()) + "\n")
 	}
 	switch {
+	case a.in.ended() == nil && isClosed(a.lost()):
+		return shown(resources.ErrLockLost)
 	case r.Interrupted || a.ctx.Err() != nil:
 		return shown(fmt.Errorf("%w: %w", engine.ErrInterrupted, context.Canceled))
 	case onlyGates(failed):

@@ -42,10 +42,20 @@ func parseArgs(args []string, commands []*cli.Command, lookupEnv func(string) (s
 			line.verb, rest = rest[0], rest[1:]
 		}
 	}
+	if _, many := groupOf(line.verb); many {
+		more, tail := splitVerb(rest, commands)
+		before, rest = append(before, more...), tail
+		if len(tail) > 0 {
+			line.verb, rest = line.verb+" "+tail[0], tail[1:]
+		}
+	}
 	i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(line.verb) })
 	if i < 0 {
 		if slices.ContainsFunc(before, isHelp) {
 			line.help = true
+		}
+		if _, many := groupOf(line.verb); many && line.help {
+			return line, nil
 		}
 		if line.verb == "" && line.help || line.verb == "" && len(before) == 0 {
 			line.help = true
@@ -56,7 +66,7 @@ func parseArgs(args []string, commands []*cli.Command, lookupEnv func(string) (s
 	command := commands[i]
 	line.verb = command.Name
 
-	words, err := envArgs(lookupEnv, command.Name)
+	words, err := envArgs(lookupEnv, strings.ReplaceAll(command.Name, " ", "_"))
 	if err != nil {
 		return line, err
 	}
@@ -179,6 +189,16 @@ func unknownVerb(verb string, before []string, commands []*cli.Command) error {
 	if verb == "" {
 		return usageError{msg: fmt.Sprintf("no command after %s", strings.Join(before, " "))}
 	}
+	if verb == "force-unlock" {
+		return usageError{msg: `unknown command "force-unlock"`, hint: "it is called `midaz unlock ID` here"}
+	}
+	if g, many := groupOf(verb); many {
+		var names []string
+		for _, c := range membersOf(g.name, commands) {
+			names = append(names, c.Name)
+		}
+		return usageError{msg: fmt.Sprintf("%s what?", verb), hint: "there is: " + strings.Join(names, ", ")}
+	}
 	var names []string
 	for _, c := range commands {
 		if !c.Hidden {
@@ -194,7 +214,6 @@ var refusedFlags = map[string]string{
 	"down -v":         "down keeps volumes; `midaz destroy --volumes` removes them too",
 	"down -volumes":   "down keeps volumes; `midaz destroy --volumes` removes them too",
 	"apply -force":    "approve with -auto-approve; dangers are consented to one by one with -allow",
-	"plan -out":       "saved plans are not supported yet",
 	"up -build":       "an image with `build:` is built when its inputs have changed, by apply itself",
 	"apply -refresh":  "apply always looks at what is there; nothing else remembers it",
 	"plan -refresh":   "plan always looks at what is there; nothing else remembers it",

@@ -14,6 +14,7 @@ import (
 	"github.com/LerianStudio/midaz-infra/resources/docker"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
 	"github.com/LerianStudio/midaz-infra/specs"
+	"github.com/LerianStudio/midaz-infra/specs/draft"
 )
 
 // realWorld is Docker and RabbitMQ. This file is the only one that knows both.
@@ -36,6 +37,7 @@ func readReal(ctx context.Context, a access) (*sight, error) {
 	return &sight{
 		readers: merged(e.Readers(), broker.Readers()),
 		look:    &realLook{e, broker, a.declared},
+		journal: e,
 		close:   func() { _ = e.Close() },
 	}, nil
 }
@@ -50,7 +52,12 @@ func writeReal(ctx context.Context, a access) (*sight, error) {
 		readers: merged(e.Readers(), broker.Readers()),
 		writers: merged(e.Writers(), broker.Writers()),
 		look:    &realLook{e.ReadEngine, broker.ReadBroker, a.declared},
+		journal: e,
+		record:  e,
+		locks:   e,
 		close:   func() { _ = e.Close() },
+
+		warnings: e.Warnings,
 	}, nil
 }
 
@@ -163,6 +170,10 @@ func (l *realLook) aboutBroker(ctx context.Context, r *resources.Resource) about
 		p.rows = append(p.rows, [2]string{"declared", strings.Join(names, ", ")})
 	}
 	return p
+}
+
+func (l *realLook) live(ctx context.Context, o liveOptions) (*draft.Draft, error) {
+	return l.engine.Live(ctx, docker.LiveOptions{Stack: o.stack, Project: o.project, Labels: o.labels, Names: o.names})
 }
 
 func (l *realLook) unmanaged(ctx context.Context, stack string) ([]*resources.Observed, error) {

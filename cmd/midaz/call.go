@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -23,7 +24,12 @@ type call struct {
 	verb  string
 	flags *cli.Context
 	args  []string
+	// past is an earlier run in place of today's spec.
+	past *pastRun
+	// inputs say where the spec of a plan file is read from, nil without one.
+	inputs *engine.Inputs
 
+	began    time.Time
 	spec     *specs.Spec
 	declared *resources.Declared
 	problems specs.Problems // those that stand
@@ -63,7 +69,7 @@ func runCommand(ctx context.Context, args []string, sys system, in *interrupt) (
 func action(most int, do func(c *call) error) cli.ActionFunc {
 	return func(flags *cli.Context) error {
 		c := flags.App.Metadata["call"].(*call)
-		c.flags, c.args = flags, flags.Args().Slice()
+		c.flags, c.args, c.began = flags, flags.Args().Slice(), c.sys.now()
 		if most >= 0 && len(c.args) > most {
 			hint := ""
 			if most == 0 && c.verb != "version" {
@@ -94,8 +100,16 @@ func (c *call) tell(text string)  { _, _ = io.WriteString(c.sys.stderr, text) }
 // and costs more than all the rest: only validate does it.
 func (c *call) load(withSchema bool) {
 	kinds := c.sys.world.kinds()
-	spec, loaded := specs.Load(c.specOptions())
+	options := c.specOptions()
+	if c.past != nil {
+		options = c.past.instead(options)
+	}
+	spec, loaded := specs.Load(options)
+	if c.past != nil {
+		spec.Root = c.past.pin(spec.Root)
+	}
 	declared, decoded := engine.Resolve(spec, kinds)
+	decoded = append(decoded, engine.HoldIgnores(declared, c.sys.now())...)
 	all := schema.Quick
 	if withSchema {
 		all = schema.Complete

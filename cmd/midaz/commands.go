@@ -23,11 +23,18 @@ It needs no engine and no broker. Every problem is reported in one run, with fil
 Warnings do not change the exit status; a line comment "# midaz:ignore CODE reason" silences one.
 "midaz explain CODE" tells more about a code.
 
+With -fix what can be put right by a tool is: time to live, length and dead-lettering in a queue's arguments become policies (MZ207).
+Only the lines concerned are changed, comments stay, and what was changed is shown.
+
 Examples:
   midaz validate
+  midaz validate -fix
   midaz validate -f midaz.infra.yaml -f specs/debian.infra.yaml
   midaz validate -json | jq '.diagnostics[]'`,
-			Flags: join(specFlags(), jsonFlags("the problems"), outputFlags()), Action: action(0, validate),
+			Flags: join(specFlags(), []cli.Flag{
+				&cli.BoolFlag{Name: "fix", Usage: "put right in the files what can be, and show it"},
+				&cli.BoolFlag{Name: "dry-run", Usage: "with -fix: show it, and write nothing"},
+			}, jsonFlags("the problems"), formatFlags(validateFormats), outputFlags()), Action: action(0, validate),
 		},
 		{
 			Name: "plan", Category: groupMain, Usage: "show what apply would do; it cannot write",
@@ -37,29 +44,44 @@ the end. A topology is planned even before its broker exists.
 
 With -detailed-exitcode the exit status is 2 when there is something to do. A plan that apply would refuse ends with 7.
 
+With -out the plan is saved, without any value, for "midaz apply FILE" to carry out exactly that.
+
 Examples:
   midaz plan
+  midaz plan -out next.plan
   midaz plan -target 'service/rabbitmq' -target 'queue/%2F/*'
   midaz plan -detailed-exitcode -json-into plan.json`,
 			Flags: join(specFlags(), planFlags(),
-				[]cli.Flag{&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when there are changes"}},
-				jsonFlags("the plan"), outputFlags()), Action: action(0, plan),
+				[]cli.Flag{
+					&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "save the plan to `FILE`, readable by its owner only"},
+					&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when there are changes"},
+				},
+				jsonFlags("the plan"), formatFlags(planFormats), outputFlags()), Action: action(0, plan),
 		},
 		{
-			Name: "apply", Category: groupMain, Usage: "make it so, after showing the plan and asking",
+			Name: "apply", Category: groupMain, Usage: "make it so, after showing the plan and asking", ArgsUsage: "[PLANFILE]",
 			Description: `Shows the plan, asks, and carries it out: in the order of what needs what, in parallel, each resource waiting until the gates
 of what it needs have passed. A failure costs only what depends on it; everything else goes on.
 
 The first interrupt lets what is in flight finish and starts nothing new, the second stops at once. Running it again does
 what is left.
 
-Exit status: 3 when an operation failed, 4 when a gate did not pass, 7 when the plan is refused.
+A plan file of "midaz plan -out" is applied exactly, without asking, or refused with status 6 when spec or world are no
+longer what it was made for. It holds no values: the spec is read again, from where the plan was made or as -f says.
+
+While there is something to do, the lock of the stack is held on the engine, also while you are asked. Of two runs one
+works, and the other ends with status 5 or waits as -lock-timeout says, and then plans against what the first has left.
+
+Exit status: 3 when an operation failed, 4 when a gate did not pass, 5 when another run has the lock, 6 when the plan
+file is stale, 7 when the plan is refused.
 
 Examples:
   midaz apply
   midaz apply -auto-approve -var DB_PORT=5801
   midaz apply -target service/postgres-primary -parallelism 2
-  midaz apply -adopt 'volume/*'`,
+  midaz apply -adopt 'volume/*'
+  midaz apply next.plan
+  midaz apply -lock-timeout 10m`,
 			Flags: join(specFlags(), planFlags(), applyFlags(true), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(1, apply),
 		},
 		{
@@ -104,11 +126,77 @@ Examples:
 			Description: `Compares what is there with what was last applied. Only what someone changed by other means counts as drift; what the spec
 asks for and nobody has applied yet is listed apart. The exit status is 2 when there is drift, 0 when there is none.
 
+Nothing on the engine or the broker is ever changed. With -adopt, what was found is written into the spec instead, with comments
+and order kept, and the difference of the file is shown; secrets are never written. What may differ for a while is let be by
+rules in the spec, each with a reason and its last day: such drift is neither shown nor repaired, while what the spec newly
+asks for in the same field is applied all the same. With -suggest-ignore they are written for all drift there is, for 30 days.
+
+  drift:
+    ignore:
+      - { address: service/api, field: cpus, reason: the autoscaler sets it, until: 2026-12-31 }
+
 Examples:
   midaz drift
   midaz drift -json | jq '.resource_drift[].address'
+  midaz drift -adopt service/api
+  midaz drift -suggest-ignore
   midaz apply -only-drift`,
-			Flags: join(specFlags(), targetFlags(), jsonFlags("the drift"), outputFlags()), Action: action(0, showDrift),
+			Flags: join(specFlags(), targetFlags(), []cli.Flag{
+				&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when there is no drift, for cron"},
+				&cli.StringSliceFlag{Name: "adopt", Usage: "write what was changed outside of `ADDR` into the spec; globs work"},
+				&cli.BoolFlag{Name: "suggest-ignore", Usage: "write rules into the spec that let the drift be for 30 days"},
+			}, jsonFlags("the drift"), formatFlags(driftFormats), outputFlags()), Action: action(0, showDrift),
+		},
+		{
+			Name: "history", Category: groupMain, Usage: "list what earlier runs did, or show one of them", ArgsUsage: "[RUN]",
+			Description: `Lists the runs that changed something: when, by whom, with which result. With the ID of one, or its beginning, it shows the steps
+with their timings and what was put back.
+
+The journal lies on the Docker engine with the stack. It holds the last 50 runs and no secret, outlives "midaz down" and goes with
+"midaz destroy". Someone who starts a pipeline is named from GITHUB_ACTOR or GITLAB_USER_LOGIN; MIDAZ_ACTOR names anybody.
+
+Examples:
+  midaz history
+  midaz history 3f9a1c20
+  midaz history -json | jq '.runs[0].result'`,
+			Flags: join(specFlags(), stackFlag(), jsonFlags("them"), outputFlags()), Action: action(1, history),
+		},
+		{
+			Name: "rollback", Category: groupMain, Usage: "go back to an earlier run, after showing the plan and asking", ArgsUsage: "RUN",
+			Description: `Plans and applies what an earlier run was made from: its spec, the files that it names, the values of its variables, and the very
+images that its services ran. It is a plan like any other: shown, asked about, with the same exit status.
+
+Sensitive values and sensitive files are never kept: today's are taken, and it says which of them have changed. What is not
+to be had any more, such as an image that was removed, is named and nothing is changed. Data in volumes and queues stays as it is.
+
+Examples:
+  midaz rollback 3f9a1c20
+  midaz rollback 3f9a -auto-approve`,
+			Flags: join(specFlags(), stackFlag(), planFlags(), applyFlags(true), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(1, rollback),
+		},
+		{
+			Name: "show", Category: groupMain, Usage: "show what a plan file would do", ArgsUsage: "PLANFILE",
+			Description: `Shows a plan that was saved with "midaz plan -out", as plan showed it but without values: those are not in the file. In the
+JSON "before" and "after" are null, and midaz.fields names what differs. It needs no spec and no engine.
+
+Examples:
+  midaz show next.plan
+  midaz show -json next.plan | jq '.summary'`,
+			Flags: join(jsonFlags("the plan"), chdirFlag(), outputFlags()), Action: action(1, show),
+		},
+		{
+			Name: "unlock", Category: groupMain, Usage: "drop a lock that was left behind", ArgsUsage: "ID",
+			Description: `Drops the lock of the stack with that ID, which a run tells that cannot have it. A lock whose holder is gone expires by itself
+after 20 seconds, so this is seldom needed. When the holder gives signs of life you are asked first; it then finishes
+what is in flight and starts nothing new.
+
+Examples:
+  midaz unlock 3f6c1a0b9d2e4f71
+  midaz unlock -force 3f6c1a0b9d2e4f71`,
+			Flags: join(specFlags(), []cli.Flag{
+				&cli.BoolFlag{Name: "force", Usage: "do not ask, even though the holder is alive"},
+				&cli.BoolFlag{Name: "input", Value: true, Usage: "ask when the holder is alive; -input=false fails instead"},
+			}, outputFlags()), Action: action(1, unlock),
 		},
 		{
 			Name: "ps", Category: groupLook, Usage: "list the services with health, ports, age and drift", ArgsUsage: "[SERVICE...]",
@@ -163,6 +251,41 @@ Examples:
 			}, outputFlags()), Action: action(0, drawGraph),
 		},
 		{
+			Name: "topology", Category: groupLook, Usage: "draw exchanges, bindings, queues, dead-letter paths and what policies hold",
+			Description: `Draws what the spec declares on the broker, from the spec alone: exchanges with their bindings and alternate exchanges, queues with
+where they send what is rejected, which policy holds for each of them and what that comes to, policies that match nothing, and those
+between which chance decides. SVG needs nothing else to be seen; Mermaid is drawn by GitHub and GitLab, DOT by Graphviz.
+
+Examples:
+  midaz topology
+  midaz topology -format svg > topology.svg
+  midaz topology -format mermaid -vhost / >> docs/broker.md`,
+			Flags: join(specFlags(), []cli.Flag{
+				&cli.StringFlag{Name: "format", Value: "text", Usage: "text, dot, mermaid or svg"},
+				&cli.StringFlag{Name: "vhost", Value: "/", DefaultText: "all", Usage: "only virtual host `NAME`"},
+			}, outputFlags()), Action: action(0, drawTopology),
+		},
+		{
+			Name: "route", Category: groupLook, Usage: "tell from the spec where a message goes", ArgsUsage: "EXCHANGE [KEY]",
+			Description: `Tells where a message goes that is published to an exchange with a routing key: which bindings it takes, which queues it reaches, where an
+alternate exchange catches it, and where it goes when it is rejected. Policies count as they do on the broker. It needs no broker. The
+default exchange is "". What an exchange of a plugin's type chooses is said to be unknown.
+
+A header's value is read as YAML reads it: 5 is a number, true a boolean, '"5"' a text.
+
+Exit status: 0 when it reaches a queue, 2 when it reaches none or the broker refuses it, 1 when the spec has an error or no such
+exchange.
+
+Examples:
+  midaz route transaction.dlx transaction.dlq.key
+  midaz route orders -header country=BR -header priority=5
+  midaz route -json "" orders.new | jq -r '.queues[]'`,
+			Flags: join(specFlags(), []cli.Flag{
+				&cli.StringFlag{Name: "vhost", Value: "/", Usage: "in virtual host `NAME`; when the spec has only one, in that"},
+				&cli.StringSliceFlag{Name: "header", Usage: "a header of the message: `NAME=VALUE`"},
+			}, jsonFlags("the way"), outputFlags()), Action: action(2, showRoute),
+		},
+		{
 			Name: "env", Category: groupWrite, Usage: "write .env: defaults, and random values for what is sensitive",
 			Description: `Writes the variables of the spec into .env beside it: defaults, and for each sensitive variable a new random value. Names that the file has already
 keep their values: only missing ones are added. The file is readable by its owner only.
@@ -174,6 +297,86 @@ Examples:
 				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`, relative to the current folder (default: .env beside the spec)"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "say what would be added, and write nothing"},
 			}, outputFlags()), Action: action(0, writeEnv),
+		},
+		{
+			Name: "import definitions", Category: groupWrite, Usage: "write the broker's part of a spec from a RabbitMQ export", ArgsUsage: "FILE",
+			Description: `Turns a RabbitMQ definitions file into the spec's rabbitmq section: that of a whole broker (rabbitmqctl export_definitions, or GET
+/api/definitions) or of one virtual host, of RabbitMQ 3.10 to 4.3. FILE may be - for standard input. What a spec cannot say is told on
+standard error and as a comment at its place.
+
+On standard output the spec holds password hashes as the export does. With -out nothing secret is in it: each hash, and each URI
+with a password, becomes a sensitive variable, whose value is added to .env beside the file, readable by its owner only.
+
+The export does not say where the broker is. -service names the service of the stack that runs it, -url its management API; -part
+writes no more than users, virtual hosts and global parameters, to be merged into a spec that says it.
+
+Examples:
+  midaz import definitions definitions.json -service rabbitmq -out midaz.infra.yaml
+  curl -s -u admin https://broker:15671/api/definitions | midaz import definitions - -part
+  midaz import definitions one-vhost.json -vhost orders`,
+			Flags: join([]cli.Flag{
+				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`, and secrets to .env beside it, instead of standard output"},
+				&cli.BoolFlag{Name: "force", Usage: "replace FILE when it is there"},
+				&cli.StringFlag{Name: "service", Usage: "the `SERVICE` of the stack that runs the broker"},
+				&cli.StringFlag{Name: "url", Usage: "the `URL` of the broker's management API (default: http://localhost:15672)"},
+				&cli.BoolFlag{Name: "part", Usage: "only users, virtual hosts and global parameters, to be merged into a spec"},
+				&cli.StringFlag{Name: "vhost", Usage: "the virtual host that an export of one is of, where it does not say (default: /)"},
+				&cli.StringFlag{Name: "stack", Value: "midaz", Usage: "the `NAME` of the stack"},
+				&cli.StringFlag{Name: "chdir", Usage: "take relative paths as from `DIR`"},
+			}, outputFlags()), Action: action(1, importDefinitions),
+		},
+		{
+			Name: "export definitions", Category: groupWrite, Usage: "write the spec's broker part as RabbitMQ definitions",
+			Description: `Writes users, virtual hosts, permissions, exchanges, queues, bindings, policies and parameters of the spec in RabbitMQ's own definitions
+format, in an order that does not change. A password_hash stays as it is; a password becomes a hash with a fresh salt, never the
+text. What is external is left out. The file holds what opens the broker's users: keep it as you keep a password.
+
+Importing definitions into a broker skips what exists there in another form; "midaz apply" does not.
+
+Examples:
+  midaz export definitions > definitions.json
+  midaz export definitions -out definitions.json -force
+  midaz export definitions -vhost /`,
+			Flags: join(specFlags(), []cli.Flag{
+				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`, readable by its owner only, instead of standard output"},
+				&cli.BoolFlag{Name: "force", Usage: "replace FILE when it is there"},
+				&cli.StringFlag{Name: "vhost", Usage: "only virtual host `NAME`, in the form of an export of one"},
+			}, outputFlags()), Action: action(0, exportDefinitions),
+		},
+		{
+			Name: "import compose", Category: groupWrite, Usage: "write a spec from a Compose project", ArgsUsage: "[FILE...]",
+			Description: `Reads a Compose project with Compose's own loader (all files, env files, profiles, overrides, extends and include) and writes what it
+says as a spec. Without a file it takes the one that Compose would find. References to variables stay references; what looks like a
+password never comes into the spec, but becomes a sensitive variable. What midaz has no word for is left out, with a comment where it
+stood and a line on standard error.
+
+Names are those that Compose gives, so that "midaz apply -adopt '*'" takes over what it has started, as it runs.
+
+Examples:
+  midaz import compose -out midaz.infra.yaml
+  midaz import compose compose.yaml compose.prod.yaml --project infra -out midaz.infra.yaml -env-out .env`,
+			Flags: join(importFlags(), []cli.Flag{
+				&cli.StringFlag{Name: "project", Aliases: []string{"p"}, Usage: "`NAME` of the project (default: the one Compose takes)"},
+				&cli.StringSliceFlag{Name: "env-file", Usage: "read variables from `FILE` instead of .env beside the Compose file; later ones win"},
+				&cli.StringFlag{Name: "chdir", Usage: "take relative paths as from `DIR`"},
+			}, outputFlags()), Action: action(-1, importCompose),
+		},
+		{
+			Name: "import live", Category: groupWrite, Usage: "write a spec from what runs", ArgsUsage: "[CONTAINER...]",
+			Description: `Writes a spec from containers that are there, with their networks and volumes. They are chosen by name (globs work), by label, or as a
+Compose project; without any choice it is all that run and belong to no stack. What comes from the image or is the engine's own default is
+left out. What looks like a password never comes into the spec, but becomes a sensitive variable: -env-out keeps its value.
+
+Examples:
+  midaz import live --project infra -out midaz.infra.yaml -env-out .env
+  midaz import live 'midaz-*' -stack midaz
+  midaz import live -label team=ledger`,
+			Flags: join(importFlags(), []cli.Flag{
+				&cli.StringFlag{Name: "project", Aliases: []string{"p"}, Usage: "only what the Compose project `NAME` has started"},
+				&cli.StringSliceFlag{Name: "label", Usage: "only what has the label `KEY` or KEY=value"},
+				&cli.StringFlag{Name: "stack", Usage: "`NAME` of the stack (default: that of the project, or of the folder)"},
+				&cli.StringFlag{Name: "chdir", Usage: "take relative paths as from `DIR`"},
+			}, outputFlags()), Action: action(-1, importLive),
 		},
 		{
 			Name: "schema", Category: groupWrite, Usage: "print the JSON schema of the spec",
@@ -223,6 +426,11 @@ Examples:
 
 // targetFlags choose resources.
 func targetFlags() []cli.Flag { return planFlags()[:2] }
+
+// stackFlag names a stack whose spec cannot be read.
+func stackFlag() []cli.Flag {
+	return []cli.Flag{&cli.StringFlag{Name: "stack", Usage: "the `NAME` of the stack, where the spec does not tell it"}}
+}
 
 // destroyFlags bound a removal.
 func destroyFlags() []cli.Flag {

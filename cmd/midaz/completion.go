@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -110,10 +111,20 @@ func candidates(words []string, c *call) []candidate {
 		}
 		return matching(verbs(all), last)
 	}
-	if rest[0] == "help" {
+	verb := rest[0]
+	if verb == "help" {
+		if len(rest) > 1 {
+			return matching(membersNamed(rest[1], all), last)
+		}
 		return matching(verbs(all), last)
 	}
-	i := slices.IndexFunc(all, func(k *cli.Command) bool { return k.HasName(rest[0]) })
+	if _, many := groupOf(verb); many {
+		if _, rest = splitVerb(rest[1:], all); len(rest) == 0 {
+			return matching(membersNamed(verb, all), last)
+		}
+		verb += " " + rest[0]
+	}
+	i := slices.IndexFunc(all, func(k *cli.Command) bool { return k.HasName(verb) })
 	if i < 0 {
 		return nil
 	}
@@ -146,12 +157,19 @@ func matching(all []candidate, prefix string) []candidate {
 
 func verbs(all []*cli.Command) []candidate {
 	var out []candidate
-	for _, c := range all {
-		if !c.Hidden {
-			out = append(out, candidate{c.Name, c.Usage})
-		}
+	for _, c := range listCommands(all) {
+		out = append(out, candidate{c.name, c.usage})
 	}
 	return append(out, candidate{"help", "show the flags and examples of a command"})
+}
+
+// membersNamed are the second words of a group's commands.
+func membersNamed(group string, all []*cli.Command) []candidate {
+	var out []candidate
+	for _, c := range membersOf(group, all) {
+		out = append(out, candidate{strings.TrimPrefix(c.Name, group+" "), c.Usage})
+	}
+	return out
 }
 
 func flagNamesOf(c *cli.Command) []candidate {
@@ -170,6 +188,9 @@ func flagValues(name string, command *cli.Command, words []string, c *call) []ca
 	case "on-failure":
 		return []candidate{{"rollback", "put the old one back"}, {"stop", "start nothing new"}, {"continue", "leave the failed one"}}
 	case "format":
+		if command.Name == "topology" {
+			return []candidate{{"text", ""}, {"dot", ""}, {"mermaid", ""}, {"svg", ""}}
+		}
 		return []candidate{{"mermaid", ""}, {"dot", ""}, {"text", ""}}
 	case "allow":
 		return []candidate{{"data-loss", "data may be lost"}}
@@ -189,6 +210,8 @@ func argumentsOf(command *cli.Command, words []string, c *call) []candidate {
 			out = append(out, candidate{name, k.text})
 		}
 		return out
+	case "route":
+		return exchangesOf(words, c)
 	case "completion":
 		return []candidate{{"bash", ""}, {"zsh", ""}, {"fish", ""}}
 	case "explain":
@@ -206,6 +229,17 @@ func argumentsOf(command *cli.Command, words []string, c *call) []candidate {
 		return out
 	}
 	return nil
+}
+
+// exchangesOf are the names of the exchanges that the spec declares.
+func exchangesOf(words []string, c *call) []candidate {
+	var out []candidate
+	for _, k := range addresses(words, c, func(kind string) bool { return kind == "exchange" }) {
+		if a, err := resources.ParseAddr(k.text); err == nil {
+			out = append(out, candidate{a.Parts()[1], k.text})
+		}
+	}
+	return out
 }
 
 // addresses are those of the spec that the line names, without regard to what

@@ -5,10 +5,17 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/docker/docker/client"
 
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/engine/enginetest"
@@ -16,98 +23,287 @@ import (
 	"github.com/LerianStudio/midaz-infra/resources/docker"
 )
 
-// conformanceImage has a shell, users and groups. It is built by
-// specs/debian/base.sh.
-const conformanceImage = "midaz-debian/base:trixie"
+// conformanceImage has a shell, users and groups, otherImage an entrypoint of
+// its own. Both are built by specs/debian.
+const (
+	conformanceImage = "midaz-debian/base:trixie"
+	otherImage       = "midaz-debian/valkey:8.1"
+)
 
-// TestConformanceOnTheEngine tries every row of every Docker kind on the engine
-// that DOCKER_HOST names: set, change, remove, and an empty plan after each.
-// It takes minutes and runs when MIDAZ_CONFORMANCE names the file for the table
-// of results (make conformance).
-func TestConformanceOnTheEngine(t *testing.T) {
-	if os.Getenv("MIDAZ_CONFORMANCE") == "" {
+// TestConformance tries every row of every Docker kind on each engine that
+// MIDAZ_CONFORMANCE names by its address ("unix:///run/x.sock …"; "." is the
+// one that DOCKER_HOST names): set, change, change outside, remove, and an
+// empty plan after each. MIDAZ_CONFORMANCE_DOCS is the folder of README.md and
+// docs/conformance.md, where the table of results is then written. It takes
+// minutes; `make conformance` runs it.
+func TestConformance(t *testing.T) {
+	hosts := strings.Fields(os.Getenv("MIDAZ_CONFORMANCE"))
+	if len(hosts) == 0 {
 		t.Skip("MIDAZ_CONFORMANCE is not set")
 	}
-	ctx := context.Background()
-	e, err := docker.Open(ctx, docker.Options{LookupEnv: os.LookupEnv, Timeout: 3 * time.Second})
-	if err != nil {
-		t.Skipf("no engine answers: %v", err)
+	columns := make([]enginetest.Column, len(hosts))
+	t.Run("engines", func(t *testing.T) {
+		for i, host := range hosts {
+			c := openConformance(t, host)
+			columns[i].Name = c.version
+			t.Run(c.version, func(t *testing.T) {
+				t.Parallel()
+				columns[i].Results = c.try(t)
+			})
+		}
+	})
+	if dir := os.Getenv("MIDAZ_CONFORMANCE_DOCS"); dir != "" {
+		writeBetween(t, filepath.Join(dir, "docs", "conformance.md"), enginetest.Table(columns))
+		writeBetween(t, filepath.Join(dir, "README.md"), enginetest.Summary(columns))
 	}
-	defer func() { _ = e.Close() }()
-	open := func(ctx context.Context, _ *resources.Declared) (engine.World, error) {
-		e, err := docker.Open(ctx, docker.Options{LookupEnv: os.LookupEnv})
+}
+
+// writeBetween replaces what stands between the two marks of a file.
+func writeBetween(t *testing.T, path, text string) {
+	t.Helper()
+	const from, to = "<!-- conformance -->\n", "<!-- /conformance -->"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(data), from)
+	_, after, ok2 := strings.Cut(rest, to)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no marks %q and %q", path, from, to)
+	}
+	if err := os.WriteFile(path, []byte(before+from+text+to+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// conformance is one engine under test.
+type conformance struct {
+	host    string // "" is what the environment says
+	version string
+	api     *client.Client
+	prefix  string // of the names of everything it makes
+}
+
+func openConformance(t *testing.T, host string) *conformance {
+	t.Helper()
+	c := &conformance{prefix: fmt.Sprintf("midaz-conf-%d", os.Getpid())}
+	options := []client.Opt{client.FromEnv, client.WithAPIVersionNegotiation()}
+	if host != "." {
+		c.host = host
+		options = append(options, client.WithHost(host))
+	}
+	api, err := client.NewClientWithOpts(options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = api.Close() })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	v, err := api.ServerVersion(ctx)
+	if err != nil {
+		t.Fatalf("no engine answers: %v", err)
+	}
+	c.api = api
+	c.version, _, _ = strings.Cut(v.Version, "+")
+	return c
+}
+
+func (c *conformance) open(t *testing.T) enginetest.World {
+	return func(ctx context.Context, _ *resources.Declared) (engine.World, error) {
+		e, err := docker.Open(ctx, docker.Options{Host: c.host, LookupEnv: os.LookupEnv})
 		if err != nil {
 			return engine.World{}, err
 		}
 		t.Cleanup(func() { _ = e.Close() })
 		return engine.World{Readers: e.Readers(), Writers: e.Writers()}, nil
 	}
-	var results []enginetest.Result
-	for _, s := range dockerSubjects(fmt.Sprintf("midaz-conf-%d", os.Getpid())) {
-		t.Run(s.Addr.Kind, func(t *testing.T) {
-			empty := s.Spec(nil)
-			t.Cleanup(func() { removeStack(t, open, empty["stack"].(string)) })
-			results = append(results, enginetest.Rows(t, docker.Kinds(), open, s)...)
+}
+
+// try runs the suite for each kind, several at a time.
+func (c *conformance) try(t *testing.T) []enginetest.Result {
+	subjects := c.subjects(t)
+	results := make([][]enginetest.Result, len(subjects))
+	var wg sync.WaitGroup
+	for i, s := range subjects {
+		wg.Go(func() {
+			t.Run(s.Addr.Kind, func(t *testing.T) {
+				stack := s.Spec(nil)["stack"].(string)
+				t.Cleanup(func() { removeStack(t, c.open(t), stack) })
+				results[i] = enginetest.Rows(t, docker.Kinds(), c.open(t), s)
+			})
 		})
 	}
-	if err := os.WriteFile(filepath.Clean(os.Getenv("MIDAZ_CONFORMANCE")), []byte(enginetest.Table(results)), 0o644); err != nil {
-		t.Error(err)
+	wg.Wait()
+	return slices.Concat(results...)
+}
+
+// leftOut are rows that cannot be tried on this engine, each with the reason.
+func (c *conformance) leftOut(kind string) map[string]string {
+	out := map[string]string{
+		"platform":       "images of one platform only",
+		"storage_opt":    "the storage driver has no quota",
+		"cpu_rt_runtime": "the kernel has no realtime groups",
+		"cpu_rt_period":  "the kernel has no realtime groups",
+		"blkio_config":   "the kernel has no weights of block devices",
+		"privileged":     "privileged containers do not start on every test machine",
+		"profiles":       "it would be off",
+		"external":       "it would be someone else's",
+		"driver":         "it needs another driver",
 	}
+	if kind == "image" {
+		out["pull_policy"] = "only a registry has newer ones"
+	}
+	for _, k := range docker.Kinds() {
+		for _, f := range k.Table().Fields {
+			if f.Since != "" && k.Table().Kind == kind && olderAPI(c.api.ClientVersion(), f.Since) {
+				out[f.Key] = "from API " + f.Since + " on"
+			}
+		}
+	}
+	if kind == "network" && olderAPI(c.api.ClientVersion(), "1.47") {
+		out["enable_ipv6"] = "it needs an IPv6 subnet beside it, which is another field"
+	}
+	return out
 }
 
-// rowValues are values for rows whose examples name things of other stacks.
-var rowValues = map[string][2]string{
-	"image":         {conformanceImage, "midaz-debian/valkey:8.1"},
-	"command":       {`[sleep, "1000"]`, "sleep 2000"},
-	"entrypoint":    {"[nice]", "[nice, -n, '5']"},
-	"healthcheck":   {"{test: [CMD, 'true'], interval: 5s}", "{test: test -d /, interval: 6s, timeout: 3s, retries: 2}"},
-	"networks":      {"[a]", "{b: {aliases: [other]}}"},
-	"ports":         {`["127.0.0.1:39411:5701"]`, "[{target: 5701, published: 39412, host_ip: 127.0.0.1}]"},
-	"ulimits":       {"{nofile: 1024}", "{nofile: {soft: 512, hard: 2048}, nproc: 100}"},
-	"pid":           {"host", "service:db"},
-	"oom_score_adj": {"100", "200"},
-	"files":         {"[{content: one, target: /etc/one}]", "[{content: two, target: /etc/one}]"},
-	"cpuset_mems":   {`"0"`, `"0-0"`},
+// olderAPI reports whether version a is below b.
+func olderAPI(a, b string) bool {
+	var major, minor, wantMajor, wantMinor int
+	_, _ = fmt.Sscanf(a, "%d.%d", &major, &minor)
+	_, _ = fmt.Sscanf(b, "%d.%d", &wantMajor, &wantMinor)
+	return major < wantMajor || major == wantMajor && minor < wantMinor
 }
 
-// notHere are rows that the engine of a test machine cannot take.
-var notHere = map[string]string{
-	"platform":       "images of one platform only",
-	"storage_opt":    "the storage driver has no quota",
-	"cpu_rt_runtime": "the kernel has no realtime groups",
-	"cpu_rt_period":  "the kernel has no realtime groups",
-	"blkio_config":   "the kernel has no weights of block devices",
-	"privileged":     "privileged containers do not start on every test machine",
-	"annotations":    "API 1.43",
+// values replace examples that name things of other stacks, or that this
+// machine may not have.
+func (c *conformance) values(t *testing.T, kind string) map[string][2]string {
+	name := c.prefix + "-" + kind
+	dir := t.TempDir()
+	var files [2]string
+	for i, text := range []string{"A=1\n", "A=2\n"} {
+		files[i] = filepath.Join(dir, fmt.Sprint(i))
+		if err := os.WriteFile(files[i], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	port, port2 := freePort(t), freePort(t)
+	out := map[string][2]string{
+		"name":           {name + "-one", name + "-two"},
+		"container_name": {name + "-one", name + "-two"},
+		"enable_ipv4":    {"true", "false"},
+		"enable_ipv6":    {"true", "false"},
+		"image":          {conformanceImage, otherImage},
+		"command":        {`[sleep, "1000"]`, "sleep 2000"},
+		"entrypoint":     {"[nice]", "[nice, -n, '5']"},
+		"env_file":       {files[0], files[1]},
+		"build":          {buildOf("one"), buildOf("two")},
+		"pull_policy":    {"missing", "never"},
+		"healthcheck":    {"{test: [CMD, test, -d, /], interval: 5s}", "{test: test -d /, interval: 6s, timeout: 3s, retries: 2}"},
+		"networks":       {"{a: {}, b: {aliases: [one]}}", "{b: {aliases: [two]}}"},
+		"ports":          {fmt.Sprintf(`["127.0.0.1:%d:5701"]`, port), fmt.Sprintf("[{target: 5701, published: %d, host_ip: 127.0.0.1}]", port2)},
+		"ulimits":        {"{nofile: 1024}", "{nofile: {soft: 512, hard: 2048}, nproc: 100}"},
+		"pid":            {"host", "service:db"},
+		"oom_score_adj":  {"100", "200"},
+		"files":          {"[{content: one, target: /etc/one}]", "[{content: two, target: /etc/one}]"},
+		"cpuset_mems":    {`"0"`, `"0-0"`},
+		"depends_on":     {"[db]", "{db: {condition: service_healthy}}"},
+		"gate":           {"{stable_for: 0s, timeout: 30s}", "{stable_for: 10ms}"},
+	}
+	if kind == "job" {
+		maps.Copy(out, map[string][2]string{
+			"command": {"[sleep, '0.1']", "sleep 0.2"},
+			"restart": {"on-failure:1", "on-failure:2"},
+			"gate":    {"{timeout: 3m}", "{timeout: 2m}"},
+			"run":     {"on_change", "once"},
+		})
+	}
+	return out
 }
 
-func dockerSubjects(prefix string) []enginetest.Subject {
-	service := map[string]any{"image": conformanceImage, "pull_policy": "never", "command": []any{"sleep", "infinity"}, "init": true, "stop_grace_period": "1s",
-		"gate": map[string]any{"stable_for": "0s"}}
-	one := func(kind, section string, fields map[string]any, more func(spec, fields map[string]any), skip map[string]string) enginetest.Subject {
+func buildOf(text string) string {
+	return fmt.Sprintf("{dockerfile_inline: \"FROM %s\\nLABEL text=%s\"}", conformanceImage, text)
+}
+
+// freePort returns a port that nothing listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// subjects are one resource of each kind, in stacks of their own.
+func (c *conformance) subjects(t *testing.T) []enginetest.Subject {
+	one := func(kind, section string, fields map[string]any, more func(spec map[string]any)) enginetest.Subject {
+		stack := c.prefix + "-" + kind
 		return enginetest.Subject{
 			Addr:   resources.NewAddr(kind, "subject"),
 			Fields: fields,
 			Spec: func(fields map[string]any) map[string]any {
-				spec := map[string]any{"version": "1", "stack": prefix + "-" + kind, section: map[string]any{"subject": fields}}
+				spec := map[string]any{"version": "1", "stack": stack, section: map[string]any{"subject": fields}}
 				if more != nil {
-					more(spec, fields)
+					more(spec)
 				}
 				return spec
 			},
-			Skip:   skip,
-			Values: rowValues,
+			Skip:   c.leftOut(kind),
+			Values: c.values(t, kind),
+			With: map[string]string{
+				"enable_ipv4": "{enable_ipv6: true}",
+				"build":       "{image: " + stack + "-built:1, pull_policy: build}",
+			},
+			Shows:   map[string][]string{"network_mode": {"networks"}, "deploy": {"cpus", "mem_limit", "mem_reservation", "pids_limit"}, "env_file": {"environment"}, "build": {"image"}},
+			Outside: &outside{c: c, kind: kind, stack: stack},
 		}
 	}
-	return []enginetest.Subject{
-		one("network", "networks", nil, nil, map[string]string{"driver": "needs another driver"}),
-		one("volume", "volumes", map[string]any{"protect": false}, nil, map[string]string{"driver": "needs another driver"}),
-		one("service", "services", service, func(spec, _ map[string]any) {
-			spec["networks"] = map[string]any{"a": map[string]any{}, "b": map[string]any{}}
-			spec["volumes"] = map[string]any{"data": map[string]any{"protect": false}, "more": map[string]any{"protect": false}}
-			spec["services"].(map[string]any)["db"] = map[string]any{"image": conformanceImage, "pull_policy": "never", "command": []any{"sleep", "infinity"}, "init": true, "stop_grace_period": "1s"}
-		}, notHere),
+	process := func(command ...any) map[string]any {
+		return map[string]any{"image": conformanceImage, "pull_policy": "never", "command": command, "init": true, "stop_grace_period": "1s"}
 	}
+	lasting := process("sleep", "infinity")
+	lasting["gate"] = map[string]any{"stable_for": "0s"}
+	around := func(spec map[string]any) {
+		spec["networks"] = map[string]any{"a": map[string]any{}, "b": map[string]any{}}
+		spec["volumes"] = map[string]any{"data": map[string]any{"protect": false}, "more": map[string]any{"protect": false}}
+		all, ok := spec["services"].(map[string]any)
+		if !ok {
+			all = map[string]any{}
+			spec["services"] = all
+		}
+		all["db"] = lasting
+	}
+
+	network := one("network", "networks", nil, nil)
+	network.Events = []enginetest.Event{{Name: "removed", Do: network.Outside.(*outside).remove}}
+	volume := one("volume", "volumes", map[string]any{"protect": false}, nil)
+	volume.Events = []enginetest.Event{{Name: "removed", Do: volume.Outside.(*outside).remove}}
+	service := one("service", "services", lasting, around)
+	service.Fields = maps.Clone(lasting)
+	service.Events = service.Outside.(*outside).events()
+	job := one("job", "jobs", process("sleep", "0.1"), around)
+	job.Cost = costOfJob
+	job.Events = []enginetest.Event{{Name: "removed", Do: job.Outside.(*outside).remove}}
+
+	image := one("image", "services", maps.Clone(lasting), nil)
+	ref := c.prefix + "-image:1"
+	image.Addr = resources.ImageAddr(ref)
+	image.Fields["image"], image.Fields["pull_policy"] = ref, "build"
+	image.Fields["build"] = map[string]any{"dockerfile_inline": "FROM " + conformanceImage}
+	image.With = nil
+	image.Shows = map[string][]string{"build": {"build"}}
+	image.Outside = nil
+	t.Cleanup(func() { c.removeImages() })
+	return []enginetest.Subject{network, volume, image, service, job}
+}
+
+// costOfJob: a job whose definition changes runs again, in a new container.
+func costOfJob(f *resources.Field) resources.Cost {
+	if f.Key == "container_name" || f.Unmarked {
+		return f.Cost
+	}
+	return resources.Remake
 }
 
 // removeStack removes what the tests have made.

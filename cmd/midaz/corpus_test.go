@@ -19,6 +19,7 @@ import (
 // elsewhere are rules that a file alone cannot break, with where they are
 // tested.
 var elsewhere = map[string]string{
+	"MZ120": "only an engine knows what it does not take: resources/docker and e2e test it",
 	"MZ115": "only an engine knows what it does not have: resources/docker tests it against each",
 }
 

@@ -12,20 +12,24 @@ const module = "github.com/LerianStudio/midaz-infra/"
 // mayImport says which packages of ours each package may import. A package
 // that is not in the table is a question for a reviewer.
 var mayImport = map[string][]string{
-	"specs":              {},
-	"schema":             {"specs", "resources"},
-	"resources":          {"specs"},
-	"resources/docker":   {"specs", "resources"},
-	"resources/rabbitmq": {"specs", "resources"},
-	"resources/fake":     {"specs", "resources"},
-	"resources/conform":  {"specs", "resources"},
-	"engine/graph":       {},
-	"engine":             {"specs", "resources", "engine/graph"},
+	"specs":                          {},
+	"specs/draft":                    {},
+	"specs/compose":                  {"specs/draft"},
+	"schema":                         {"specs", "resources"},
+	"resources":                      {"specs"},
+	"resources/docker":               {"specs", "specs/draft", "resources"},
+	"resources/rabbitmq":             {"specs", "resources", "resources/rabbitmq/routing"},
+	"resources/rabbitmq/routing":     {},
+	"resources/rabbitmq/definitions": {},
+	"resources/fake":                 {"specs", "resources"},
+	"resources/conform":              {"specs", "resources"},
+	"engine/graph":                   {},
+	"engine":                         {"specs", "resources", "engine/graph"},
 
 	// For tests only.
 	"resources/rabbitmq/brokertest": {},
 	"engine/enginetest":             {"specs", "resources", "resources/fake", "engine", "engine/graph"},
-	"cmd/midaz":                     {"specs", "schema", "resources", "resources/docker", "resources/rabbitmq", "engine", "engine/graph"},
+	"cmd/midaz":                     {"specs", "specs/draft", "specs/compose", "schema", "resources", "resources/docker", "resources/rabbitmq", "resources/rabbitmq/routing", "resources/rabbitmq/definitions", "engine", "engine/graph"},
 	"e2e":                           {},
 }
 

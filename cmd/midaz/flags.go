@@ -23,7 +23,20 @@ func specFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "var", Usage: "set a variable: `NAME=value`; beats everything else"},
 		&cli.StringSliceFlag{Name: "var-file", Usage: "read values of variables from a YAML, JSON or NAME=value `FILE`"},
 		&cli.StringSliceFlag{Name: "profile", Usage: "turn a `PROFILE` of the spec on; * turns all on (default: MIDAZ_PROFILES)"},
-		&cli.StringFlag{Name: "chdir", Usage: "take relative paths as from `DIR`"},
+		chdirFlag()[0],
+	}
+}
+
+func chdirFlag() []cli.Flag {
+	return []cli.Flag{&cli.StringFlag{Name: "chdir", Usage: "take relative paths as from `DIR`"}}
+}
+
+// importFlags say where a spec that is made goes.
+func importFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the spec to `FILE` (default: standard output)"},
+		&cli.StringFlag{Name: "env-out", Usage: "add the values of its variables to `FILE`, readable by its owner only; what it sets already stays"},
+		&cli.BoolFlag{Name: "force", Usage: "write the spec also over a file that exists"},
 	}
 }
 
@@ -61,6 +74,7 @@ func planFlags() []cli.Flag {
 func applyFlags(approve bool) []cli.Flag {
 	flags := []cli.Flag{
 		&cli.IntFlag{Name: "parallelism", Usage: "work on `N` resources at the same time, gates not counted (default: from the engine's processors)"},
+		&cli.DurationFlag{Name: "lock-timeout", Usage: "wait up to `DURATION`, such as 10m, for the lock of the stack (default: not at all)"},
 		&cli.StringFlag{Name: "on-failure", Value: string(engine.Rollback), Usage: "`POLICY` after a failed replacement: rollback, stop or continue"},
 	}
 	if approve {
@@ -87,11 +101,15 @@ func (c *call) specOptions() specs.Options {
 	if len(profiles) == 0 && c.sys.env("MIDAZ_PROFILES") != "" {
 		profiles = strings.Split(c.sys.env("MIDAZ_PROFILES"), ",")
 	}
-	return specs.Options{
+	o := specs.Options{
 		Files: files, Stdin: c.sys.stdin, Dir: c.flags.String("chdir"),
 		EnvFiles: c.flags.StringSlice("env-file"), VarFiles: c.flags.StringSlice("var-file"), Vars: c.flags.StringSlice("var"),
 		LookupEnv: c.sys.lookupEnv, Profiles: profiles,
 	}
+	if c.inputs != nil {
+		o = withInputs(o, *c.inputs, c.flags.IsSet)
+	}
+	return o
 }
 
 // planOptions are the options of planning that the flags ask for.

@@ -10,20 +10,20 @@ import (
 // info describes what the stack runs on.
 func info(c *call) error {
 	if err := c.need(c.wantsJSON()); err != nil {
-		return c.failed(err)
+		return c.failed(err, c.jsonFile()...)
 	}
 	s, err := c.sys.world.read(c.ctx, c.access())
 	if err != nil {
-		return c.failed(err)
+		return c.failed(err, c.jsonFile()...)
 	}
 	defer s.close()
 	parts, err := s.look.about(c.ctx)
 	if err != nil {
-		return c.failed(err)
+		return c.failed(err, c.jsonFile()...)
 	}
 	containers, err := s.look.containers(c.ctx, c.declared.Stack)
 	if err != nil {
-		return c.failed(err)
+		return c.failed(err, c.jsonFile()...)
 	}
 	parts = append([]aboutPart{c.stackPart()}, parts...)
 	parts = append(parts, endpointsPart(containers), c.secretsPart())

@@ -57,12 +57,25 @@ func (in *interrupt) take(sig os.Signal) {
 		in.first = sig
 	}
 	if in.draining && !in.drained {
-		in.drained = true
-		close(in.drain)
-		in.say(drainNotice)
+		in.finish(drainNotice)
 		return
 	}
 	in.cancel()
+}
+
+// stopNew does to an apply what the first signal does, for another reason.
+func (in *interrupt) stopNew(notice string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.draining && !in.drained {
+		in.finish(notice)
+	}
+}
+
+func (in *interrupt) finish(notice string) {
+	in.drained = true
+	close(in.drain)
+	in.say(notice)
 }
 
 // whileDraining runs do in such a way that the first signal only closes the

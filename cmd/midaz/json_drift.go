@@ -1,7 +1,10 @@
 package main
 
 import (
+	"math"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -18,6 +21,8 @@ type drift struct {
 	pending []*engine.Change
 	// runtime are objects that are as declared and do not run as they should.
 	runtime []*engine.Change
+	// ignored have differences that a rule of the spec lets be.
+	ignored []*engine.Change
 	// unmanaged stand on the broker and belong to no stack.
 	unmanaged []*resources.Observed
 }
@@ -34,15 +39,26 @@ func findDrift(plan *engine.Plan) drift {
 		if waits, ok := pendingOf(c); ok {
 			d.pending = append(d.pending, waits)
 		}
-		if c.Have != nil && c.Want != nil && isTrouble(c.Have.State) {
+		if c.Have != nil && c.Want != nil && c.Have.Runtime != nil && c.Have.Runtime.Trouble != "" {
 			d.runtime = append(d.runtime, c)
+		}
+		if len(c.Ignored) > 0 {
+			d.ignored = append(d.ignored, c)
 		}
 	}
 	return d
 }
 
+// isClean reports whether there is nothing that somebody should look at.
+func (d drift) isClean() bool {
+	return len(d.changed) == 0 && len(d.runtime) == 0 && len(d.plan.Refusals) == 0
+}
+
 // driftOf returns the part of a change that undoes what was done outside.
 func driftOf(c *engine.Change) (*engine.Change, bool) {
+	if c.Removed {
+		return c, true
+	}
 	delta := slices.DeleteFunc(slices.Clone(c.Delta), func(f resources.Diff) bool { return !f.Drift })
 	if len(delta) == 0 {
 		return nil, false
@@ -52,7 +68,7 @@ func driftOf(c *engine.Change) (*engine.Change, bool) {
 
 // pendingOf returns the part of a change that the spec asks for.
 func pendingOf(c *engine.Change) (*engine.Change, bool) {
-	if c.IsNoOp() {
+	if c.IsNoOp() || c.Removed {
 		return nil, false
 	}
 	if len(c.Delta) == 0 {
@@ -79,17 +95,6 @@ func narrowed(c *engine.Change, delta resources.Delta) *engine.Change {
 	return &n
 }
 
-// isTrouble reports whether a running state is one that somebody should look
-// at.
-func isTrouble(state string) bool {
-	switch state {
-	case "", "running", "healthy", "starting", "completed", "exited (0)", "created":
-		return false
-	default:
-		return true
-	}
-}
-
 // jsonDrift is the answer of drift.
 type jsonDrift struct {
 	FormatVersion string          `json:"format_version"`
@@ -99,9 +104,36 @@ type jsonDrift struct {
 	ResourceDrift []jsonResource  `json:"resource_drift"`
 	Pending       []jsonResource  `json:"pending"`
 	Unmanaged     []jsonUnmanaged `json:"unmanaged"`
+	Coverage      *jsonCoverage   `json:"coverage,omitempty"`
 	Runtime       []jsonRuntime   `json:"runtime"`
+	Ignored       []jsonIgnored   `json:"ignored"`
 	Refusals      []jsonRefusal   `json:"refusals"`
 	Diagnostics   []jsonProblem   `json:"diagnostics"`
+}
+
+// jsonCoverage is how much of what stands on the broker the stack manages.
+type jsonCoverage struct {
+	Managed   int     `json:"managed"`
+	Unmanaged int     `json:"unmanaged"`
+	Percent   float64 `json:"percent"`
+}
+
+// coverage counts what the stack manages on the broker; ok is false where there
+// is nothing to count.
+func (d drift) coverage() (c jsonCoverage, ok bool) {
+	for _, change := range d.plan.Changes {
+		kind := d.plan.Declared().Kind(change.Addr.Kind)
+		onBroker := kind != nil && strings.HasPrefix(kind.Table().Section, "rabbitmq/")
+		if onBroker && change.Have != nil && change.Have.Presence == resources.Present && change.Have.Stack == d.plan.Stack {
+			c.Managed++
+		}
+	}
+	c.Unmanaged = len(d.unmanaged)
+	if c.Managed+c.Unmanaged == 0 {
+		return c, false
+	}
+	c.Percent = math.Floor(1000*float64(c.Managed)/float64(c.Managed+c.Unmanaged)) / 10
+	return c, true
 }
 
 type jsonUnmanaged struct {
@@ -112,16 +144,38 @@ type jsonUnmanaged struct {
 	Notes   []string `json:"notes,omitempty"`
 }
 
+// jsonRuntime is a container that does not run as it should.
 type jsonRuntime struct {
-	Address string      `json:"address"`
-	State   string      `json:"state"`
-	Source  *jsonSource `json:"source,omitempty"`
+	Address   string      `json:"address"`
+	State     string      `json:"state"`
+	Condition string      `json:"condition"`
+	ExitCode  *int        `json:"exit_code,omitempty"`
+	OOMKilled bool        `json:"oom_killed,omitempty"`
+	Restarts  int         `json:"restarts,omitempty"`
+	Ended     string      `json:"ended,omitempty"`
+	Source    *jsonSource `json:"source,omitempty"`
+}
+
+func runtimeJSON(c *engine.Change) jsonRuntime {
+	r := c.Have.Runtime
+	out := jsonRuntime{Address: c.Addr.String(), State: c.Have.State, Condition: r.Trouble, ExitCode: r.ExitCode, OOMKilled: r.OOM,
+		Restarts: r.Restarts, Source: sourceJSON(c.Pos())}
+	if !r.Ended.IsZero() {
+		out.Ended = r.Ended.UTC().Format(time.RFC3339)
+	}
+	return out
+}
+
+// jsonIgnored is a difference that a rule of the spec lets be.
+type jsonIgnored struct {
+	Address string    `json:"address"`
+	Field   jsonField `json:"field"`
 }
 
 func driftJSON(d drift, problems specs.Problems) jsonDrift {
 	out := jsonDrift{FormatVersion: driftFormat, MidazVersion: version, Stack: d.plan.Stack,
 		Drifted: len(d.changed) > 0, ResourceDrift: []jsonResource{}, Pending: []jsonResource{}, Unmanaged: []jsonUnmanaged{},
-		Runtime: []jsonRuntime{}, Refusals: refusalsJSON(d.plan), Diagnostics: problemsJSON(problems)}
+		Runtime: []jsonRuntime{}, Ignored: []jsonIgnored{}, Refusals: refusalsJSON(d.plan), Diagnostics: problemsJSON(problems)}
 	for _, c := range d.changed {
 		out.ResourceDrift = append(out.ResourceDrift, changeJSON(d.plan, c))
 	}
@@ -131,8 +185,16 @@ func driftJSON(d drift, problems specs.Problems) jsonDrift {
 	for _, o := range d.unmanaged {
 		out.Unmanaged = append(out.Unmanaged, jsonUnmanaged{o.Addr.String(), o.Addr.Kind, o.Addr.Name, o.Owner, o.Notes})
 	}
+	if c, ok := d.coverage(); ok {
+		out.Coverage = &c
+	}
 	for _, c := range d.runtime {
-		out.Runtime = append(out.Runtime, jsonRuntime{c.Addr.String(), c.Have.State, sourceJSON(c.Pos())})
+		out.Runtime = append(out.Runtime, runtimeJSON(c))
+	}
+	for _, c := range d.ignored {
+		for _, diff := range c.Ignored {
+			out.Ignored = append(out.Ignored, jsonIgnored{c.Addr.String(), fieldJSON(diff)})
+		}
 	}
 	return out
 }

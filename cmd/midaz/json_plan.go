@@ -46,6 +46,7 @@ type jsonCounts struct {
 
 type jsonResource struct {
 	Address      string     `json:"address"`
+	Previous     string     `json:"previous_address,omitempty"`
 	Mode         string     `json:"mode"`
 	Type         string     `json:"type"`
 	Name         string     `json:"name"`
@@ -68,6 +69,8 @@ type jsonChange struct {
 type jsonOurs struct {
 	Reason      string      `json:"reason,omitempty"`
 	Replacement string      `json:"replacement,omitempty"`
+	Order       string      `json:"order,omitempty"`
+	OrderReason string      `json:"order_reason,omitempty"`
 	Source      *jsonSource `json:"source,omitempty"`
 	Fields      []jsonField `json:"fields,omitempty"`
 	Unchanged   int         `json:"unchanged,omitempty"`
@@ -93,6 +96,7 @@ type jsonField struct {
 	Cost      string      `json:"cost"`
 	Drift     bool        `json:"drift"`
 	Pending   bool        `json:"pending"`
+	Applied   any         `json:"last_applied,omitempty"`
 	Remark    string      `json:"remark,omitempty"`
 	Source    *jsonSource `json:"source,omitempty"`
 }
@@ -186,6 +190,9 @@ func changeJSON(plan *engine.Plan, c *engine.Change) jsonResource {
 	if c.Want != nil && c.Want.External {
 		j.Mode = "data"
 	}
+	if c.Want != nil && c.Delta.Has("address") {
+		j.Previous = c.Want.Moved.String()
+	}
 	if c.Want != nil && c.Action != resources.Delete {
 		j.Change.After, j.Change.AfterSensitive = valuesJSON(c.Want.Config)
 	}
@@ -212,6 +219,7 @@ func changeJSON(plan *engine.Plan, c *engine.Change) jsonResource {
 	}
 	if c.Action == resources.Replace {
 		j.Midaz.Replacement = replacementText(c.Mode)
+		j.Midaz.Order, j.Midaz.OrderReason = c.Manner.Order, c.Manner.Text
 	}
 	if c.Adopted && c.Have != nil {
 		j.Midaz.Adopted = c.Have.Owner
@@ -242,7 +250,8 @@ func dependsOn(c *engine.Change) []string {
 func fieldJSON(d resources.Diff) jsonField {
 	before, _ := valueJSON(d.Before)
 	after, _ := valueJSON(d.After)
-	return jsonField{Path: d.Path, Before: before, After: after, Sensitive: d.Sensitive(), Cost: d.Cost.String(),
+	applied, _ := valueJSON(d.Applied)
+	return jsonField{Path: d.Path, Before: before, After: after, Applied: applied, Sensitive: d.Sensitive(), Cost: d.Cost.String(),
 		Drift: d.Drift, Pending: d.Pending, Remark: d.Why, Source: sourceJSON(d.Pos)}
 }
 

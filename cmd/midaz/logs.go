@@ -33,6 +33,10 @@ func logs(c *call) error {
 	if err != nil {
 		return err
 	}
+	if len(containers) == 0 && c.knowsArgs() {
+		c.tell(noContainersText(c.declared.Stack))
+		return nil
+	}
 	containers, err = c.chosenLogs(containers)
 	if err != nil {
 		return err
@@ -62,9 +66,6 @@ func (c *call) logOptions() (logOptions, error) {
 
 // chosenLogs keeps the containers that the arguments name.
 func (c *call) chosenLogs(all []containerLook) ([]containerLook, error) {
-	if len(all) == 0 {
-		return nil, fmt.Errorf("stack %s has no containers; `midaz up` makes them", c.declared.Stack)
-	}
 	looks := make([]serviceLook, len(all))
 	for i, l := range all {
 		looks[i] = serviceLook{containerLook: l}
@@ -78,6 +79,13 @@ func (c *call) chosenLogs(all []containerLook) ([]containerLook, error) {
 		out[i] = l.containerLook
 	}
 	return out, nil
+}
+
+// knowsArgs reports whether each argument names a service or job of the spec.
+func (c *call) knowsArgs() bool {
+	return !slices.ContainsFunc(c.args, func(pattern string) bool {
+		return !slices.ContainsFunc(c.declared.Resources, func(r *resources.Resource) bool { return isRunnable(r.Addr.Kind) && matches(r.Addr, pattern) })
+	})
 }
 
 // followAll reads all logs at the same time. When one cannot be read the

@@ -13,10 +13,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"os/user"
 	"syscall"
 	"time"
 
 	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
 )
 
 func main() {
@@ -25,6 +27,7 @@ func main() {
 		lookupEnv: os.LookupEnv,
 		signals:   notify,
 		now:       time.Now,
+		who:       whoami(),
 		world:     realWorld(),
 	}))
 }
@@ -38,13 +41,28 @@ type system struct {
 	// signals returns a channel of SIGINT and SIGTERM and a function that ends it.
 	signals func() (<-chan os.Signal, func())
 	now     func() time.Time
-	world   world
+	runID   func() string // names a run; random when nil
+	// who runs the program, as user@host.
+	who   string
+	world world
 }
 
 // env returns a variable of the environment, "" when it is not set.
 func (s system) env(name string) string {
 	v, _ := s.lookupEnv(name)
 	return v
+}
+
+// whoami is who runs the program, as others should read it.
+func whoami() string {
+	name, host := "someone", "somewhere"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	return name + "@" + host
 }
 
 func notify() (<-chan os.Signal, func()) {
@@ -126,12 +144,14 @@ func exitStatus(err error) int {
 			return 143
 		}
 		return 130
-	case errors.Is(err, errChanges), errors.Is(err, errDrifted):
+	case errors.Is(err, errChanges), errors.Is(err, errDrifted), errors.Is(err, errUnroutable):
 		return 2
 	case errors.Is(err, errPartly):
 		return 3
 	case errors.Is(err, errGate):
 		return 4
+	case errors.Is(err, resources.ErrLocked), errors.Is(err, resources.ErrLockLost):
+		return 5
 	case errors.Is(err, engine.ErrStale):
 		return 6
 	case errors.Is(err, engine.ErrRefused):

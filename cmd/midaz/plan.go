@@ -18,15 +18,19 @@ func plan(c *call) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.readPlan(options, false)
+	files, err := c.outputs(planFormats)
 	if err != nil {
-		return c.failed(err)
-	}
-	if err := c.emit(planJSON(p, c.problems)); err != nil {
 		return err
 	}
-	if !c.wantsJSON() {
-		c.print(planText(p, c.out()))
+	p, err := c.readPlan(options, false)
+	if err != nil {
+		return c.failed(err, files...)
+	}
+	if err := c.deliver(files, c.planRenderings(p)); err != nil {
+		return err
+	}
+	if err := c.savePlan(p, options); err != nil {
+		return err
 	}
 	switch {
 	case len(p.Refusals) > 0:
@@ -37,47 +41,92 @@ func plan(c *call) error {
 	return nil
 }
 
+func (c *call) planRenderings(p *engine.Plan) renderings {
+	return renderings{
+		formatText:     func(string) string { return planText(p, c.out()) },
+		formatJSON:     func(string) string { return jsonText(planJSON(p, c.problems)) },
+		formatMarkdown: func(string) string { return planMarkdown(p, c.problems, c.flags.Int("max-bytes")) },
+		formatGitHub:   func(string) string { return planGitHub(p, c.problems) },
+		formatGitLab:   func(string) string { return planGitLab(p) },
+		formatSARIF:    func(string) string { return planSARIF(p, c.problems) },
+	}
+}
+
 // showDrift shows what was changed outside.
 func showDrift(c *call) error {
+	files, err := c.outputs(driftFormats)
+	if err != nil {
+		return err
+	}
+	patterns := c.flags.StringSlice("adopt")
+	if len(patterns) > 0 && c.flags.Bool("suggest-ignore") {
+		return c.usage("-adopt and -suggest-ignore exclude each other", "adopt first, then suggest rules for what is left")
+	}
+	d, err := c.lookForDrift()
+	switch {
+	case err != nil:
+		return c.failed(err, files...)
+	case len(patterns) > 0:
+		return adoptDrift(c, d, patterns)
+	case c.flags.Bool("suggest-ignore"):
+		return suggestIgnores(c, d)
+	}
+	exit := error(nil)
+	switch {
+	case noMatch(d.plan):
+		exit = shown(d.plan.Refused())
+	case len(d.changed) > 0:
+		exit = shown(errDrifted)
+	}
+	err = c.deliver(files, renderings{
+		formatText: func(string) string {
+			if c.flags.Bool("quiet") && d.isClean() {
+				return ""
+			}
+			return driftText(d, c.out())
+		},
+		formatJSON:     func(string) string { return jsonText(driftJSON(d, c.problems)) },
+		formatMarkdown: func(string) string { return driftMarkdown(d, c.flags.Int("max-bytes")) },
+		formatGitHub:   func(string) string { return driftGitHub(d, c.problems) },
+		formatSARIF:    func(string) string { return driftSARIF(d, c.problems) },
+		formatPrometheus: func(before string) string {
+			return driftMetrics(driftRun{stack: c.declared.Stack, found: &d, began: c.began, ended: c.sys.now(), exit: exitStatus(exit)}, before)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return exit
+}
+
+func (c *call) lookForDrift() (drift, error) {
 	options := engine.Options{Targets: c.flags.StringSlice("target"), Excludes: c.flags.StringSlice("exclude"),
 		// Dangers and emptiness are questions of an apply.
 		Allow: []string{resources.DataLoss}, AllowEmpty: true}
-	if err := c.need(c.wantsJSON()); err != nil {
-		return c.failed(err)
+	if err := c.need(!c.wantsText()); err != nil {
+		return drift{}, err
 	}
 	s, err := c.sys.world.read(c.ctx, c.access())
 	if err != nil {
-		return c.failed(err)
+		return drift{}, err
 	}
 	defer s.close()
 	p, err := c.observeAndPlan(s, options, true)
 	if err != nil {
-		return c.failed(err)
+		return drift{}, err
 	}
 	d := findDrift(p)
 	d.unmanaged, err = s.look.unmanaged(c.ctx, c.declared.Stack)
-	if err != nil && !errors.Is(err, resources.ErrUnreachable) {
-		return c.failed(err)
+	if errors.Is(err, resources.ErrUnreachable) {
+		err = nil
 	}
-	if err := c.emit(driftJSON(d, c.problems)); err != nil {
-		return err
-	}
-	if !c.wantsJSON() {
-		c.print(driftText(d, c.out()))
-	}
-	switch {
-	case noMatch(p):
-		return shown(p.Refused())
-	case len(d.changed) > 0:
-		return shown(errDrifted)
-	}
-	return nil
+	return d, err
 }
 
 // readPlan loads the spec, looks at the world through clients that cannot
 // write, and plans.
 func (c *call) readPlan(options engine.Options, deep bool) (*engine.Plan, error) {
-	if err := c.need(c.wantsJSON()); err != nil {
+	if err := c.need(!c.wantsText()); err != nil {
 		return nil, err
 	}
 	s, err := c.sys.world.read(c.ctx, c.access())
@@ -89,11 +138,26 @@ func (c *call) readPlan(options engine.Options, deep bool) (*engine.Plan, error)
 }
 
 func (c *call) observeAndPlan(s *sight, options engine.Options, deep bool) (*engine.Plan, error) {
-	seen, err := engine.Observe(c.ctx, s.readers, c.declared, resources.Scope{Stack: c.declared.Stack, Owned: true, Deep: deep})
+	seen, err := engine.Observe(c.ctx, s.readers, c.declared, resources.Scope{Stack: c.declared.Stack, Owned: true, Deep: deep, Doomed: options.Doomed()})
 	if err != nil {
 		return nil, err
 	}
+	for _, o := range seen.All() {
+		c.warn(o.Warnings)
+	}
 	return engine.MakePlan(c.declared, seen, options), nil
+}
+
+// warn tells, once, what only looking at the world could tell about the spec.
+func (c *call) warn(found specs.Problems) {
+	found, _ = c.spec.Silence(found)
+	found = slices.DeleteFunc(found, func(p *specs.Problem) bool {
+		return slices.ContainsFunc(c.problems, func(told *specs.Problem) bool { return told.Pos == p.Pos && told.Rule == p.Rule })
+	})
+	c.problems = append(c.problems, found...)
+	if len(found) > 0 && !c.wantsJSON() {
+		c.tell(problemText(c.spec, found, c.err()))
+	}
 }
 
 // noMatch reports whether the plan is about nothing because a pattern given on
@@ -112,7 +176,7 @@ func (c *call) atPlaces(err error) error {
 	}
 	found, _ = c.spec.Silence(found)
 	c.problems = append(c.problems, found...)
-	if !c.wantsJSON() {
+	if c.wantsText() {
 		c.tell(problemText(c.spec, found, c.err()))
 	}
 	var rest *multierror.Error
@@ -135,18 +199,28 @@ type jsonErrored struct {
 	Diagnostics   []jsonProblem `json:"diagnostics"`
 }
 
-// failed tells an error in JSON when JSON was asked for, so that a reader of
-// standard output always finds a document there.
-func (c *call) failed(err error) error {
+// failed tells an error in the formats that were asked for, so that a reader of
+// standard output or of a file always finds a document there.
+func (c *call) failed(err error, files ...into) error {
 	err = c.atPlaces(err)
-	if !c.wantsJSON() && c.flags.String("json-into") == "" {
-		return err
-	}
 	doc := jsonErrored{FormatVersion: planFormat, MidazVersion: version, Errored: true, Diagnostics: problemsJSON(c.problems)}
 	if c.problems.Errors() == 0 {
 		doc.Diagnostics = append(doc.Diagnostics, errorJSON(err)...)
 	}
-	if werr := c.emit(doc); werr != nil {
+	stack := ""
+	if c.spec != nil {
+		stack = c.spec.Stack
+	}
+	werr := c.deliver(files, renderings{
+		formatJSON:     func(string) string { return jsonText(doc) },
+		formatMarkdown: func(string) string { return failedMarkdown(c.verb, stack, err, c.problems, c.flags.Int("max-bytes")) },
+		formatGitHub:   func(string) string { return failedGitHub(c.verb, err, c.problems) },
+		formatSARIF:    func(string) string { return validateSARIF(c.problems) },
+		formatPrometheus: func(before string) string {
+			return driftMetrics(driftRun{stack: stack, began: c.began, ended: c.sys.now(), exit: exitStatus(err)}, before)
+		},
+	})
+	if werr != nil {
 		return fmt.Errorf("%w (and %w)", err, werr)
 	}
 	return err

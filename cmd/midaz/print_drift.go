@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
 )
 
 // driftText tells people what was changed outside, and after it, apart, what
@@ -23,13 +24,21 @@ func driftText(d drift, i ink) string {
 	if len(d.runtime) > 0 {
 		p.WriteString("\nNot running as they should:\n")
 		for _, c := range d.runtime {
-			fmt.Fprintf(p, "  %s: %s%s\n", addrText(c.Addr), clean(c.Have.State), p.place(c.Pos()))
+			fmt.Fprintf(p, "  %s: %s%s\n", addrText(c.Addr), runtimeText(c.Have), p.place(c.Pos()))
 		}
 	}
 	if len(d.pending) > 0 {
 		fmt.Fprintf(p, "\nIn the spec and not applied yet, which is no drift (%s):\n", count(len(d.pending), "resource"))
 		for _, c := range d.pending {
 			fmt.Fprintf(p, "  %s%s\n", headline(c), p.place(c.Pos()))
+		}
+	}
+	if len(d.ignored) > 0 {
+		p.WriteString("\nChanged outside and let be by a rule of the spec:\n")
+		for _, c := range d.ignored {
+			for _, f := range c.Ignored {
+				fmt.Fprintf(p, "  %s %s = %s%s\n", addrText(c.Addr), clean(f.Path), beforeAfter(f), p.place(f.Pos))
+			}
 		}
 	}
 	if len(d.unmanaged) > 0 {
@@ -40,6 +49,9 @@ func driftText(d drift, i ink) string {
 		}
 		writeList(&p.Builder, names)
 	}
+	if c, ok := d.coverage(); ok {
+		fmt.Fprintf(p, "\nOf %s on the broker the stack manages %d (%v %%).\n", count(c.Managed+c.Unmanaged, "object"), c.Managed, c.Percent)
+	}
 	p.unknown()
 	p.refusals()
 	return p.String()
@@ -48,13 +60,64 @@ func driftText(d drift, i ink) string {
 // drifted writes what was changed of one object: the sign "-" stands before
 // what is there, "+" before what should be.
 func (p *planPrinter) drifted(c *engine.Change) {
+	if c.Removed {
+		fmt.Fprintf(p, "  %s%s\n", p.ink.in(bold, "# "+addrText(c.Addr)+" has been deleted"), p.place(c.Pos()))
+		fmt.Fprintf(p, "%s %s\n", p.ink.symbol(c), addrText(c.Addr))
+		p.remark(clean(c.Reason))
+		p.WriteString("\n")
+		return
+	}
 	fmt.Fprintf(p, "  %s%s\n", p.ink.in(bold, "# "+addrText(c.Addr)+" has changed"), p.place(c.Pos()))
 	var rows []row
 	for _, f := range c.Delta {
 		f.Drift = false // said by the headline
+		if f.Pending {
+			f.Why = joined(f.Why, "changed in the spec too")
+			if f.Applied != nil {
+				f.Why += ", last applied " + resources.Show(f.Applied)
+			}
+		}
 		rows = append(rows, diffRows(f)...)
 	}
 	fmt.Fprintf(p, "%s %s\n", p.ink.sign("~", yellow), addrText(c.Addr))
 	p.rows(rows, "")
-	p.WriteString(strings.Repeat("\n", 1))
+	p.WriteString("\n")
+}
+
+func joined(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + ", " + b
+}
+
+// beforeAfter is a difference on one line.
+func beforeAfter(d resources.Diff) string {
+	if d.Sensitive() {
+		return resources.Masked
+	}
+	return clean(resources.Show(d.Before) + " -> " + resources.Show(d.After))
+}
+
+// runtimeText says how a container does that somebody should look at.
+func runtimeText(o *resources.Observed) string {
+	text := clean(o.State)
+	r := o.Runtime
+	switch r.Trouble {
+	case resources.Stopped:
+		text += ", stopped by someone: its restart policy would have started it"
+	case resources.NotStarted:
+		text += ", never started"
+	}
+	if r.Restarts > 0 {
+		text += ", restarted " + times(r.Restarts)
+	}
+	return text
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }

@@ -8,14 +8,32 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// helpText returns the page of a command, or the list of all for "".
+// helpText returns the page of a command or of a group, or the list of all for
+// "".
 func helpText(all []*cli.Command, verb string, i ink) string {
 	for _, c := range all {
 		if c.Name == verb {
 			return commandHelp(c, i)
 		}
 	}
+	if g, many := groupOf(verb); many {
+		return groupHelp(g, membersOf(g.name, all), i)
+	}
 	return listHelp(all, i)
+}
+
+func groupHelp(g group, members []*cli.Command, i ink) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "midaz %s: %s\n\n%s\n", g.name, g.usage, i.in(bold, "Commands:"))
+	width := 0
+	for _, c := range members {
+		width = max(width, len(c.Name))
+	}
+	for _, c := range members {
+		fmt.Fprintf(&b, "  %s  %s\n", pad(c.Name, width), c.Usage)
+	}
+	fmt.Fprintf(&b, "\n\"midaz help %s COMMAND\" shows a command's flags and examples.\n", g.name)
+	return b.String()
 }
 
 func listHelp(all []*cli.Command, i ink) string {
@@ -25,16 +43,16 @@ func listHelp(all []*cli.Command, i ink) string {
 	b.WriteString(i.in(bold, "Usage:") + " midaz COMMAND [FLAGS] [ARGUMENTS]\n")
 	for _, group := range []string{groupMain, groupLook, groupWrite, groupTool} {
 		fmt.Fprintf(&b, "\n%s\n", i.in(bold, group+":"))
-		for _, c := range all {
-			if c.Category == group && !c.Hidden {
-				fmt.Fprintf(&b, "  %s  %s\n", pad(c.Name, 10), c.Usage)
+		for _, c := range listCommands(all) {
+			if c.category == group {
+				fmt.Fprintf(&b, "  %s  %s\n", pad(c.name, 10), c.usage)
 			}
 		}
 	}
 	b.WriteString("\n\"midaz help COMMAND\" shows a command's flags and examples. Flags take one dash or two and stand anywhere.\n" +
 		"Defaults for flags can stand in MIDAZ_CLI_ARGS and MIDAZ_CLI_ARGS_command.\n" +
 		"Exit status: 0 done or nothing to do, 1 error, 2 changes or drift found, 3 an operation failed, 4 a gate did not pass,\n" +
-		"6 plan is stale, 7 refused, 64 usage, 130 and 143 ended by a signal.\n" +
+		"5 locked by another run, 6 plan is stale, 7 refused, 64 usage, 130 and 143 ended by a signal.\n" +
 		"DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and NO_COLOR are honoured.\n")
 	return b.String()
 }

@@ -158,3 +158,8 @@ func infoJSON(parts []aboutPart) map[string]any {
 	}
 	return out
 }
+
+// noContainersText stands in place of logs that nothing has written.
+func noContainersText(stack string) string {
+	return fmt.Sprintf("Stack %s has no containers; `midaz up` makes them.\n", clean(stack))
+}

@@ -90,6 +90,9 @@ func (p *planPrinter) change(c *engine.Change) {
 	if c.Unchanged > 0 && c.Action != resources.Create && c.Action != resources.Ensure && c.Action != resources.Delete {
 		p.remark(fmt.Sprintf("(%s hidden)", count(c.Unchanged, "unchanged field")))
 	}
+	if len(c.Ignored) > 0 {
+		p.remark(fmt.Sprintf("(%s let be by a rule of the spec)", count(len(c.Ignored), "change")))
+	}
 	if c.Gate != nil && c.Action != resources.Delete {
 		p.remark("gate: " + gateText(c.Gate))
 	}
@@ -125,6 +128,9 @@ func (p *planPrinter) remarks(c *engine.Change) []string {
 	}
 	if c.Action == resources.Replace {
 		out = append(out, replacementText(c.Mode))
+		if c.Manner.Text != "" {
+			out = append(out, clean(c.Manner.Text))
+		}
 	}
 	if c.Have != nil {
 		if c.Have.Leftover != "" {
@@ -153,7 +159,7 @@ func replacementText(m resources.Replacement) string {
 type row struct {
 	sign   string
 	name   string
-	value  string
+	value  string     // "" when it is not known
 	lines  []textLine // of a text of several lines, under the row
 	remark string
 	pos    specs.Pos
@@ -164,6 +170,9 @@ func (p *planPrinter) created(c *engine.Change) {
 		return
 	}
 	var rows []row
+	for _, d := range c.Delta { // of a plan file, which has no values
+		rows = append(rows, row{sign: "+", name: clean(d.Path)})
+	}
 	for _, key := range fieldOrder(p.plan, c.Want) {
 		for _, l := range leaves(key, c.Want.Config[key]) {
 			rows = append(rows, valueRow("+", l))
@@ -220,6 +229,8 @@ func (p *planPrinter) delta(c *engine.Change) {
 func diffRows(d resources.Diff) []row {
 	var rows []row
 	switch {
+	case d.Before == nil && d.After == nil: // of a plan file, which has no values
+		rows = []row{{sign: "~", name: clean(d.Path)}}
 	case d.Before == nil && d.After != nil:
 		for _, l := range leaves(d.Path, d.After) {
 			rows = append(rows, valueRow("+", l))
@@ -288,7 +299,11 @@ func (p *planPrinter) rows(rows []row, style string) {
 		}
 	}
 	for _, r := range rows {
-		fmt.Fprintf(p, "%s   %s = %s", p.ink.sign(r.sign, signStyle(r.sign, style)), pad(r.name, width), r.value)
+		text := r.name
+		if r.value != "" {
+			text = pad(r.name, width) + " = " + r.value
+		}
+		fmt.Fprintf(p, "%s   %s", p.ink.sign(r.sign, signStyle(r.sign, style)), text)
 		if r.remark != "" {
 			p.WriteString(" " + p.ink.in(yellow, "# "+r.remark))
 		}
@@ -361,20 +376,29 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// danger lists everything that goes away or has a hazard, at the end where it
-// is seen. In the removal of a whole stack only the hazards are said again.
-func (p *planPrinter) danger() {
+// dangerous returns everything that goes away or has a hazard. In the removal of
+// a whole stack only the hazards are said again.
+func dangerous(plan *engine.Plan) []*engine.Change {
 	var bad []*engine.Change
-	width := 0
-	for _, c := range p.plan.Changes {
+	for _, c := range plan.Changes {
 		goes := c.Action == resources.Delete || c.Action == resources.Replace
-		if goes && !p.plan.Destroy || len(c.Hazards) > 0 {
+		if goes && !plan.Destroy || len(c.Hazards) > 0 {
 			bad = append(bad, c)
-			width = max(width, utf8.RuneCountInString(addrText(c.Addr)))
 		}
 	}
+	slices.SortStableFunc(bad, func(a, b *engine.Change) int { return severity(b) - severity(a) })
+	return bad
+}
+
+// danger lists what is dangerous at the end, where it is seen.
+func (p *planPrinter) danger() {
+	bad := dangerous(p.plan)
 	if len(bad) == 0 {
 		return
+	}
+	width := 0
+	for _, c := range bad {
+		width = max(width, utf8.RuneCountInString(addrText(c.Addr)))
 	}
 	// Deletes stand last, closest to the question that follows.
 	slices.SortStableFunc(bad, func(a, b *engine.Change) int { return severity(a) - severity(b) })

@@ -23,6 +23,31 @@ func completeText(n engine.Counts, destroy bool, i ink) string {
 		fmt.Sprintf(" Resources: %d added, %d changed, %d destroyed.", n.Add, n.Change, n.Destroy)
 }
 
+// questionText asks for the approval of a plan. all says that everything of the
+// stack is to go, its volumes too.
+func questionText(p *engine.Plan, all bool, i ink) string {
+	what := "Do you want to perform these actions?"
+	if p.Destroy {
+		what = "Do you really want to destroy these resources?"
+	}
+	loss := "Data will be lost, as the plan says; there is no undo."
+	if all {
+		loss = "Volumes and all data in them will be lost; there is no undo."
+	}
+	if all || losesData(p) {
+		return fmt.Sprintf("\n%s\n  %s\n  Type the name of the stack, %s, to go on.\n\n  %s ",
+			i.in(bold, what), loss, i.in(bold, clean(p.Stack)), i.in(bold, "Enter a value:"))
+	}
+	return fmt.Sprintf("\n%s\n  Only 'yes' will be accepted to approve.\n\n  %s ", i.in(bold, what), i.in(bold, "Enter a value:"))
+}
+
+// losesData reports whether the plan destroys data.
+func losesData(p *engine.Plan) bool {
+	return slices.ContainsFunc(p.Changes, func(c *engine.Change) bool {
+		return slices.ContainsFunc(c.Hazards, func(h resources.Hazard) bool { return h.Code == resources.DataLoss })
+	})
+}
+
 // failureText returns what went wrong, by resource: causes first, then what
 // was skipped because of each.
 func failureText(r *engine.Report, i ink) string {

@@ -24,16 +24,16 @@ func isRunnable(kind string) bool { return kind == "service" || kind == "job" }
 // ps lists services and jobs.
 func ps(c *call) error {
 	if err := c.need(c.wantsJSON()); err != nil {
-		return c.failed(err)
+		return c.failed(err, c.jsonFile()...)
 	}
 	s, err := c.sys.world.read(c.ctx, c.access())
 	if err != nil {
-		return c.failed(err)
+		return c.failed(err, c.jsonFile()...)
 	}
 	defer s.close()
 	looks, err := c.services(s)
 	if err != nil {
-		return c.failed(err)
+		return c.failed(err, c.jsonFile()...)
 	}
 	if looks, err = c.chosen(looks); err != nil {
 		return err
@@ -128,6 +128,9 @@ func (l serviceLook) mark() string {
 	}
 	if l.Change.Want == nil {
 		return "not in the spec"
+	}
+	if l.Change.Removed {
+		return "drift"
 	}
 	var marks []string
 	if slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Drift }) {

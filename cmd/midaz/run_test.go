@@ -92,12 +92,23 @@ func interrupted(t *testing.T, send ...os.Signal) (status, writes int, stderr st
 		stdin: strings.NewReader(spec.String()), stdout: io.Discard, stderr: errs, now: newClock().now,
 		lookupEnv: func(string) (string, bool) { return "", false },
 		signals:   func() (<-chan os.Signal, func()) { return signals, func() {} },
-		world: world{kinds: fake.Kinds, write: func(context.Context, access) (*sight, error) {
-			return &sight{readers: w.Readers(), writers: w.Writers(), look: fakeLook{}, close: func() {}}, nil
-		}},
+		world:     inMemory(w),
 	}
 	status = run(context.Background(), []string{"up", "-f", "-", "-parallelism", "1"}, sys)
 	return status, len(w.Log()), errs.String()
+}
+
+// inMemory is the backends of a fake world that several runs share.
+func inMemory(w *fake.World) world {
+	return world{
+		kinds: fake.Kinds,
+		read: func(context.Context, access) (*sight, error) {
+			return &sight{readers: w.Readers(), look: fakeLook{}, close: func() {}}, nil
+		},
+		write: func(context.Context, access) (*sight, error) {
+			return &sight{readers: w.Readers(), writers: w.Writers(), look: fakeLook{}, locks: w, close: func() {}}, nil
+		},
+	}
 }
 
 func TestFirstSignalFinishesWhatIsInFlight(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
 	"github.com/LerianStudio/midaz-infra/specs"
+	"github.com/LerianStudio/midaz-infra/specs/draft"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -70,7 +71,8 @@ func statusCommand(ts *testscript.TestScript, neg bool, args []string) {
 // fakeSystem is the process with a fake world and a clock that stands still.
 func fakeSystem() system {
 	return system{
-		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, signals: notify,
+		runID: fakeRunID,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, signals: notify, who: "ann@host",
 		now: func() time.Time { return time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC) },
 		world: world{
 			kinds: fake.Kinds,
@@ -88,7 +90,7 @@ func openFake(a access, writing bool) (*sight, error) {
 	if os.Getenv("UNREACHABLE") != "" {
 		return nil, &resources.Diagnosis{Err: fmt.Errorf("engine at unix:///fake.sock: %w", resources.ErrUnreachable), Hint: "start the engine"}
 	}
-	w := &fake.World{Down: os.Getenv("DOWN")}
+	w := &fake.World{Down: os.Getenv("DOWN"), LockTime: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)}
 	w.CrashAt, _ = strconv.Atoi(os.Getenv("CRASH_AT"))
 	w.CrashAfter = os.Getenv("CRASH_AFTER") != ""
 	if until := os.Getenv("DOWN_UNTIL"); until != "" {
@@ -101,10 +103,17 @@ func openFake(a access, writing bool) (*sight, error) {
 	if err := loadFake(w, file); err != nil {
 		return nil, err
 	}
-	s := &sight{readers: w.Readers(), look: fakeLook{}, close: func() {}}
+	if err := loadLock(w); err != nil {
+		return nil, err
+	}
+	s := &sight{readers: w.Readers(), look: fakeLook{}, journal: fakeJournal{w}, close: func() {}}
 	if writing {
-		s.writers = w.Writers()
+		s.record = fakeJournal{w}
+		s.writers, s.locks = w.Writers(), w
 		s.close = func() {
+			if w.Held() == nil {
+				_ = os.Remove(lockFile)
+			}
 			if w.Writes() == 0 {
 				return
 			}
@@ -116,6 +125,31 @@ func openFake(a access, writing bool) (*sight, error) {
 	return s, nil
 }
 
+// lockFile is where someone outside holds the lock. Its times are how long ago.
+const lockFile = "lock.yaml"
+
+func loadLock(w *fake.World) error {
+	text, err := os.ReadFile(lockFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var l struct {
+		ID, Operation, Who string
+		PID                int
+		Created, Heartbeat time.Duration
+		Gone               bool
+	}
+	if err := yaml.Unmarshal(text, &l); err != nil {
+		return err
+	}
+	w.Hold(&resources.LockInfo{ID: l.ID, Stack: "test", Operation: l.Operation, Who: l.Who, PID: l.PID, Gone: l.Gone,
+		Created: w.LockTime.Add(-l.Created), Heartbeat: w.LockTime.Add(-l.Heartbeat)})
+	return nil
+}
+
 // fakeObject is an object in world.yaml.
 type fakeObject struct {
 	Stack   string         `yaml:"stack,omitempty"`
@@ -123,6 +157,7 @@ type fakeObject struct {
 	Fields  map[string]any `yaml:"fields,omitempty"`
 	Applied string         `yaml:"applied,omitempty"`
 	Protect bool           `yaml:"protect,omitempty"`
+	Gone    bool           `yaml:"gone,omitempty"`
 	Refs    []string       `yaml:"refs,omitempty"`
 	Holds   []string       `yaml:"holds,omitempty"`
 }
@@ -145,7 +180,7 @@ func loadFake(w *fake.World, file string) error {
 			return err
 		}
 		f := all[name]
-		o := &fake.Object{Stack: f.Stack, Owner: f.Owner, Protect: f.Protect, Fields: resources.Config{}}
+		o := &fake.Object{Stack: f.Stack, Owner: f.Owner, Protect: f.Protect, Gone: f.Gone, Fields: resources.Config{}}
 		for k, v := range f.Fields {
 			o.Fields[k] = resources.Normalize(v)
 		}
@@ -172,7 +207,7 @@ func saveFake(w *fake.World, file string) error {
 	all := map[string]fakeObject{}
 	for _, a := range w.Addrs() {
 		o := w.Get(a)
-		f := fakeObject{Stack: o.Stack, Owner: o.Owner, Protect: o.Protect, Fields: map[string]any{}}
+		f := fakeObject{Stack: o.Stack, Owner: o.Owner, Protect: o.Protect, Gone: o.Gone, Fields: map[string]any{}}
 		for k, v := range o.Fields {
 			if _, secret := v.(resources.Secret); secret {
 				v = resources.Text(v)
@@ -211,4 +246,7 @@ func (fakeLook) about(context.Context) ([]aboutPart, error) {
 	return []aboutPart{{title: "Engine", rows: [][2]string{{"version", "fake"}}}}, nil
 }
 
+func (fakeLook) live(_ context.Context, o liveOptions) (*draft.Draft, error) {
+	return &draft.Draft{Stack: o.stack}, nil
+}
 func (fakeLook) unmanaged(context.Context, string) ([]*resources.Observed, error) { return nil, nil }

@@ -7,6 +7,7 @@ import (
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
+	"github.com/LerianStudio/midaz-infra/specs/draft"
 )
 
 // world is the backends, as functions that open them. The program is given one;
@@ -33,7 +34,15 @@ type sight struct {
 	readers map[string]resources.Reader
 	writers map[string]resources.Writer // nil when opened for reading
 	look    looker
-	close   func()
+	journal journal
+	record  recorder // nil when opened for reading
+	// locks keeps the locks of stacks; nil when nothing is there to keep them,
+	// or when opened for reading.
+	locks resources.Locker
+	close func()
+	// warnings returns what writing has told about places of the spec since it
+	// was last asked; nil when there is nothing that could tell.
+	warnings func() specs.Problems
 }
 
 // world returns what an apply works with.
@@ -55,6 +64,15 @@ type looker interface {
 	about(ctx context.Context) ([]aboutPart, error)
 	// unmanaged returns what stands on the broker and belongs to no stack.
 	unmanaged(ctx context.Context, stack string) ([]*resources.Observed, error)
+	// live returns a spec of what the engine has.
+	live(ctx context.Context, o liveOptions) (*draft.Draft, error)
+}
+
+// liveOptions say which containers a spec is written from; see
+// docker.LiveOptions.
+type liveOptions struct {
+	stack, project string
+	labels, names  []string
 }
 
 // containerLook is one container as ps shows it.

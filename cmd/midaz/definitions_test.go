@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
+	"github.com/LerianStudio/midaz-infra/schema"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// imported is one import: the spec's text, and what it declares.
+func imported(data []byte) (text []byte, declared *resources.Declared, problems specs.Problems, err error) {
+	got, err := definitions.Spec(data, definitions.Options{Stack: "test", Hash: rabbitmq.HashPassword})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	values := map[string]string{}
+	for _, s := range got.Secrets {
+		values[s.Name] = s.Value
+	}
+	kinds := realWorld().kinds()
+	spec, loaded := specs.Load(specs.Options{Files: []string{"-"}, Stdin: bytes.NewReader(got.Text),
+		LookupEnv: func(name string) (string, bool) { v, ok := values[name]; return v, ok }})
+	declared, decoded := engine.Resolve(spec, kinds)
+	return got.Text, declared, schema.Quick(spec, kinds, loaded, decoded), nil
+}
+
+// fixpoint imports, exports and imports again. What is then declared is the
+// same, and from then on texts are, letter by letter.
+func fixpoint(t interface{ Fatalf(string, ...any) }, data []byte) {
+	_, declared, problems, err := imported(data)
+	if err != nil || problems.Errors() > 0 {
+		return // the broker would refuse it too; that is told
+	}
+	first, err := rabbitmq.Definitions(declared, "")
+	if err != nil {
+		t.Fatalf("export: %v\n%s", err, data)
+	}
+	text, again, problems, err := imported(first.JSON)
+	if err != nil || problems.Errors() > 0 {
+		t.Fatalf("what was exported cannot be imported: %v %v\n%s", err, problems, first.JSON)
+	}
+	for _, r := range declared.Resources {
+		now := again.Get(r.Addr)
+		if now == nil || !resources.Equal(map[string]any(r.Config), map[string]any(now.Config)) && !r.External {
+			t.Fatalf("%s: %v became %v\n%s\n%s", r.Addr, r.Config, now, data, text)
+		}
+	}
+	second, err := rabbitmq.Definitions(again, "")
+	if err != nil || !bytes.Equal(first.JSON, second.JSON) {
+		t.Fatalf("no fixpoint: %v\n%s\n%s", err, first.JSON, second.JSON)
+	}
+}
+
+// TestImportOfThePlatform imports the definitions file of the platform itself,
+// where there is one.
+func TestImportOfThePlatform(t *testing.T) {
+	path := os.Getenv("MIDAZ_TEST_DEFINITIONS")
+	if path == "" {
+		t.Skip("MIDAZ_TEST_DEFINITIONS names no definitions file")
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Skip(err)
+	}
+	got, err := definitions.Spec(data, definitions.Options{Stack: "test"})
+	if err != nil || len(got.Notes) > 0 {
+		t.Fatalf("it is not carried whole: %v %v", err, got.Notes)
+	}
+	if _, _, problems, _ := imported(data); problems.Errors() > 0 {
+		t.Errorf("the spec is not valid: %v", problems)
+	}
+	var doc map[string][]any
+	if err := json.Unmarshal(data, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if len(doc["queues"]) != got.Queues || len(doc["exchanges"]) != got.Exchanges || len(doc["bindings"]) != got.Bindings || len(doc["users"]) != got.Users {
+		t.Errorf("something is missing: %+v", got)
+	}
+	fixpoint(t, data)
+}
+
+// TestDefinitionsFixpoint: import, export, import loses nothing.
+func TestDefinitionsFixpoint(t *testing.T) {
+	name := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "x-a", "<<", "true", "123", "a.b", "a/b", "$x", "${X}", "ü %@#", "null", "- a", "a: b", "~"}), rapid.StringN(1, 6, 40))
+	value := rapid.OneOf(rapid.Custom(func(t *rapid.T) any { return name.Draw(t, "text") }),
+		rapid.SampledFrom([]any{1, -7, int64(1) << 40, 2.5, 1e30, 1e-7, true, false, []any{"a", 1}, map[string]any{"k": "$v", "l": []any{}}, json.RawMessage("3.0"), json.RawMessage("1E5")}))
+	arguments := rapid.MapOfN(rapid.SampledFrom([]string{"x-owner", "k", "x-more", "$a"}), value, 0, 3)
+	rapid.Check(t, func(t *rapid.T) {
+		vhost := rapid.SampledFrom([]string{"/", "v", "a b"})
+		doc := map[string][]any{"vhosts": {map[string]any{"name": "/", "description": name.Draw(t, "about"), "tags": "b,a"}}}
+		var exchanges, queues [][2]string
+		for range rapid.IntRange(0, 4).Draw(t, "exchanges") {
+			x := [2]string{vhost.Draw(t, "vhost"), name.Draw(t, "name")}
+			exchanges = append(exchanges, x)
+			doc["exchanges"] = append(doc["exchanges"], map[string]any{"vhost": x[0], "name": x[1], "type": rapid.SampledFrom([]string{"direct", "topic", "x-random"}).Draw(t, "type"),
+				"durable": rapid.Bool().Draw(t, "durable"), "auto_delete": rapid.SampledFrom([]any{true, false, "undefined"}).Draw(t, "auto_delete"), "arguments": arguments.Draw(t, "arguments")})
+		}
+		for range rapid.IntRange(0, 4).Draw(t, "queues") {
+			q := [2]string{vhost.Draw(t, "vhost"), name.Draw(t, "name")}
+			queues = append(queues, q)
+			row := map[string]any{"vhost": q[0], "name": q[1], "durable": true, "arguments": arguments.Draw(t, "arguments")}
+			if kind := rapid.SampledFrom([]string{"", "classic", "quorum", "stream"}).Draw(t, "type"); kind != "" {
+				row["arguments"].(map[string]any)["x-queue-type"] = kind
+			}
+			doc["queues"] = append(doc["queues"], row)
+		}
+		for range rapid.IntRange(0, 5).Draw(t, "bindings") {
+			if len(exchanges)*len(queues) == 0 {
+				break
+			}
+			x := rapid.SampledFrom(exchanges).Draw(t, "source")
+			to, kind := rapid.SampledFrom(queues).Draw(t, "queue"), "queue"
+			if rapid.Bool().Draw(t, "to exchange") {
+				to, kind = rapid.SampledFrom(exchanges).Draw(t, "exchange"), "exchange"
+			}
+			doc["bindings"] = append(doc["bindings"], map[string]any{"vhost": x[0], "source": x[1], "destination": to[1], "destination_type": kind, "routing_key": name.Draw(t, "key"), "arguments": arguments.Draw(t, "arguments")})
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "users") {
+			doc["users"] = append(doc["users"], map[string]any{"name": name.Draw(t, "user"), "tags": rapid.SampledFrom([]any{"", "a,b", []string{"management"}}).Draw(t, "tags"),
+				"password_hash":     rapid.SampledFrom([]string{"", "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", "bad"}).Draw(t, "hash"),
+				"hashing_algorithm": rapid.SampledFrom([]string{"rabbit_password_hashing_sha256", "rabbit_password_hashing_sha512", "other"}).Draw(t, "algorithm"), "limits": map[string]any{"max-channels": rapid.IntRange(-1, 5).Draw(t, "limit")}})
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "policies") {
+			doc["policies"] = append(doc["policies"], map[string]any{"vhost": vhost.Draw(t, "vhost"), "name": name.Draw(t, "name"), "pattern": "^a$", "priority": rapid.IntRange(0, 3).Draw(t, "priority"),
+				"apply-to": rapid.SampledFrom([]string{"all", "queues"}).Draw(t, "to"), "definition": map[string]any{"max-length": 5, "dead-letter-exchange": name.Draw(t, "dlx")}})
+		}
+		doc["global_parameters"] = []any{map[string]any{"name": name.Draw(t, "global"), "value": value.Draw(t, "value")}}
+		data, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fixpoint(t, data)
+	})
+}
+
+// FuzzImportDefinitions: whatever the file holds, there is a spec that can be
+// read, or an error.
+func FuzzImportDefinitions(f *testing.F) {
+	f.Add([]byte(`{"queues":[{"name":"a","vhost":"/","durable":true,"arguments":{"x-a":1.0}}],"bindings":[{"source":"amq.topic","vhost":"/","destination":"a","destination_type":"queue","routing_key":"#"}]}`))
+	f.Add([]byte(`{"users":[{"name":"a","password":"b","tags":["x"]}],"parameters":[{"component":"shovel","vhost":"v","name":"s","value":{"src-uri":"amqp://a:b@c"}}]}`))
+	f.Add([]byte(`{"permissions":[{"user":"u","vhost":"/","configure":"","write":"$","read":""}],"topic_permissions":[{"user":"u","vhost":"/","exchange":"amq.topic","write":"","read":""}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		text, _, problems, err := imported(data)
+		if err != nil {
+			return
+		}
+		for _, p := range problems {
+			if p.Rule != nil && (p.Rule.Code == specs.RuleSyntax.Code || p.Rule.Code == specs.RuleDuplicateKey.Code) {
+				t.Fatalf("%s\n%s\n%s", fmt.Sprint(p.Pos, p.Msg), data, text)
+			}
+		}
+		if strings.Contains(string(text), "\x1b") {
+			t.Fatalf("a control character came through: %q", text)
+		}
+		fixpoint(t, data)
+	})
+}

@@ -1,0 +1,359 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
+	"github.com/LerianStudio/midaz-infra/schema"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// fixes is what validate -fix would change.
+type fixes struct {
+	files []*fixedFile
+	fixed []rabbitmq.Advised
+	not   []notFixed
+}
+
+// fixedFile is one spec file with its text before and after.
+type fixedFile struct {
+	name          string // as given on the command line
+	path          string
+	before, after string
+	staged        string // a file beside it that holds the new text
+}
+
+type notFixed struct {
+	addr resources.Addr
+	why  string
+}
+
+// fixSpec turns arguments into policies, in the files that the spec was read
+// from. Nothing is written unless all of it has been found to mean the same.
+func fixSpec(c *call) error {
+	c.load(false)
+	if n := c.problems.Errors(); n > 0 {
+		c.tell(problemText(c.spec, c.problems, c.err()) + "\n" + verdictText(c.problems) + "\n")
+		return shown(errInvalid)
+	}
+	f, err := c.workOutFixes()
+	if err != nil {
+		return err
+	}
+	defer f.discard()
+	if len(f.fixed) > 0 {
+		if err := c.stage(f); err != nil {
+			return err
+		}
+		if err := c.verify(f); err != nil {
+			return err
+		}
+	}
+	c.print(fixText(f, c.flags.Bool("dry-run"), c.out()))
+	if c.flags.Bool("dry-run") {
+		return nil
+	}
+	for _, file := range f.files {
+		if err := file.replace(); err != nil {
+			return fmt.Errorf("write %s: %w", file.name, err)
+		}
+	}
+	return nil
+}
+
+// workOutFixes makes the changes in memory. What a comment silences stays.
+func (c *call) workOutFixes() (*fixes, error) {
+	f := &fixes{}
+	options := c.specOptions()
+	editors := map[string]*specs.Editor{}
+	for _, name := range options.Files {
+		if name == "-" {
+			continue
+		}
+		path := name
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(options.Dir, name)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		e, err := specs.NewEditor(string(data))
+		if err != nil {
+			continue // a file that needs more than YAML's own words
+		}
+		editors[name] = e
+		f.files = append(f.files, &fixedFile{name: name, path: path, before: string(data)})
+	}
+	added := map[string]map[string][]string{} // entries by file and virtual host
+	for _, a := range rabbitmq.Advice(c.declared) {
+		if !c.advises(a) {
+			continue
+		}
+		file := a.Queue.Node.Get("arguments").Pos().File
+		entry, err := fixQueue(editors[file], a)
+		if err != nil {
+			f.not = append(f.not, notFixed{a.Queue.Addr, err.Error()})
+			continue
+		}
+		f.fixed = append(f.fixed, a)
+		if added[file] == nil {
+			added[file] = map[string][]string{}
+		}
+		vhost := a.Queue.Addr.Parts()[0]
+		added[file][vhost] = append(added[file][vhost], entry)
+	}
+	for _, file := range f.files {
+		for vhost, entries := range added[file.name] {
+			if err := editors[file.name].Append([]string{"rabbitmq", "vhosts", vhost, "policies"}, entries); err != nil {
+				return nil, &resources.Diagnosis{Err: fmt.Errorf("%s: the policies cannot be added to virtual host %q: %w", file.name, vhost, err), Hint: "write `policies:` as a map of several lines there, and run it again"}
+			}
+		}
+		file.after = editors[file.name].Text()
+	}
+	return f, nil
+}
+
+// advises reports whether the finding stands, and was not silenced.
+func (c *call) advises(a rabbitmq.Advised) bool {
+	at := a.Queue.Node.Get("arguments")
+	return slices.ContainsFunc(c.problems, func(p *specs.Problem) bool {
+		return p.Rule != nil && p.Rule.Code == rabbitmq.AdviceCode &&
+			slices.ContainsFunc(a.Arguments, func(name string) bool { return at.KeyPos("/"+strings.ReplaceAll(name, "/", "~1")) == p.Pos })
+	})
+}
+
+// fixQueue takes the arguments out and returns the policy in YAML.
+func fixQueue(e *specs.Editor, a rabbitmq.Advised) (string, error) {
+	parts := a.Queue.Addr.Parts()
+	switch {
+	case a.Not != "":
+		return "", errors.New(a.Not)
+	case e == nil:
+		return "", errors.New("it is not written in a file that can be changed")
+	case !e.Has("rabbitmq", "vhosts", parts[0]):
+		return "", errors.New("its virtual host is shared by an anchor")
+	}
+	taken, err := e.Take([]string{"rabbitmq", "vhosts", parts[0], "queues", parts[1], "arguments"}, a.Arguments)
+	if err != nil {
+		return "", err
+	}
+	return policyYAML(a, taken), nil
+}
+
+// policyYAML is the policy as lines of YAML, comments beside what they stood
+// at.
+func policyYAML(a rabbitmq.Advised, taken []specs.Taken) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:\n  pattern: %s\n  apply_to: queues\n", yamlKey(a.Name), yamlText(a.Pattern))
+	if a.Priority != 0 {
+		fmt.Fprintf(&b, "  priority: %d\n", a.Priority)
+	}
+	plain, lines := []string{}, ""
+	for _, t := range taken {
+		if !slices.ContainsFunc(a.Definition, func(k rabbitmq.AdvisedKey) bool { return k.Argument == t.Key }) {
+			for _, comment := range t.Comments {
+				lines += "    " + comment + "\n"
+			}
+		}
+	}
+	for _, k := range a.Definition {
+		value := writtenYAML(k.Written)
+		if i := slices.IndexFunc(taken, func(t specs.Taken) bool { return t.Key == k.Argument }); i >= 0 {
+			value = taken[i].Value
+			for _, comment := range taken[i].Comments {
+				lines += "    " + comment + "\n"
+			}
+		}
+		plain = append(plain, k.Key+": "+value)
+		lines += "    " + k.Key + ": " + value + "\n"
+	}
+	if strings.Contains(lines, "#") {
+		b.WriteString("  definition:\n" + lines)
+	} else {
+		fmt.Fprintf(&b, "  definition: { %s }\n", strings.Join(plain, ", "))
+	}
+	return b.String()
+}
+
+// plainKey is a name that needs no quotes.
+var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*[.-][A-Za-z0-9_.-]*$`)
+
+func yamlKey(s string) string {
+	if plainKey.MatchString(s) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// yamlText quotes a text in which nothing is to be substituted. A $ at the end
+// is none that could be.
+func yamlText(s string) string {
+	last := ""
+	if strings.HasSuffix(s, "$") {
+		s, last = s[:len(s)-1], "$"
+	}
+	return strings.TrimSuffix(strconv.Quote(strings.ReplaceAll(s, "$", "$$")), `"`) + last + `"`
+}
+
+// writtenYAML writes a value of another policy as it stands there.
+func writtenYAML(v any) string {
+	switch v := v.(type) {
+	case string:
+		return strconv.Quote(v)
+	default:
+		return strings.TrimSpace(resources.Show(resources.Normalize(v)))
+	}
+}
+
+// stage writes the new texts beside the files, with their modes.
+func (c *call) stage(f *fixes) error {
+	for _, file := range f.files {
+		if file.after == file.before {
+			continue
+		}
+		path, err := filepath.EvalSymlinks(file.path)
+		if err != nil {
+			return err
+		}
+		file.path = path
+		was, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+		if err != nil {
+			return fmt.Errorf("write beside %s: %w", file.name, err)
+		}
+		file.staged = t.Name()
+		_, err = io.WriteString(t, file.after)
+		if err = errors.Join(err, t.Chmod(was.Mode().Perm()), t.Close()); err != nil {
+			return fmt.Errorf("write beside %s: %w", file.name, err)
+		}
+	}
+	return nil
+}
+
+func (f *fixes) discard() {
+	for _, file := range f.files {
+		if file.staged != "" {
+			_ = os.Remove(file.staged)
+		}
+	}
+}
+
+// replace puts the new text in place, unless someone changed the file
+// meanwhile.
+func (file *fixedFile) replace() error {
+	if file.staged == "" {
+		return nil
+	}
+	now, err := os.ReadFile(file.path)
+	if err != nil {
+		return err
+	}
+	if string(now) != file.before {
+		return errors.New("it was changed meanwhile")
+	}
+	return os.Rename(file.staged, file.path)
+}
+
+// verify reads the changed spec and compares: every resource as before, but for
+// the arguments that went and the policies that came, and what holds for each
+// queue the same.
+func (c *call) verify(f *fixes) error {
+	options := c.specOptions()
+	options.Files = slices.Clone(options.Files)
+	for _, file := range f.files {
+		if i := slices.Index(options.Files, file.name); file.staged != "" {
+			options.Files[i] = file.staged
+			if !filepath.IsAbs(file.staged) && options.Dir != "" {
+				options.Files[i], _ = filepath.Rel(options.Dir, file.staged)
+			}
+		}
+	}
+	if slices.Contains(options.Files, "-") {
+		return &resources.Diagnosis{Err: errors.New("standard input cannot be read twice"), Hint: "write the spec to a file"}
+	}
+	kinds := c.sys.world.kinds()
+	spec, loaded := specs.Load(options)
+	after, decoded := engine.Resolve(spec, kinds)
+	if ps := schema.Quick(spec, kinds, loaded, decoded); ps.Errors() > 0 {
+		return fmt.Errorf("the changed spec would not be valid, so nothing was changed: %s", ps[0].Msg)
+	}
+	if what := changedBeyond(c.declared, after, f.fixed); what != "" {
+		return fmt.Errorf("the change would touch more than it should (%s), so nothing was changed; this is a bug in midaz: please report the spec", what)
+	}
+	return nil
+}
+
+// changedBeyond names a resource that differs though it should not.
+func changedBeyond(before, after *resources.Declared, fixed []rabbitmq.Advised) string {
+	queues, policies := map[resources.Addr]rabbitmq.Advised{}, map[resources.Addr]bool{}
+	for _, a := range fixed {
+		queues[a.Queue.Addr] = a
+		policies[resources.NewAddr("policy", a.Queue.Addr.Parts()[0], a.Name)] = true
+	}
+	for _, r := range before.Resources {
+		now := after.Get(r.Addr)
+		if now == nil {
+			return r.Addr.String()
+		}
+		was := r.Config.Clone()
+		if a, ok := queues[r.Addr]; ok {
+			rest := map[string]any{}
+			for k, v := range r.Config.Map("arguments") {
+				if !slices.Contains(a.Arguments, k) {
+					rest[k] = v
+				}
+			}
+			was["arguments"] = rest
+		}
+		for _, c := range []resources.Config{was, now.Config} {
+			for k := range c {
+				if !resources.Equal(was[k], now.Config[k]) {
+					return r.Addr.String()
+				}
+			}
+		}
+	}
+	for _, r := range after.Resources {
+		if before.Get(r.Addr) == nil && !policies[r.Addr] {
+			return r.Addr.String()
+		}
+	}
+	return changedSettings(before, after)
+}
+
+// changedSettings names a queue for which something else holds now.
+func changedSettings(before, after *resources.Declared) string {
+	now := map[string]*routing.Vhost{}
+	for _, v := range rabbitmq.Topology(after) {
+		now[v.Name] = v
+	}
+	for _, v := range rabbitmq.Topology(before) {
+		for _, q := range v.Queues {
+			was, is := v.ForQueue(q), now[v.Name].ForQueue(now[v.Name].Queue(q.Name))
+			same := len(was.Settings) == len(is.Settings)
+			for _, s := range was.Settings {
+				t, ok := is.Get(s.Key)
+				same = same && ok && resources.Equal(s.Value, t.Value)
+			}
+			if !same {
+				return "queue " + q.Name
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	invopop "github.com/invopop/jsonschema"
+	sariflib "github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	santhosh "github.com/santhosh-tekuri/jsonschema/v5"
+	"golang.org/x/tools/txtar"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/fake"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// documents are the JSON formats that have a schema under schema/.
+var documents = map[string]any{
+	"plan": jsonPlan{}, "drift": jsonDrift{}, "validate": jsonValidate{}, "stream": jsonLine{},
+}
+
+// TestSchemasOfFormats holds the checked-in schema of each JSON format against
+// the types that the format is made from; -update writes them.
+func TestSchemasOfFormats(t *testing.T) {
+	for name, doc := range documents {
+		r := invopop.Reflector{Anonymous: true, DoNotReference: false, RequiredFromJSONSchemaTags: false, AllowAdditionalProperties: true}
+		if err := r.AddGoComments("github.com/LerianStudio/midaz-infra/cmd/midaz", "./"); err != nil {
+			t.Fatal(err)
+		}
+		// The comments are found below the path of the package itself.
+		for key, text := range r.CommentMap {
+			r.CommentMap[strings.Replace(key, "github.com/LerianStudio/midaz-infra/cmd/midaz.", "main.", 1)] = strings.Join(strings.Fields(text), " ")
+		}
+		s := r.Reflect(doc)
+		s.ID = invopop.ID("https://github.com/LerianStudio/midaz-infra/schema/" + name + ".schema.json")
+		s.Title = "midaz: " + name + " as JSON"
+		text, err := json.MarshalIndent(s, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("..", "..", "schema", name+".schema.json")
+		if *update {
+			if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if have, err := os.ReadFile(path); err != nil || strings.TrimSpace(string(have)) != string(text) {
+			t.Errorf("%s is stale (%v): go test ./cmd/midaz -run Schemas -update", path, err)
+		}
+	}
+}
+
+// TestGoldensFollowTheirSchemas checks every JSON document that the scripts
+// expect against the schema of its format.
+func TestGoldensFollowTheirSchemas(t *testing.T) {
+	schemas := map[string]*santhosh.Schema{}
+	for name := range documents {
+		s, err := santhosh.Compile(filepath.Join("..", "..", "schema", name+".schema.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		schemas[name] = s
+	}
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := map[string]int{}
+	for _, script := range scripts {
+		archive, err := txtar.ParseFile(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range archive.Files {
+			var doc map[string]any
+			if json.Unmarshal(f.Data, &doc) != nil {
+				continue
+			}
+			kind := ""
+			switch {
+			case doc["resource_changes"] != nil:
+				kind = "plan"
+			case doc["drifted"] != nil:
+				kind = "drift"
+			case doc["error_count"] != nil:
+				kind = "validate"
+			default:
+				continue
+			}
+			checked[kind]++
+			if err := schemas[kind].Validate(doc); err != nil {
+				t.Errorf("%s of %s: %v", f.Name, script, err)
+			}
+		}
+	}
+	for _, kind := range []string{"plan", "drift", "validate"} {
+		if checked[kind] == 0 {
+			t.Errorf("no script expects a document of %s", kind)
+		}
+	}
+}
+
+// large is a plan that makes a thousand boxes and removes one.
+func large(t *testing.T) *engine.Plan {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("version: \"1\"\nstack: large\nboxes:\n")
+	for i := range 1000 {
+		fmt.Fprintf(&b, "  new-box-number-%04d: {size: %d, text: \"some text that is not short\"}\n", i, i)
+	}
+	kinds := fake.Kinds()
+	spec, problems := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(b.String())})
+	declared, more := engine.Resolve(spec, kinds)
+	if err := append(problems, more...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	seen := []*resources.Observed{{Addr: resources.NewAddr("box", "zz-goes"), Presence: resources.Present, Stack: "large", ID: "1"}}
+	for _, r := range declared.Resources {
+		seen = append(seen, &resources.Observed{Addr: r.Addr})
+	}
+	return engine.MakePlan(declared, engine.NewSeen(seen), engine.Options{})
+}
+
+// One removal among a thousand changes is on the first screen of each format,
+// and a comment stays below what GitHub takes.
+func TestDangerComesFirst(t *testing.T) {
+	const screen = 25 // lines
+	plan := large(t)
+	for name, text := range map[string]string{
+		formatMarkdown: planMarkdown(plan, nil, maxComment), formatGitHub: planGitHub(plan, nil),
+	} {
+		lines := strings.SplitN(text, "\n", screen+1)
+		if first := strings.Join(lines[:min(screen, len(lines))], "\n"); !strings.Contains(first, "box/zz-goes") {
+			t.Errorf("%s: the removal is not among the first lines:\n%s", name, first)
+		}
+	}
+	text := planMarkdown(plan, nil, maxComment)
+	if len(text) > maxComment {
+		t.Errorf("%d bytes", len(text))
+	}
+	if !regexp.MustCompile(`\d+ changes left out`).MatchString(text) {
+		t.Error("what was left out is not counted")
+	}
+	if n := strings.Count(planGitHub(plan, nil), "::notice"); n != maxAnnotations {
+		t.Errorf("%d notices", n)
+	}
+	// On a terminal the last screen is the one that is seen.
+	all := strings.Split(strings.TrimSpace(planText(plan, false)), "\n")
+	if last := strings.Join(all[len(all)-screen:], "\n"); !strings.Contains(last, "box/zz-goes") {
+		t.Error("text: the removal is not among the last lines")
+	}
+}
+
+// SARIF is checked by a library that has the standard's schema.
+func TestSARIF(t *testing.T) {
+	rule := &specs.Rule{Code: "MZ001", Severity: specs.Error, Title: "x", Explain: "y"}
+	p := rule.At(specs.Pos{File: "a b/ü.yaml", Line: 3, Col: 4}, "message", "hint").And(specs.Pos{File: "other.yaml", Line: 1, Col: 1}, "there")
+	twice := *p
+	twice.Pos.Line++
+	for name, text := range map[string]string{
+		"none": validateSARIF(nil), "problems": validateSARIF(specs.Problems{p, &twice}), "plan": planSARIF(large(t), specs.Problems{p}),
+	} {
+		report, err := sariflib.FromBytes([]byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := report.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var log sarifLog
+	if err := json.Unmarshal([]byte(validateSARIF(specs.Problems{p, &twice})), &log); err != nil {
+		t.Fatal(err)
+	}
+	results := log.Runs[0].Results
+	if results[0].Fingerprints["midaz/v1"] == results[1].Fingerprints["midaz/v1"] {
+		t.Error("two results have one fingerprint")
+	}
+	if uri := results[0].Locations[0].Physical.Artifact.URI; uri != "a%20b/%C3%BC.yaml" {
+		t.Error(uri)
+	}
+}
+
+// Metrics are read by Prometheus' own parser; the times that outlast a run do.
+func TestMetrics(t *testing.T) {
+	at := time.Unix(1_700_000_000, 0)
+	c := &engine.Change{Addr: resources.NewAddr("box", "a"), Action: resources.Update}
+	plan := &engine.Plan{Stack: `s"1\`}
+	run := func(found *drift, exit int, before string) (map[string]float64, string) {
+		t.Helper()
+		at = at.Add(time.Hour)
+		text := driftMetrics(driftRun{stack: plan.Stack, found: found, began: at.Add(-time.Second), ended: at, exit: exit}, before)
+		parser := expfmt.NewTextParser(model.UTF8Validation)
+		families, err := parser.TextToMetricFamilies(bytes.NewReader([]byte(text)))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		out := map[string]float64{}
+		for name, f := range families {
+			if f.GetHelp() == "" {
+				t.Errorf("%s has no help", name)
+			}
+			out[name] = f.GetMetric()[0].GetGauge().GetValue()
+		}
+		return out, text
+	}
+	first, text := run(&drift{plan: plan, changed: []*engine.Change{c}}, 2, "")
+	if first["midaz_drift_detected"] != 1 || first["midaz_drift_first_seen_timestamp_seconds"] != float64(at.Unix()) || first["midaz_run_exit_code"] != 2 {
+		t.Errorf("%v", first)
+	}
+	again, text := run(&drift{plan: plan, changed: []*engine.Change{c}}, 2, text)
+	if again["midaz_drift_first_seen_timestamp_seconds"] != first["midaz_drift_first_seen_timestamp_seconds"] {
+		t.Error("first seen did not survive the next run")
+	}
+	failed, text := run(nil, 1, text)
+	if failed["midaz_last_success_timestamp_seconds"] != again["midaz_last_success_timestamp_seconds"] || failed["midaz_run_exit_code"] != 1 ||
+		failed["midaz_drift_detected"] != 1 || failed["midaz_last_run_timestamp_seconds"] != float64(at.Unix()) {
+		t.Errorf("%v", failed)
+	}
+	clean, _ := run(&drift{plan: plan}, 0, text)
+	if clean["midaz_drift_detected"] != 0 || clean["midaz_drift_first_seen_timestamp_seconds"] != 0 {
+		t.Errorf("%v", clean)
+	}
+}
+
+func TestWorkflowCommandsAreEscaped(t *testing.T) {
+	a := annotation{level: "error", pos: specs.Pos{File: "a,b:c.yaml", Line: 1, Col: 2}, title: "50%", message: "two\nlines 100%"}
+	if got, want := a.command(), "::error file=a%2Cb%3Ac.yaml,line=1,endLine=1,col=2,endColumn=3,title=50%25::two%0Alines 100%25\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// history shows what earlier runs did.
+func history(c *call) error {
+	stack, err := c.stackName()
+	if err != nil {
+		return c.failed(err, c.jsonFile()...)
+	}
+	s, err := c.sys.world.read(c.ctx, c.access())
+	if err != nil {
+		return c.failed(err, c.jsonFile()...)
+	}
+	defer s.close()
+	runs, err := s.journal.Runs(c.ctx, stack)
+	if err != nil {
+		return c.failed(err, c.jsonFile()...)
+	}
+	if len(c.args) == 1 {
+		run, err := findRun(runs, c.args[0], stack)
+		if err != nil {
+			return c.failed(err, c.jsonFile()...)
+		}
+		if err := c.emit(runJSON(run)); err != nil {
+			return err
+		}
+		if !c.wantsJSON() {
+			c.print(runText(run, c.out()))
+		}
+		return nil
+	}
+	if err := c.emit(historyJSON(stack, runs)); err != nil {
+		return err
+	}
+	if !c.wantsJSON() {
+		c.print(historyText(stack, runs, c.out()))
+	}
+	return nil
+}
+
+// stackName is the stack that is asked about: -stack, or that of the spec. The
+// spec may have errors: they are one more reason to look back.
+func (c *call) stackName() (string, error) {
+	c.load(false)
+	if name := c.flags.String("stack"); name != "" {
+		return name, nil
+	}
+	if c.spec.Stack != "" {
+		return c.spec.Stack, nil
+	}
+	for _, p := range c.problems {
+		if p.Rule.Severity == specs.Error {
+			return "", &resources.Diagnosis{Err: fmt.Errorf("the spec does not tell the name of the stack: %s", p.Error()), Hint: "correct it, or name the stack with -stack"}
+		}
+	}
+	return "", &resources.Diagnosis{Err: errors.New("the spec does not tell the name of the stack"), Hint: "name the stack with -stack"}
+}
+
+// findRun returns the run whose ID is, or begins with, the text.
+func findRun(runs []*resources.Run, id, stack string) (*resources.Run, error) {
+	if i := slices.IndexFunc(runs, func(r *resources.Run) bool { return r.ID == id }); i >= 0 {
+		return runs[i], nil
+	}
+	var found []*resources.Run
+	for _, r := range runs {
+		if resources.IsRunID(id) && strings.HasPrefix(r.ID, id) {
+			found = append(found, r)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("stack %s has no run %q in its journal", clean(stack), id), Hint: "`midaz history` lists the runs"}
+	default:
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("%d runs begin with %q", len(found), id), Hint: "write more of its ID"}
+	}
+}

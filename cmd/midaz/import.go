@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
+	"github.com/LerianStudio/midaz-infra/schema"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// maxImport bounds a file that is imported: the broker itself takes 20 MB.
+const maxImport = 64 << 20
+
+// importDefinitions writes a spec from RabbitMQ's own definitions.
+func importDefinitions(c *call) error {
+	if len(c.args) == 0 {
+		return c.usage("which file?", "`midaz import definitions FILE`; - is standard input")
+	}
+	o := definitions.Options{Stack: c.flags.String("stack"), Service: c.flags.String("service"), URL: c.flags.String("url"),
+		Part: c.flags.Bool("part"), Vhost: c.flags.String("vhost"), Aside: c.flags.IsSet("out"), Hash: rabbitmq.HashPassword}
+	if o.Service != "" && o.URL != "" {
+		return c.usage("-service and -url exclude each other", "")
+	}
+	data, err := c.readInput(c.args[0])
+	if err != nil {
+		return err
+	}
+	got, err := definitions.Spec(data, o)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.args[0], err)
+	}
+	var env string
+	if o.Aside {
+		if env, err = c.writeImport(got.Text, got.Secrets); err != nil {
+			return err
+		}
+	} else {
+		c.print(string(got.Text))
+	}
+	c.tell(importText(got, c.flags.String("out"), env, c.err()))
+	if !o.Part && o.Service == "" { // else what it is merged into is needed too
+		c.tellUnfit(got)
+	}
+	return nil
+}
+
+// readInput reads a file given as an argument, - being standard input.
+func (c *call) readInput(name string) ([]byte, error) {
+	var in io.Reader = c.sys.stdin
+	if name != "-" {
+		f, err := os.Open(c.path(name))
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxImport+1))
+	if err == nil && len(data) > maxImport {
+		err = fmt.Errorf("larger than %d MiB", maxImport>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return data, nil
+}
+
+// writeImport writes the spec, and the values of its variables into .env
+// beside it. It returns the name of the latter, "" when there are none.
+// Neither is touched when one of them cannot be written.
+func (c *call) writeImport(text []byte, secrets []definitions.Secret) (string, error) {
+	path := c.path(c.flags.String("out"))
+	if err := c.mayReplace(path); err != nil {
+		return "", err
+	}
+	if len(secrets) == 0 {
+		return "", writeSpec(path, string(text))
+	}
+	e := &envFile{path: filepath.Join(filepath.Dir(path), ".env")}
+	old, err := os.ReadFile(e.path)
+	switch {
+	case err == nil:
+		e.exists, e.hadText = true, string(old)
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("read %s: %w", e.path, err)
+	}
+	has := names(envName, e.hadText)
+	var b strings.Builder
+	for _, s := range secrets {
+		line := s.Name + "=" + envQuote(s.Value)
+		switch {
+		case !has[s.Name]:
+			b.WriteString(line + "\n")
+		case !hasLine(e.hadText, line):
+			return "", &resources.Diagnosis{Err: fmt.Errorf("%s already holds another value of %s", e.path, s.Name), Hint: "remove it there, or write to another folder"}
+		}
+	}
+	e.text = b.String()
+	if err := e.write(); err != nil {
+		return "", fmt.Errorf("write %s: %w", e.path, err)
+	}
+	return e.path, writeSpec(path, string(text))
+}
+
+// writeSpec writes a file that holds no secret: a new one as the umask asks, in
+// the place of an old one with the mode that it had.
+func writeSpec(path, text string) error {
+	was, err := os.Stat(path)
+	if err == nil {
+		if err := writeFile(path, text); err != nil {
+			return err
+		}
+		return os.Chmod(path, was.Mode().Perm())
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	return writeAll(f, text)
+}
+
+func hasLine(text, line string) bool {
+	for l := range strings.Lines(text) {
+		if strings.TrimRight(l, "\r\n") == line {
+			return true
+		}
+	}
+	return false
+}
+
+// mayReplace refuses to write over a file that is there, without -force.
+func (c *call) mayReplace(path string) error {
+	if _, err := os.Lstat(path); err != nil || c.flags.Bool("force") {
+		return nil
+	}
+	return &resources.Diagnosis{Err: fmt.Errorf("%s exists already", path), Hint: "-force replaces it"}
+}
+
+// tellUnfit says what validate would find in the result, as far as it is an
+// error: a definitions file may hold what a broker refuses.
+func (c *call) tellUnfit(got *definitions.Result) {
+	env := map[string]string{}
+	for _, s := range got.Secrets {
+		env[s.Name] = s.Value
+	}
+	kinds := c.sys.world.kinds()
+	spec, loaded := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(string(got.Text)),
+		LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok }})
+	_, decoded := engine.Resolve(spec, kinds)
+	var errs specs.Problems
+	for _, p := range schema.Quick(spec, kinds, loaded, decoded) {
+		if p.Severity() == specs.Error && (p.Rule == nil || p.Rule.Code != specs.RuleUnset.Code) {
+			errs = append(errs, p)
+		}
+	}
+	if len(errs) > 0 {
+		c.tell("\n" + problemText(spec, errs, c.err()))
+	}
+}

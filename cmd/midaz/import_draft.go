@@ -1,0 +1,320 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/schema"
+	"github.com/LerianStudio/midaz-infra/specs"
+	"github.com/LerianStudio/midaz-infra/specs/compose"
+	"github.com/LerianStudio/midaz-infra/specs/draft"
+)
+
+// importCompose writes a spec from a Compose project.
+func importCompose(c *call) error {
+	d, err := compose.Read(c.ctx, compose.Options{Files: c.args, Dir: c.flags.String("chdir"), EnvFiles: c.flags.StringSlice("env-file"),
+		Name: c.flags.String("project"), SpecDir: c.specDir(), Environ: c.environ()})
+	if err != nil {
+		return err
+	}
+	return c.writeDraft(d)
+}
+
+// importLive writes a spec from what runs.
+func importLive(c *call) error {
+	stack := c.flags.String("stack")
+	if stack == "" {
+		stack = c.flags.String("project")
+	}
+	if stack == "" {
+		dir, err := filepath.Abs(c.path("."))
+		if err != nil {
+			return fmt.Errorf("name of the stack: %w", err)
+		}
+		stack = strings.Trim(notInStacks.ReplaceAllString(strings.ToLower(filepath.Base(dir)), "-"), "-")
+	}
+	s, err := c.sys.world.read(c.ctx, access{declared: resources.NewDeclared(nil, c.sys.world.kinds(), nil), lookupEnv: c.sys.lookupEnv})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	d, err := s.look.live(c.ctx, liveOptions{stack: stack, project: c.flags.String("project"), labels: c.flags.StringSlice("label"), names: c.args})
+	if err != nil {
+		return err
+	}
+	d.Head = []string{"Written by `midaz import live` from what is there.", "`midaz apply -adopt '*'` takes it over as it runs."}
+	return c.writeDraft(d)
+}
+
+var notInStacks = regexp.MustCompile(`[^a-z0-9_-]+`)
+
+// environ is the environment of the call.
+func (c *call) environ() []string {
+	var out []string
+	for _, e := range os.Environ() {
+		name, _, _ := strings.Cut(e, "=")
+		if v, ok := c.sys.lookupEnv(name); ok {
+			out = append(out, name+"="+v)
+		}
+	}
+	return out
+}
+
+// specDir is the folder that a spec which is being written will stand in, ""
+// when it goes to standard output.
+func (c *call) specDir() string {
+	out := c.flags.String("out")
+	if out == "" || out == "-" {
+		return ""
+	}
+	dir, err := filepath.Abs(filepath.Dir(c.path(out)))
+	if err != nil {
+		return ""
+	}
+	return dir
+}
+
+// writeDraft leaves out what this midaz does not support and writes the spec
+// where it was asked for, and the values of its variables where that was.
+func (c *call) writeDraft(d *draft.Draft) error {
+	settle(d, c.sys.world.kinds(), c.specDir())
+	text := d.Text()
+	out := c.flags.String("out")
+	if out == "" || out == "-" {
+		c.print(text)
+	} else if err := writeNew(c.path(out), text, c.flags.Bool("force")); err != nil {
+		return err
+	}
+	var values *envFile
+	if path := c.flags.String("env-out"); path != "" {
+		var err error
+		if values, err = newValues(c.path(path), d.Variables); err != nil {
+			return err
+		}
+		if err := values.write(); err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	c.tell(draftText(d, out, values, c.err()))
+	return nil
+}
+
+// writeNew writes a file that is not there, or any with force.
+func writeNew(path, text string, force bool) error {
+	if !force {
+		if _, err := os.Lstat(path); err == nil {
+			return &resources.Diagnosis{Err: fmt.Errorf("write %s: it exists", path), Hint: "say -force to write it anew, or give another name"}
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	if err := writeFile(path, text); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// newValues works out what is missing in a file of values: the variables
+// without a default, with the values they had.
+func newValues(path string, variables []draft.Variable) (*envFile, error) {
+	e := &envFile{path: path}
+	old, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		e.exists, e.hadText = true, string(old)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	has := names(envName, e.hadText)
+	var b strings.Builder
+	for _, v := range variables {
+		switch {
+		case has[v.Name]:
+			e.kept = append(e.kept, v.Name)
+		case v.Value != nil && (v.Sensitive || v.Default == nil):
+			fmt.Fprintf(&b, "%s=%s\n", v.Name, envQuote(*v.Value))
+			e.added = append(e.added, v.Name)
+		}
+	}
+	e.text = b.String()
+	return e, nil
+}
+
+// rounds of leaving out: what is wrong behind something that was left out is
+// found in the next one.
+const settleRounds = 100
+
+// settle leaves out of a draft what this midaz would refuse, and notes why. What
+// is wrong only because a file or a value is missing stays.
+func settle(d *draft.Draft, kinds []resources.Kind, dir string) {
+	var vars []string
+	for _, v := range d.Variables {
+		value := "x"
+		switch {
+		case v.Value != nil:
+			value = *v.Value
+		case v.Default != nil:
+			value = *v.Default
+		}
+		vars = append(vars, v.Name+"="+value)
+	}
+	for range settleRounds {
+		text := d.Text()
+		spec, problems := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(text), Dir: dir, Vars: vars, Profiles: []string{"*"}})
+		_, decoded := engine.Resolve(spec, kinds)
+		places := placesOf(text)
+		changed := false
+		for _, p := range schema.Quick(spec, kinds, problems, decoded) {
+			if p.Severity() != specs.Error || aboutFiles(p) {
+				continue
+			}
+			changed = leaveOut(d, places.at(p.Pos), p) || changed
+		}
+		if !changed {
+			return
+		}
+	}
+}
+
+// aboutFiles reports whether a problem is about a file beside the spec.
+func aboutFiles(p *specs.Problem) bool {
+	return p.Rule != nil && (p.Rule.Code == "MZ100" || p.Rule.Code == "MZ085")
+}
+
+// leaveOut takes what stands at a path out of the draft. It reports false when
+// nothing is there to be taken out.
+func leaveOut(d *draft.Draft, path []string, p *specs.Problem) bool {
+	if len(path) < 3 {
+		return false
+	}
+	e := d.Find(path[0], path[1])
+	if e == nil {
+		return false
+	}
+	path = wholeItem(path)
+	rest, taken := without(e.Fields, path[2:])
+	if !taken {
+		return false
+	}
+	e.Fields, _ = rest.(map[string]any)
+	why := p.Msg
+	if p.Hint != "" {
+		why += "; " + p.Hint
+	}
+	d.Note(path[0], e, "left out: %s: %s", strings.Join(path[2:], "."), why)
+	return true
+}
+
+// wholeItem shortens a path that leads into an item of a list to the item: part
+// of a mount is no mount. Part of a command is none either, so that goes whole.
+func wholeItem(path []string) []string {
+	for i := 3; i < len(path); i++ {
+		if strings.Trim(path[i], "0123456789") != "" {
+			continue
+		}
+		switch path[2] {
+		case "command", "entrypoint", "healthcheck":
+			return path[:3]
+		}
+		return path[:i+1]
+	}
+	return path
+}
+
+// without removes what stands at a path of keys and numbers.
+func without(v any, path []string) (any, bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		next, ok := v[path[0]]
+		if !ok {
+			return v, false
+		}
+		if len(path) == 1 {
+			delete(v, path[0])
+			return v, true
+		}
+		rest, taken := without(next, path[1:])
+		v[path[0]] = rest
+		if isNothing(rest) {
+			delete(v, path[0])
+		}
+		return v, taken
+	case []any:
+		var i int
+		if _, err := fmt.Sscan(path[0], &i); err != nil || i < 0 || i >= len(v) {
+			return v, false
+		}
+		if len(path) == 1 {
+			return slices.Delete(v, i, i+1), true
+		}
+		rest, taken := without(v[i], path[1:])
+		v[i] = rest
+		return v, taken
+	}
+	return v, false
+}
+
+func isNothing(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		return len(v) == 0
+	case []any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// spot is where a value or its key stands in a text.
+type spot struct {
+	line, col int
+	path      []string
+}
+
+// places are those of a whole text, in its order.
+type places []spot
+
+func placesOf(text string) places {
+	var root yaml.Node
+	if yaml.Unmarshal([]byte(text), &root) != nil || len(root.Content) == 0 {
+		return nil
+	}
+	var out places
+	var walk func(n *yaml.Node, path []string)
+	walk = func(n *yaml.Node, path []string) {
+		out = append(out, spot{n.Line, n.Column, slices.Clone(path)})
+		for i := 0; i < len(n.Content); i++ {
+			if n.Kind == yaml.SequenceNode {
+				walk(n.Content[i], append(path, fmt.Sprint(i)))
+				continue
+			}
+			key := append(slices.Clone(path), n.Content[i].Value)
+			out = append(out, spot{n.Content[i].Line, n.Content[i].Column, key})
+			i++
+			walk(n.Content[i], key)
+		}
+	}
+	walk(root.Content[0], nil)
+	return out
+}
+
+// at returns the path of what stands at a place: the last thing that begins
+// there or before it.
+func (all places) at(pos specs.Pos) []string {
+	var path []string
+	for _, p := range all {
+		if p.line < pos.Line || p.line == pos.Line && p.col <= pos.Col {
+			path = p.path
+		}
+	}
+	return path
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// realRun runs a command line with the real kinds in a folder. Commands that
+// need an engine find none.
+func realRun(t *testing.T, dir string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	sys := system{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, now: time.Now, world: realWorld(),
+		lookupEnv: func(name string) (string, bool) {
+			if name == "DOCKER_HOST" {
+				return "unix:///nowhere/docker.sock", true
+			}
+			return "", false
+		},
+		signals: func() (<-chan os.Signal, func()) { return nil, func() {} }}
+	status = run(context.Background(), append(slices.Clone(args), "-chdir", dir), sys)
+	return status, out.String(), errs.String()
+}
+
+func writeFiles(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What midaz has no word for is left out, with a comment where it stood, a line
+// on standard error and the rest kept; the result is valid.
+func TestImportComposeLeavesOutWhatCannotBeSaid(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"compose.yaml": `
+name: shop
+services:
+  web:
+    image: web:1
+    links: [db]
+    gpus: all
+    develop: { watch: [{ path: ., action: rebuild }] }
+    deploy: { replicas: 2, resources: { limits: { memory: 64m }, reservations: { cpus: "0.5" } }, restart_policy: { condition: any } }
+    volumes: ["data:/data", { type: image, source: other, target: /other }]
+    environment: { API_TOKEN: hush-hush }
+  db: { image: "db:1" }
+volumes: { data: }
+`})
+	status, spec, notes := realRun(t, dir, "import", "compose")
+	if status != 0 {
+		t.Fatalf("exit %d: %s", status, notes)
+	}
+	for _, want := range []string{"stack: shop", "memory: 64m", "data:/data", "# left out: links: "} {
+		if !strings.Contains(spec, want) {
+			t.Errorf("no %q in\n%s", want, spec)
+		}
+	}
+	for _, want := range []string{"links", "gpus", "develop", "deploy.resources.reservations.cpus", "deploy.restart_policy", "volumes.1: "} {
+		if !strings.Contains(notes, "service/web: left out: "+want) || strings.Contains(spec, "\n    "+want+":") {
+			t.Errorf("%s is not left out:\n%s\n%s", want, notes, spec)
+		}
+	}
+	if strings.Contains(spec+notes, "hush-hush") {
+		t.Errorf("a secret is told:\n%s\n%s", spec, notes)
+	}
+	if status, _, errs := realRun(t, dir, "import", "compose", "-out", "midaz.infra.yaml", "-env-out", ".env"); status != 0 {
+		t.Fatalf("exit %d: %s", status, errs)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, ".env")); err != nil || string(text) != "API_TOKEN=hush-hush\n" {
+		t.Errorf("%v: the values are %q", err, text)
+	}
+	if status, out, errs := realRun(t, dir, "validate"); status != 0 {
+		t.Errorf("exit %d: the spec is not valid:\n%s%s", status, out, errs)
+	}
+	if status, _, errs := realRun(t, dir, "import", "compose", "-out", "midaz.infra.yaml"); status != 1 || !strings.Contains(errs, "-force") {
+		t.Errorf("exit %d: a spec that exists is written over: %s", status, errs)
+	}
+}
+
+// TestImportComposeOfThePlatform reads the platform's own Compose file, which
+// is not part of this project.
+func TestImportComposeOfThePlatform(t *testing.T) {
+	from := os.Getenv("MIDAZ_UPSTREAM")
+	if from == "" {
+		t.Skip("MIDAZ_UPSTREAM does not name a copy of components/infra of LerianStudio/midaz")
+	}
+	dir := filepath.Join(t.TempDir(), "infra")
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	env, err := os.ReadFile(filepath.Join(dir, "env.example"))
+	if err != nil {
+		env, err = os.ReadFile(filepath.Join(dir, ".env.example"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFiles(t, dir, map[string]string{".env": string(env)})
+	status, _, notes := realRun(t, dir, "import", "compose", "-out", "midaz.infra.yaml", "-force")
+	if status != 0 || strings.Contains(notes, "left out: ") {
+		t.Fatalf("exit %d: %s", status, notes)
+	}
+	spec, err := os.ReadFile(filepath.Join(dir, "midaz.infra.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"stack: infra", "name: infra-network", "name: infra_postgres-data", "${DB_PORT}:${DB_PORT}", "DB_PASSWORD: { type: string, sensitive: true }"} {
+		if !strings.Contains(string(spec), want) {
+			t.Errorf("no %q in\n%s", want, spec)
+		}
+	}
+	for _, secret := range []string{": lerian\n", "\"lerian\"", "replicator_password"} {
+		if strings.Contains(string(spec), secret) {
+			t.Errorf("%q is in the spec", secret)
+		}
+	}
+	if status, out, errs := realRun(t, dir, "validate"); status != 0 {
+		t.Errorf("exit %d: the spec is not valid:\n%s%s", status, out, errs)
+	}
+}

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"os"
+	"os/user"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/engine/graph"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// keptRuns is how many runs the journal of a stack holds.
+const keptRuns = 50
+
+// journalTime is how long the end of a run may take to be written, also when
+// the run was interrupted.
+const journalTime = 10 * time.Second
+
+// journal is what is kept of the runs of stacks, and what a run can be made
+// from again.
+type journal interface {
+	// Runs returns the runs of a stack, latest first.
+	Runs(ctx context.Context, stack string) ([]*resources.Run, error)
+	// Past returns what a run was made from, nil when it is not kept.
+	Past(ctx context.Context, run *resources.Run) (*resources.Past, error)
+	// Images returns the images that services and jobs run, by address.
+	Images(ctx context.Context, declared *resources.Declared) map[string]resources.RunImage
+	// Pin returns the root of a spec with the images of a run, and what of them
+	// is not to be had.
+	Pin(ctx context.Context, root specs.Node, run *resources.Run) (specs.Node, []string, error)
+}
+
+// recorder writes the journal. A failure of it never fails a run.
+type recorder interface {
+	journal
+	BeginRun(ctx context.Context, run *resources.Run) error
+	KeepPast(ctx context.Context, run *resources.Run, past *resources.Past) error
+	EndRun(ctx context.Context, run *resources.Run) error
+	KeepRuns(ctx context.Context, stack string, keep int) error
+	DropRuns(ctx context.Context, stack string) (int, error)
+}
+
+// record is the entry of the run that is going on.
+type record struct {
+	run   *resources.Run
+	begun bool
+	past  string     // set by keep
+	kept  chan error // closed by keep
+}
+
+// beginRun writes down that something is about to be done. What the run is made
+// from is written while the first steps go on.
+func (a *applying) beginRun(p *engine.Plan) {
+	if a.world.record == nil {
+		return
+	}
+	if a.record != nil { // a further round
+		a.record.run.Planned += changesOf(p)
+		return
+	}
+	a.record = &record{kept: make(chan error, 1), run: &resources.Run{
+		ID: a.newRunID(), Stack: p.Stack, Command: a.commandLine(), Who: a.who(), Version: version,
+		Started: a.sys.now().UTC(), Result: resources.RunRunning, Planned: changesOf(p),
+		Partial: len(a.options.Targets)+len(a.options.Excludes) > 0 || a.options.OnlyDrift,
+	}}
+	if err := a.world.record.BeginRun(a.ctx, a.record.run); err != nil {
+		a.unwritten(err)
+		return
+	}
+	a.record.begun = true
+	go func() {
+		defer close(a.record.kept)
+		a.record.kept <- a.keep(p)
+	}()
+}
+
+// keep writes what the run is made from, unless the run before was made from
+// the same, ends the entries of runs that were killed, and forgets old ones.
+func (a *applying) keep(p *engine.Plan) error {
+	to, run := a.world.record, a.record.run
+	ctx := context.WithoutCancel(a.ctx)
+	runs, err := to.Runs(ctx, run.Stack)
+	if err != nil {
+		return err
+	}
+	runs = slices.DeleteFunc(runs, func(r *resources.Run) bool { return r.ID == run.ID })
+	var errs []error
+	if !p.Destroy {
+		a.record.past, err = a.keepPast(ctx, runs)
+		errs = append(errs, err)
+	}
+	for _, r := range runs {
+		// The lock is ours, so nobody else is at work.
+		if r.Ended.IsZero() {
+			r.Result, r.Ended, r.Error = resources.RunLost, r.Started, "it was killed, or lost the engine; run "+run.ID+" found it so"
+			errs = append(errs, to.EndRun(ctx, r))
+		}
+	}
+	return errors.Join(append(errs, to.KeepRuns(ctx, run.Stack, keptRuns))...)
+}
+
+func (a *applying) keepPast(ctx context.Context, runs []*resources.Run) (string, error) {
+	for _, r := range runs {
+		if r.Past == "" {
+			continue
+		}
+		past, err := a.world.record.Past(ctx, r)
+		if err == nil && past != nil && engine.SamePast(past, a.declared) {
+			return r.Past, nil
+		}
+		break
+	}
+	if err := a.world.record.KeepPast(ctx, a.record.run, engine.Remember(a.declared)); err != nil {
+		return "", err
+	}
+	return a.record.run.ID, nil
+}
+
+// noteRun adds how the steps of a round ended.
+func (a *applying) noteRun(r *engine.Report) {
+	if a.record == nil || r == nil {
+		return
+	}
+	secrets := engine.Secrets(a.declared)
+	for _, s := range r.Results {
+		step := resources.RunStep{Address: s.Step.Addr.String(), Verb: string(s.Step.Verb), State: "done", PutBack: s.RolledBack}
+		if s.Did != resources.NoOp {
+			step.Did = string(s.Did)
+		}
+		if !s.Start.IsZero() {
+			step.After = s.Start.Sub(a.record.run.Started).Seconds()
+			step.Seconds = s.End.Sub(s.Start).Seconds()
+		}
+		switch s.State {
+		case graph.Failed:
+			step.State, step.Error = "failed", errorLine(s.Err, secrets)
+		case graph.Skipped:
+			step.State = "skipped"
+			if !s.Because.IsZero() {
+				step.Because = s.Because.String()
+			}
+		}
+		a.record.run.Steps = append(a.record.run.Steps, step)
+	}
+}
+
+// endRun writes how the run ended. A stack that was destroyed as a whole keeps
+// no journal.
+func (a *applying) endRun(err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), journalTime)
+	defer cancel()
+	if err == nil && a.verb == "destroy" && len(a.options.Targets)+len(a.options.Excludes) == 0 {
+		a.dropJournal(ctx)
+		return
+	}
+	if a.record == nil || !a.record.begun {
+		return
+	}
+	keptErr := <-a.record.kept
+	run := a.record.run
+	run.Past, run.Ended = a.record.past, a.sys.now().UTC()
+	run.Add, run.Change, run.Destroy = a.counts.Add, a.counts.Change, a.counts.Destroy
+	run.Images = a.world.record.Images(ctx, a.declared)
+	switch {
+	case err == nil:
+		run.Result = resources.RunDone
+	case errors.Is(err, errGate):
+		run.Result = resources.RunGate
+	case errors.Is(err, engine.ErrInterrupted), errors.Is(err, context.Canceled):
+		run.Result = resources.RunInterrupted
+	default:
+		run.Result, run.Error = resources.RunPartly, errorLine(err, engine.Secrets(a.declared))
+	}
+	if err := cmp.Or(a.world.record.EndRun(ctx, run), keptErr); err != nil {
+		a.unwritten(err)
+	}
+}
+
+// dropJournal removes the journal of a stack that is gone, and says so.
+func (a *applying) dropJournal(ctx context.Context) {
+	if a.record != nil && a.record.begun {
+		<-a.record.kept
+	}
+	world := a.world
+	if world == nil { // there was nothing to destroy
+		s, err := a.sys.world.read(ctx, a.access())
+		if err != nil {
+			return
+		}
+		var runs []*resources.Run
+		if s.journal != nil {
+			runs, _ = s.journal.Runs(ctx, a.declared.Stack)
+		}
+		s.close()
+		if len(runs) == 0 {
+			return
+		}
+		if world, err = a.sys.world.write(ctx, a.access()); err != nil {
+			a.unwritten(err)
+			return
+		}
+		defer world.close()
+	}
+	if world.record == nil {
+		return
+	}
+	n, err := world.record.DropRuns(ctx, a.declared.Stack)
+	if err != nil {
+		a.unwritten(err)
+		return
+	}
+	if a.record != nil && a.record.begun {
+		n-- // this one
+	}
+	if n > 0 {
+		a.remark(droppedText(a.declared.Stack, n))
+	}
+}
+
+// unwritten warns that the journal lacks something. The run is not the worse
+// for it.
+func (a *applying) unwritten(err error) {
+	a.remark("Warning: the journal could not be written: " + errorLine(err, nil))
+}
+
+// remark says something beside the result.
+func (a *applying) remark(line string) {
+	if a.stream != nil {
+		a.stream.say(line)
+	}
+	if !a.wantsJSON() {
+		a.tell(line + "\n")
+	}
+}
+
+// errorLine is an error as one line of bounded length, without any text that is
+// known to be secret.
+func errorLine(err error, secrets []string) string {
+	const most = 500
+	text := err.Error()
+	for _, s := range secrets {
+		if len(s) > 3 {
+			text = strings.ReplaceAll(text, s, resources.Masked)
+		}
+	}
+	text = clean(strings.TrimSpace(text))
+	if r := []rune(text); len(r) > most {
+		text = string(r[:most]) + "…"
+	}
+	return text
+}
+
+func changesOf(p *engine.Plan) int {
+	n := 0
+	for _, c := range p.Changes {
+		if !c.IsNoOp() {
+			n++
+		}
+	}
+	return n
+}
+
+// newRunID names a run. It is short, since people type it.
+func (a *applying) newRunID() string {
+	if a.sys.runID != nil {
+		return a.sys.runID()
+	}
+	id := make([]byte, 4)
+	_, _ = rand.Read(id) // never fails: crypto/rand aborts the program
+	return hex.EncodeToString(id)
+}
+
+// commandLine is the command as the journal tells it.
+func (a *applying) commandLine() string {
+	if a.verb == "rollback" && a.past != nil {
+		return "rollback " + a.past.run.ID
+	}
+	return a.verb
+}
+
+// who is who runs this: in a pipeline the one who started it.
+func (c *call) who() string {
+	for _, name := range []string{"MIDAZ_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BITBUCKET_STEP_TRIGGERER_UUID", "BUILDKITE_BUILD_CREATOR"} {
+		if v := clean(c.sys.env(name)); v != "" {
+			return string([]rune(v)[:min(100, len([]rune(v)))])
+		}
+	}
+	name := c.sys.env("USER")
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return clean(name + "@" + host)
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// releaseWithin bounds how long the end of a run waits for the engine to take
+// the lock back. What is not given back expires.
+const releaseWithin = 10 * time.Second
+
+// takeLock takes the stack's lock, and has it given back when the run ends. It
+// waits as long as -lock-timeout says, and tells for whom.
+func (a *applying) takeLock() error {
+	if a.world.locks == nil {
+		a.say(noLockText)
+		return nil
+	}
+	info := resources.LockInfo{Stack: a.declared.Stack, Operation: a.verb, Who: a.sys.who, PID: os.Getpid(), Process: processMark(), Version: version}
+	limit := a.flags.Duration("lock-timeout")
+	lock, err := a.world.locks.Lock(a.ctx, info, resources.LockWait{Limit: limit, Ended: isEnded, Blocked: func(held *resources.LockedError) {
+		a.say(waitingText(held, limit))
+	}})
+	var held *resources.LockedError
+	if errors.As(err, &held) {
+		return &resources.Diagnosis{Err: err, Hint: lockedHint(held, limit)}
+	}
+	if err != nil {
+		return err
+	}
+	a.lock = lock
+	a.close = append(a.close, a.release)
+	return nil
+}
+
+// release gives the lock back, also when the run was interrupted.
+func (a *applying) release() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), releaseWithin)
+	defer cancel()
+	if err := a.lock.Release(ctx); err != nil {
+		a.say(notReleasedText(a.lock.ID(), err))
+	}
+}
+
+// lost is closed when the lock of the run is lost; nil while it has none.
+func (a *applying) lost() <-chan struct{} {
+	if a.lock == nil {
+		return nil
+	}
+	return a.lock.Lost()
+}
+
+// drainWhenLost drains the run when its lock is lost: then someone else may be
+// at work, and nothing new may be started. It ends with ctx.
+func (a *applying) drainWhenLost(ctx context.Context) {
+	select {
+	case <-a.lost():
+		a.in.stopNew(lockLostText)
+	case <-ctx.Done():
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// say tells one line about the run where people and programs look.
+func (a *applying) say(line string) {
+	if a.stream != nil {
+		a.stream.say(line)
+	}
+	if !a.wantsJSON() {
+		a.tell(line + "\n")
+	}
+}
+
+// unlock drops a lock that was left behind. One whose holder is alive is
+// dropped only by someone who says so once more.
+func unlock(c *call) error {
+	if len(c.args) == 0 {
+		return c.usage("the ID of the lock is missing", "`midaz apply` tells it when it cannot have the lock")
+	}
+	c.load(false)
+	if c.spec.Stack == "" { // nothing else of the spec matters here
+		return c.need(false)
+	}
+	s, err := c.sys.world.write(c.ctx, c.access())
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if s.locks == nil {
+		return errors.New(noLockText)
+	}
+	id, stack := c.args[0], c.spec.Stack
+	held, err := s.locks.Holder(c.ctx, stack)
+	if err != nil {
+		return err
+	}
+	if held != nil && held.Holder.ID == id && !held.Holder.Gone && !isEnded(held.Holder.Process) && !c.flags.Bool("force") {
+		if err := c.askUnlock(held); err != nil {
+			return err
+		}
+	}
+	err = s.locks.Unlock(c.ctx, stack, id)
+	switch {
+	case errors.Is(err, resources.ErrNoLock) && held != nil && held.Holder.ID == id:
+		err = nil // given back meanwhile
+	case errors.Is(err, resources.ErrNoLock) && held != nil:
+		return &resources.Diagnosis{Err: err, Hint: held.Error()}
+	}
+	if err != nil {
+		return err
+	}
+	c.print(unlockedText(stack) + "\n")
+	return nil
+}
+
+// askUnlock asks whether to drop the lock of a holder that gives signs of life.
+func (c *call) askUnlock(held *resources.LockedError) error {
+	if !c.flags.Bool("input") || c.sys.env("MIDAZ_INPUT") == "0" || !isTerminal(c.sys.stdin) {
+		return &resources.Diagnosis{Err: fmt.Errorf("its holder is alive: %w", held),
+			Hint: "wait until it is done, or end it; -force drops the lock all the same, and that run then starts nothing new"}
+	}
+	c.tell(unlockQuestionText(held, c.err()))
+	answer, err := c.readLine(nil)
+	if err != nil {
+		return err
+	}
+	if answer != "yes" {
+		return errDeclined
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+const (
+	lockLostText = "The lock of the stack was lost: another run may have it. What is in flight is being finished, nothing new is started."
+	noLockText   = "The engine does not answer, and locks are kept there: no lock is held. Let nobody else apply this stack at the same time."
+)
+
+// waitingText tells whom a run waits for.
+func waitingText(held *resources.LockedError, limit time.Duration) string {
+	return fmt.Sprintf("Waiting up to %s: %s", limit, clean(held.Error()))
+}
+
+// lockedHint says what to do about a lock that could not be had.
+func lockedHint(held *resources.LockedError, limit time.Duration) string {
+	wait := "wait for it with -lock-timeout 10m"
+	if limit > 0 {
+		wait = fmt.Sprintf("it was waited for %s; try again, or wait longer", limit)
+	}
+	return wait + fmt.Sprintf("; a lock whose holder is gone expires by itself, and `midaz unlock %s` drops it at once", held.Holder.ID)
+}
+
+func notReleasedText(id string, err error) string {
+	return "The lock could not be given back; it expires by itself, or `midaz unlock " + clean(id) + "` drops it: " + clean(err.Error())
+}
+
+func unlockedText(stack string) string {
+	return "Stack " + clean(stack) + " is unlocked."
+}
+
+func unlockQuestionText(held *resources.LockedError, i ink) string {
+	return fmt.Sprintf("%s\n\n%s\n  Its holder is alive; it will finish what is in flight and start nothing new.\n  Only 'yes' will be accepted to approve.\n\n  %s ",
+		clean(held.Error()), i.in(bold, "Do you really want to drop this lock?"), i.in(bold, "Enter a value:"))
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// errUnroutable: route found that no queue takes the message.
+var errUnroutable = errors.New("the message reaches no queue")
+
+// showRoute tells where a message goes.
+func showRoute(c *call) error {
+	if len(c.args) == 0 {
+		return c.usage("which exchange?", "`midaz route EXCHANGE KEY`; the default exchange is \"\"")
+	}
+	m := routing.Message{Exchange: c.args[0]}
+	if len(c.args) > 1 {
+		m.Key = c.args[1]
+	}
+	var err error
+	if m.Headers, err = c.headers(); err != nil {
+		return err
+	}
+	if err := c.needQuiet(); err != nil {
+		return err
+	}
+	v, err := c.vhost()
+	if err != nil {
+		return err
+	}
+	if v.Exchange(m.Exchange) == nil {
+		return noExchange(v, m.Exchange)
+	}
+	r := tracedRoute{vhost: v, route: v.Publish(m)}
+	for _, q := range slices.Concat(r.route.Queues, r.route.Maybe) {
+		r.rejected = append(r.rejected, rejection{q, v.Reject(m, q)})
+	}
+	if err := c.emit(routeJSON(r)); err != nil {
+		return err
+	}
+	if !c.wantsJSON() {
+		c.print(routeText(r, c.out()))
+	}
+	if r.route.Refused != "" || r.route.Unroutable() {
+		return shown(errUnroutable)
+	}
+	return nil
+}
+
+// tracedRoute is a route with what becomes of the message in each queue when
+// it is rejected there.
+type tracedRoute struct {
+	vhost    *routing.Vhost
+	route    *routing.Route
+	rejected []rejection
+}
+
+// rejection is what a queue does with a message that is rejected; to is nil
+// when it is gone then.
+type rejection struct {
+	queue string
+	to    *routing.Rejected
+}
+
+// headers reads -header. A value is read as YAML reads it: 5 is a number, true
+// a boolean, "5" a text.
+func (c *call) headers() (map[string]any, error) {
+	out := map[string]any{}
+	for _, h := range c.flags.StringSlice("header") {
+		name, text, ok := strings.Cut(h, "=")
+		if !ok || name == "" {
+			return nil, c.usage(fmt.Sprintf("-header %q is not NAME=VALUE", h), "")
+		}
+		out[name] = text
+		v, err := specs.ParseValue(text)
+		if err != nil {
+			continue
+		}
+		switch v := resources.Normalize(v).(type) {
+		case string, int64, float64, bool:
+			out[name] = v
+		}
+	}
+	return out, nil
+}
+
+// needQuiet loads the spec and prints its problems only when one is an error:
+// who asks about the spec is not told again what validate has said.
+func (c *call) needQuiet() error {
+	c.load(false)
+	if c.problems.Errors() == 0 {
+		return nil
+	}
+	c.tell(problemText(c.spec, c.problems, c.err()) + "\n" + verdictText(c.problems) + "\n")
+	return shown(errInvalid)
+}
+
+// vhost returns the virtual host of -vhost: by itself "/", or the only one
+// there is.
+func (c *call) vhost() (*routing.Vhost, error) {
+	all := rabbitmq.Topology(c.declared)
+	name := c.flags.String("vhost")
+	if !c.flags.IsSet("vhost") && len(all) == 1 {
+		return all[0], nil
+	}
+	var names []string
+	for _, v := range all {
+		if v.Name == name {
+			return v, nil
+		}
+		names = append(names, v.Name)
+	}
+	hint := "the spec declares none"
+	if len(names) > 0 {
+		hint = "-vhost takes one of " + strings.Join(names, ", ")
+	}
+	return nil, &resources.Diagnosis{Err: fmt.Errorf("the spec declares no virtual host %q", name), Hint: hint}
+}
+
+func noExchange(v *routing.Vhost, name string) error {
+	var names []string
+	for _, x := range v.Exchanges {
+		names = append(names, x.Name)
+	}
+	err := fmt.Errorf("the spec declares no exchange %q in virtual host %q, and a publisher to it is cut off by the broker", name, v.Name)
+	return &resources.Diagnosis{Err: err, Hint: specs.DidYouMean(name, names)}
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// savePlan writes the plan to the file that -out names. A plan that would be
+// refused is not written: it could never be applied.
+func (c *call) savePlan(p *engine.Plan, options engine.Options) error {
+	out := c.flags.String("out")
+	if out == "" {
+		return nil
+	}
+	if len(p.Refusals) > 0 {
+		c.tell(notSavedText(out))
+		return nil
+	}
+	saved, err := engine.Save(p, options)
+	if err != nil {
+		return err
+	}
+	saved.Inputs = inputsOf(c.specOptions())
+	if err := writeFile(c.path(out), string(saved.Encode())); err != nil {
+		return fmt.Errorf("save the plan: %w", err)
+	}
+	c.tell(savedText(out, c.err()))
+	return nil
+}
+
+// inputsOf tells what the spec was read from. Of variables given on the command
+// line only the names are kept.
+func inputsOf(o specs.Options) engine.Inputs {
+	in := engine.Inputs{Dir: o.Dir, Files: o.Files, EnvFiles: o.EnvFiles, VarFiles: o.VarFiles, Profiles: o.Profiles}
+	for _, v := range o.Vars {
+		name, _, _ := strings.Cut(v, "=")
+		in.Vars = append(in.Vars, name)
+	}
+	return in
+}
+
+// withInputs fills in what the command line leaves open by what the plan was
+// made from, so that `apply PLANFILE` needs no more words than the file.
+func withInputs(o specs.Options, in engine.Inputs, given func(flag string) bool) specs.Options {
+	for _, f := range []struct {
+		flag string
+		to   *[]string
+		from []string
+	}{{"file", &o.Files, in.Files}, {"env-file", &o.EnvFiles, in.EnvFiles}, {"var-file", &o.VarFiles, in.VarFiles}, {"profile", &o.Profiles, in.Profiles}} {
+		if !given(f.flag) {
+			*f.to = f.from
+		}
+	}
+	if !given("chdir") {
+		o.Dir = in.Dir
+	}
+	return o
+}
+
+// readSaved reads a plan file.
+func (c *call) readSaved(name string) (*engine.Saved, error) {
+	f, err := os.Open(c.path(name))
+	if err != nil {
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("read the plan: %w", err), Hint: "`midaz plan -out FILE` writes a plan file; a spec is given with -f"}
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, engine.MaxSaved+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the plan: %w", err)
+	}
+	saved, err := engine.ParseSaved(data)
+	if err != nil {
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s: %w", name, err), Hint: "`midaz plan -out FILE` writes a plan file; a spec is given with -f"}
+	}
+	return saved, nil
+}
+
+// applySaved applies a plan file exactly as it was saved, and never asks.
+func (c *call) applySaved(name string) error {
+	for _, f := range planFlags() {
+		if flag := f.Names()[0]; c.flags.IsSet(flag) {
+			return c.usage(fmt.Sprintf("-%s belongs to planning, and %s is a plan already", flag, name), "give it to `midaz plan -out`")
+		}
+	}
+	saved, err := c.readSaved(name)
+	if err != nil {
+		return err
+	}
+	c.inputs = &saved.Inputs
+	return c.carryOut(&applying{call: c, options: saved.Options, saved: saved, approved: true})
+}
+
+// stale says what to do about a plan file that cannot be applied any more.
+func (a *applying) stale(err error) error {
+	if !errors.Is(err, engine.ErrStale) {
+		return err
+	}
+	hint := "plan again: `midaz plan -out FILE`"
+	var missing []string
+	for _, name := range a.saved.Inputs.Vars {
+		if !slices.ContainsFunc(a.flags.StringSlice("var"), func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
+			missing = append(missing, "-var "+name)
+		}
+	}
+	if len(missing) > 0 {
+		hint = "a plan file holds no values, and it was made with " + strings.Join(missing, " ") + ": give that again, or plan again"
+	}
+	return &resources.Diagnosis{Err: err, Hint: hint}
+}
+
+// show prints what a plan file holds: everything that plan prints but values.
+func show(c *call) error {
+	if len(c.args) == 0 {
+		return c.usage("the plan file is missing", "`midaz plan -out FILE` writes one; `midaz plan` shows what apply would do now")
+	}
+	saved, err := c.readSaved(c.args[0])
+	if err != nil {
+		return err
+	}
+	p := saved.Plan()
+	if err := c.emit(planJSON(p, nil)); err != nil {
+		return err
+	}
+	if !c.wantsJSON() {
+		c.print(planText(p, c.out()))
+	}
+	return nil
+}

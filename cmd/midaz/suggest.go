@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// suggestedDays is for how long a suggested rule holds: long enough to decide,
+// short enough not to be forgotten.
+const suggestedDays = 30
+
+// suggestIgnores writes a rule into the spec for each change made outside.
+func suggestIgnores(c *call, d drift) error {
+	w := newRewriting(c)
+	now := c.sys.now().UTC()
+	reason := "found by midaz drift on " + now.Format(resources.DateForm) + "; say why it may stay"
+	until := now.AddDate(0, 0, suggestedDays).Format(resources.DateForm)
+	var written []string
+	for _, change := range d.changed {
+		if change.Removed {
+			w.notes = append(w.notes, rewrite{change.Addr, "", change.Pos(), "it was removed outside, which no rule lets be: remove it from the spec, or apply"})
+			continue
+		}
+		for _, diff := range change.Delta {
+			field := ruleField(diff)
+			if key := change.Addr.String() + " " + field; slices.Contains(written, key) {
+				continue
+			} else {
+				written = append(written, key)
+			}
+			note := rewrite{addr: change.Addr, path: field, pos: diff.Pos}
+			if err := w.addRule(map[string]any{"address": change.Addr.String(), "field": field, "reason": reason, "until": until}); err != nil {
+				note.why = err.Error()
+			}
+			w.notes = append(w.notes, note)
+		}
+	}
+	return w.finish()
+}
+
+// ruleField returns what a rule calls a difference: its path, of a list the
+// whole.
+func ruleField(d resources.Diff) string {
+	list := slices.ContainsFunc(resources.SplitPath(d.Path), func(p resources.PathPart) bool { return p.Index })
+	prefix, _, _ := strings.Cut(d.Path, "[")
+	switch {
+	case !list:
+		return d.Path
+	case prefix == d.Field:
+		return d.Field
+	default:
+		return prefix + "*"
+	}
+}
+
+// addRule adds one rule at the end of drift.ignore.
+func (w *rewriting) addRule(rule map[string]any) error {
+	list := w.spec.Root.Get("drift").Get("ignore")
+	if list.Kind() != specs.List {
+		return w.set(resources.Written{Root: true, Path: []string{"drift", "ignore"}, Value: []any{rule}}, resources.Addr{})
+	}
+	file := list.Pos().File
+	text, err := w.text(file)
+	if err != nil {
+		return err
+	}
+	changed, err := specs.Append(text, list, rule)
+	if err != nil {
+		return fmt.Errorf("add a rule: %w", err)
+	}
+	return w.try(file, changed)
+}

@@ -82,15 +82,41 @@ test: check unit e2e ## all of it
 .PHONY: unit
 unit: ## what needs no engine
 	$(GO) test -timeout 5m ./...
+	@$(MAKE) --no-print-directory worlds
+
+WORLDS ?= 2000
+.PHONY: worlds
+worlds: ## random worlds and specs, killed at a random write, then applied again; WORLDS= says how many (2000)
+	cd engine && MIDAZ_WORLDS=$(WORLDS) $(GO) test -count=1 -timeout 2h -run '^TestConverge$$'
+
+.PHONY: faults
+faults: build ## every fault at each call of an apply, on a real engine and broker (an hour); the table goes to .cache/faults.md
+	@mkdir -p .cache
+	MIDAZ_FAULTS=all MIDAZ_FAULTS_TABLE=$(CURDIR)/.cache/faults.md $(GO) test -tags e2e -count=1 -timeout 3h -v -run '^TestFaults$$' ./e2e
+
+.PHONY: nightly
+nightly: ## what takes too long for every change: 100,000 random worlds, and all faults
+	@$(MAKE) --no-print-directory worlds WORLDS=100000
+	@$(MAKE) --no-print-directory faults
 
 .PHONY: e2e
 e2e: build ## on a real engine, when one answers (with MIDAZ_E2E_REQUIRED=1 one must)
 	@GO="$(GO)" .ci/e2e
 
+.PHONY: engines
+engines: build ## Docker 20.10, 26.1 and 28.5 side by side, for tests (.ci/engines stop)
+	@MIDAZ=$(CURDIR)/$(MIDAZ) specs/debian/build.sh valkey
+	@.ci/engines start
+
 .PHONY: conformance
-conformance: ## every row of every kind on the engine: set, change, remove; the table goes to .cache/conformance.md
-	@specs/debian/base.sh && mkdir -p .cache
-	MIDAZ_CONFORMANCE=$(CURDIR)/.cache/conformance.md $(GO) test -tags e2e -count=1 -timeout 30m -run 'Conformance' ./cmd/midaz
+conformance: build ## every row of every kind on every engine of `make engines`; the table goes to docs/conformance.md
+	@MIDAZ=$(CURDIR)/$(MIDAZ) specs/debian/build.sh valkey
+	@.ci/conformance
+
+.PHONY: migration
+migration: build ## queues changed under load on a real broker, the tool killed at every call in turn
+	@specs/debian/build.sh rabbitmq
+	MIDAZ_BIN=$(CURDIR)/$(MIDAZ) MIDAZ_MIGRATION=all $(GO) test -tags e2e -count=1 -timeout 30m -run TestMigration -v ./e2e
 
 .PHONY: check
 check: build ## formatting, vet, what is generated, the stack's own files
@@ -110,6 +136,8 @@ bench: build ## benchmarks, on an engine beside Compose where one is found; BENC
 	@if docker version >/dev/null 2>&1; then $(GO) test -tags e2e -run '^$$' -bench '$(BENCH)' -benchtime 3x ./e2e/bench; fi
 
 FUZZTIME ?= 1m
+# A target's seeds are run by `make unit` too; inputs that failed once stay under testdata/fuzz.
+# One of them for longer: go test -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime 10m ./specs
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (1m)
 	@grep -rlE --include='*_test.go' '^func Fuzz' . | while read -r file; do \
@@ -121,8 +149,9 @@ fuzz: ## every fuzz target for FUZZTIME (1m)
 
 .PHONY: vulncheck
 vulncheck: ## known vulnerabilities in what the program is built from
-	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+	@GO="$(GO)" .ci/vulncheck
 
 .PHONY: clean
 clean: ## what was built here; never the stack
+	@.ci/engines stop
 	rm -rf bin .cache

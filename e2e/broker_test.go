@@ -23,6 +23,7 @@ import (
 type broker struct {
 	t    *testing.T
 	base string // of the API, not through the proxy
+	amqp string // host and port where it speaks AMQP
 	*proxy.Proxy
 	address string // of the proxy
 }
@@ -36,23 +37,18 @@ func newBroker(t *testing.T, s *stack) *broker {
 	t.Helper()
 	const image = "midaz-debian/rabbitmq:4.0"
 	needDebianImage(t, image, "rabbitmq")
-	port := s.port("PORT9")
+	port, amqp := s.port("PORT9"), s.port("PORT8")
 	runContainer(t, s.name+"-broker", &container.Config{
 		Image: image,
 		Env:   []string{"RABBITMQ_DEFAULT_USER=" + brokerUser, "RABBITMQ_DEFAULT_PASS=" + brokerPassword},
 	}, &container.HostConfig{
-		PortBindings: nat.PortMap{"15672/tcp": {{HostIP: "127.0.0.1", HostPort: fmt.Sprint(port)}}},
+		PortBindings: nat.PortMap{
+			"15672/tcp": {{HostIP: "127.0.0.1", HostPort: fmt.Sprint(port)}},
+			"5672/tcp":  {{HostIP: "127.0.0.1", HostPort: fmt.Sprint(amqp)}},
+		},
 	})
-	b := &broker{t: t, base: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	p, err := proxy.New(b.base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.address, err = p.Listen("tcp", "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = p.Close() })
-	b.Proxy = p
+	b := &broker{t: t, base: fmt.Sprintf("http://127.0.0.1:%d", port), amqp: fmt.Sprintf("127.0.0.1:%d", amqp)}
+	b.Proxy, b.address = proxyTo(t, b.base)
 	eventually(t, 2*time.Minute, func() error {
 		code, body, err := b.try("GET", "/api/health/checks/virtual-hosts", "")
 		if err == nil && code != 200 {
@@ -61,6 +57,22 @@ func newBroker(t *testing.T, s *stack) *broker {
 		return err
 	})
 	return b
+}
+
+// proxyTo puts a proxy before an HTTP API until the scenario ends, and returns
+// its address.
+func proxyTo(t *testing.T, base string) (*proxy.Proxy, string) {
+	t.Helper()
+	p, err := proxy.New(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := p.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p, address
 }
 
 func (b *broker) try(method, path, body string) (int, string, error) {

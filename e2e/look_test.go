@@ -188,9 +188,14 @@ func (f *foreign) untouched(since string) {
 	}
 }
 
-// logs returns what a container wrote.
-func logs(ctx context.Context, id string) string {
-	r, err := docker.ContainerLogs(ctx, id, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: "200"})
+// logs returns the last that a container wrote.
+func logs(ctx context.Context, id string) string { return tail(ctx, id, "200") }
+
+// allLogs returns all that a container wrote.
+func allLogs(t *testing.T, id string) string { return tail(t.Context(), id, "all") }
+
+func tail(ctx context.Context, id, lines string) string {
+	r, err := docker.ContainerLogs(ctx, id, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: lines})
 	if err != nil {
 		return err.Error()
 	}

@@ -69,8 +69,10 @@ func newStack(t *testing.T, spec string) *stack {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
-		if err := rig.Sweep(ctx, docker, "midaz.stack="+s.name); err != nil {
-			t.Errorf("clean up: %v", err)
+		for _, label := range []string{"midaz.stack=", "midaz.runs="} { // with its journal
+			if err := rig.Sweep(ctx, docker, label+s.name); err != nil {
+				t.Errorf("clean up: %v", err)
+			}
 		}
 	})
 	return s

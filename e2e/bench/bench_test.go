@@ -119,8 +119,8 @@ func newPair(b *testing.B, forMidaz, forCompose string) *pair {
 	b.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer cancel()
-		for _, label := range []string{"midaz.stack=" + p.name + "-m", "com.docker.compose.project=" + p.name + "-c"} {
-			if err := rig.Sweep(ctx, engine, label); err != nil {
+		for _, label := range []string{"midaz.stack=" + p.name + "-m", "midaz.runs=" + p.name + "-m", "com.docker.compose.project=" + p.name + "-c"} {
+			if err := rig.Sweep(ctx, engine, label); err != nil && !strings.Contains(err.Error(), "active endpoints") {
 				b.Error(err)
 			}
 		}
@@ -140,17 +140,21 @@ func (p *pair) compose(args ...string) time.Duration {
 func (p *pair) time(program string, args ...string) time.Duration {
 	p.b.Helper()
 	took, err := p.run(program, args...)
-	if err != nil && program == compose && args[len(args)-1] == "down" {
-		// On a busy machine Compose gives up a network that "has active endpoints".
-		// Its time counts as it is; the next run must find nothing.
-		p.b.Logf("repeated: %v", err)
-		_, err = p.run(program, args...)
+	if err != nil && args[len(args)-1] == "down" && (strings.Contains(err.Error(), lostCount) || strings.Contains(err.Error(), "has active endpoints")) {
+		// All containers are gone; the network stays, and the next up takes it as it is.
+		p.b.Logf("%s: the engine lost count of a network's containers", filepath.Base(program))
+		err = nil
 	}
 	if err != nil {
 		p.b.Fatal(err)
 	}
 	return took
 }
+
+// lostCount is what midaz says of a network that an engine before 28 will not
+// remove any more, because parallel starts and stops left its counter wrong
+// (moby#42119). It happens to both tools.
+const lostCount = "the engine counts containers on it though there are none"
 
 func (p *pair) run(program string, args ...string) (time.Duration, error) {
 	cmd := exec.Command(program, args...)
@@ -231,6 +235,29 @@ func fifty(b *testing.B, suffix, forMidaz string, aim float64) {
 		return
 	}
 	report(b, up, again, down)
+}
+
+// Two hundred services that run and have nothing to be done: a plan, which looks
+// at every field of every container, against an up, which compares a hash of
+// each. One tool's containers are gone before the other's are made.
+func BenchmarkTwoHundred(b *testing.B) {
+	const services, runs = 200, 9
+	p := newPair(b, plain(services, "{ stable_for: 1ms }"), plain(services, ""))
+	plan := row{what: "200 services running: plan, Compose: up", aim: 0.25}
+	for b.Loop() {
+		p.midaz("apply", "-auto-approve")
+		for range runs {
+			plan.midaz = append(plan.midaz, p.midaz("plan", "-detailed-exitcode"))
+		}
+		p.midaz("down")
+		p.compose("up", "-d")
+		for range runs {
+			plan.compose = append(plan.compose, p.compose("up", "-d"))
+		}
+		p.compose("down")
+	}
+	p.running(0)
+	report(b, plan)
 }
 
 // row is one line of the table.

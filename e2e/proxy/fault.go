@@ -3,6 +3,7 @@ package proxy
 import (
 	"encoding/json"
 	"net/http"
+	"time"
 )
 
 // When a fault happens.
@@ -23,7 +24,7 @@ const (
 	Error
 	// Reset: the connection is dropped.
 	Reset
-	// Hang: no answer until the caller gives up.
+	// Hang: no answer until the caller gives up, or until Fault.Cut drops the connection.
 	Hang
 )
 
@@ -34,6 +35,8 @@ type Fault struct {
 	// Status of an Error, 500 when 0, and its text, "injected fault" when empty.
 	Status  int
 	Message string
+	// Cut ends a Hang; 0 never does.
+	Cut time.Duration
 	// Do, when set, runs at the moment of the fault: to kill the caller, for instance.
 	Do func()
 }
@@ -81,6 +84,20 @@ func AtCall(k int, f Fault) func(Call) *Fault {
 func (f *Fault) act() {
 	if f.Do != nil {
 		f.Do()
+	}
+}
+
+// hang returns when the caller has given up or the connection is to be dropped.
+func (f *Fault) hang(caller <-chan struct{}) {
+	var cut <-chan time.Time
+	if f.Cut > 0 {
+		timer := time.NewTimer(f.Cut)
+		defer timer.Stop()
+		cut = timer.C
+	}
+	select {
+	case <-caller:
+	case <-cut:
 	}
 }
 

@@ -140,7 +140,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, f.body())
 			return
 		case Hang:
-			<-r.Context().Done()
+			f.hang(r.Context().Done())
 			panic(http.ErrAbortHandler)
 		case Reset:
 			panic(http.ErrAbortHandler)
@@ -177,7 +177,7 @@ func (p *Proxy) answered(res *http.Response) error {
 	case Nothing:
 		return errAborted // the answer is gone, and nothing can be put in its place
 	case Hang:
-		<-res.Request.Context().Done()
+		f.hang(res.Request.Context().Done())
 		return errAborted
 	case Reset:
 		return errAborted

@@ -233,6 +233,16 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+func TestHangIsCut(t *testing.T) {
+	for _, when := range []proxy.When{proxy.Before, proxy.After} {
+		p, client := through(t, newWorld(t))
+		p.Inject(proxy.AtCall(1, proxy.Fault{When: when, What: proxy.Hang, Cut: 50 * time.Millisecond}))
+		if code, _, err := post(client, "/x"); !errors.Is(err, io.EOF) {
+			t.Errorf("%d %v", code, err)
+		}
+	}
+}
+
 func TestUntilSeesCallsAsTheyArrive(t *testing.T) {
 	p, client := through(t, newWorld(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -16,7 +16,8 @@ import (
 )
 
 // Left is what an engine has under one label, as "container NAME", "network NAME"
-// or "volume NAME", sorted.
+// or "volume NAME", sorted. The volume in which midaz remembers what a stack has
+// counts only once nothing else is left.
 func Left(ctx context.Context, c *client.Client, label string) ([]string, error) {
 	var out []string
 	by := filters.NewArgs(filters.Arg("label", label))
@@ -39,15 +40,30 @@ func Left(ctx context.Context, c *client.Client, label string) ([]string, error)
 		return nil, fmt.Errorf("list volumes: %w", err)
 	}
 	for _, x := range volumes.Volumes {
+		if (len(out) > 0 || others(volumes.Volumes)) && x.Labels["midaz.record"] != "" {
+			continue
+		}
 		out = append(out, "volume "+x.Name)
 	}
 	slices.Sort(out)
 	return out, nil
 }
 
+func others(volumes []*volume.Volume) bool {
+	return slices.ContainsFunc(volumes, func(v *volume.Volume) bool { return v.Labels["midaz.record"] == "" })
+}
+
 // Sweep removes everything that has the label, such as "midaz.stack=NAME":
 // containers first, running or not, with their anonymous volumes.
 func Sweep(ctx context.Context, c *client.Client, label string) error {
+	var errs []error
+	for range 2 { // the record of a stack is left when all else is gone
+		errs = append(errs, sweep(ctx, c, label))
+	}
+	return errors.Join(errs...)
+}
+
+func sweep(ctx context.Context, c *client.Client, label string) error {
 	left, err := Left(ctx, c, label)
 	if err != nil {
 		return err

@@ -9,16 +9,20 @@
 //	tiny append FILE TEXT        add a line to FILE
 //	tiny cat FILE…               print FILE
 //	tiny test FILE               exit 0 when FILE exists
+//	tiny forward LISTEN TO       pass connections on to TO, looked up for each of them
 //
 // The server answers / (-status), /health (503 until -healthy-after), /env,
-// /args, /file?path=P, and on POST: /health?ok=false, /exit?code=N.
+// /args, /file?path=P, and on POST: /health?ok=false, /exit?code=N. On SIGHUP it
+// says that it reads its files again.
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -54,6 +58,8 @@ func main() {
 		case <-terminated():
 			os.Exit(143)
 		}
+	case verb == "forward" && len(args) == 2:
+		forward(args[0], args[1])
 	case verb == "say":
 		fmt.Println(strings.Join(args, " "))
 	case verb == "append" && len(args) == 2:
@@ -130,6 +136,13 @@ func serve(args []string) {
 	})
 
 	fmt.Println("tiny starts")
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	go func() {
+		for range hup {
+			fmt.Println("tiny reads its files again")
+		}
+	}()
 	if *failFirst != "" {
 		if _, err := os.Stat(*failFirst); errors.Is(err, fs.ErrNotExist) {
 			check(os.WriteFile(*failFirst, nil, 0o644))
@@ -160,10 +173,48 @@ func serve(args []string) {
 	l, err := net.Listen("tcp", *listen)
 	check(err)
 	fmt.Println("tiny listens on", *listen)
-	go func() { check(http.Serve(l, mux)) }()
+	server := &http.Server{Handler: mux}
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			check(err)
+		}
+	}()
 	<-stop
 	time.Sleep(*stopAfter)
+	// What has begun is answered.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = server.Shutdown(ctx)
 	fmt.Println("tiny stops")
+}
+
+// forward is a front that has no idea of what stands behind it: a name that
+// stands for several addresses is tried at one after the other.
+func forward(listen, to string) {
+	l, err := net.Listen("tcp", listen)
+	check(err)
+	fmt.Println("tiny listens on", listen)
+	go func() {
+		for {
+			in, err := l.Accept()
+			check(err)
+			go func() {
+				defer in.Close()
+				out, err := net.DialTimeout("tcp", to, 5*time.Second)
+				if err != nil {
+					fmt.Fprintln(os.Stderr, err)
+					return
+				}
+				defer out.Close()
+				go func() {
+					_, _ = io.Copy(out, in)
+					_ = out.(*net.TCPConn).CloseWrite()
+				}()
+				_, _ = io.Copy(in, out)
+			}()
+		}
+	}()
+	<-terminated()
 }
 
 func probe(args []string) {

@@ -91,7 +91,8 @@ type gate struct {
 	began      time.Time
 	first      *container.InspectResponse // as it was when the wait began
 	conditions []*condition
-	startedAt  string // of the run that is watched
+	startedAt  string    // of the run that is watched
+	seenAt     time.Time // when that run was first seen
 	stopProbes context.CancelFunc
 	lastProbe  string
 	lastNote   string
@@ -194,7 +195,7 @@ func (g *gate) look(ctx context.Context) (next time.Duration, done bool, err err
 	}
 	if c.State.StartedAt != g.startedAt {
 		g.reset()
-		g.startedAt = c.State.StartedAt
+		g.startedAt, g.seenAt = c.State.StartedAt, g.w.e.now()
 		g.probe(ctx, &c)
 	}
 	return g.judge(ctx, &c)
@@ -301,13 +302,29 @@ func (g *gate) judge(ctx context.Context, c *container.InspectResponse) (time.Du
 	if g.spec.StableFor <= 0 || g.spec.Auto && g.hasCondition(healthName) {
 		return 0, true, nil
 	}
-	ran := g.w.e.now().Sub(parseTime(c.State.StartedAt))
+	ran := g.ran()
 	if ran >= g.spec.StableFor {
 		return 0, true, nil
 	}
 	g.tell("running, stable in %s", resources.ShowDuration((g.spec.StableFor - ran).Round(100*time.Millisecond)))
 	// A clock that is not the engine's may be off by a little.
 	return min(g.spec.StableFor-ran+time.Millisecond, recheck), false, nil
+}
+
+// startSkew is more than the engine needs between noting a start and having
+// made it: Docker 26 and later note the time before they ask containerd, which
+// on a busy machine answers only after hundreds of milliseconds.
+const startSkew = 10 * time.Second
+
+// ran returns for how long the run that is watched is known to last. The time
+// of its start counts only when it is long past: it may be earlier than that of
+// the process, so a run that is young counts from when it was first seen.
+func (g *gate) ran() time.Duration {
+	started := parseTime(g.startedAt)
+	if g.seenAt.Sub(started) < startSkew {
+		started = g.seenAt
+	}
+	return g.w.e.now().Sub(started)
 }
 
 func (g *gate) hasCondition(name string) bool {

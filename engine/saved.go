@@ -298,24 +298,12 @@ func digests(p *Plan, salt []byte) (declared, observed string, err error) {
 // reveal returns v with its secrets as texts. The result goes into a hash and
 // nowhere else.
 func reveal(v any) any {
-	switch v := v.(type) {
-	case resources.Secret:
-		return v.Reveal()
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = reveal(e)
+	return specs.MapLeaves(v, func(v any) any {
+		if secret, ok := v.(resources.Secret); ok {
+			return secret.Reveal()
 		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			out[k] = reveal(e)
-		}
-		return out
-	default:
 		return v
-	}
+	})
 }
 
 // Encode returns the file's bytes.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // Value is the canonical form of a field's value, the same for what is wanted
@@ -138,24 +140,12 @@ func HasSecret(v Value) bool {
 
 // SealAll returns v with every string in it made a Secret.
 func SealAll(v Value) Value {
-	switch v := v.(type) {
-	case string:
-		return NewSecret(v)
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = SealAll(e)
+	return specs.MapLeaves(v, func(v any) any {
+		if s, ok := v.(string); ok {
+			return NewSecret(s)
 		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			out[k] = SealAll(e)
-		}
-		return out
-	default:
 		return v
-	}
+	})
 }
 
 // SealLike returns v with a Secret in every place where like has a Secret, so

@@ -495,24 +495,12 @@ func flowStyle(n *yaml.Node) {
 }
 
 func doubled(v any) any {
-	switch v := v.(type) {
-	case string:
-		return strings.ReplaceAll(v, "$", "$$")
-	case []any:
-		out := make([]any, len(v))
-		for i, item := range v {
-			out[i] = doubled(item)
+	return MapLeaves(v, func(v any) any {
+		if s, ok := v.(string); ok {
+			return strings.ReplaceAll(s, "$", "$$")
 		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, item := range v {
-			out[k] = doubled(item)
-		}
-		return out
-	default:
 		return v
-	}
+	})
 }
 
 // blockLines returns an entry as lines. A list of maps below a map is written

@@ -178,9 +178,6 @@ func (l *realLook) live(ctx context.Context, o liveOptions) (*draft.Draft, error
 
 func (l *realLook) unmanaged(ctx context.Context, stack string) ([]*resources.Observed, error) {
 	if len(l.declared.Of("broker")) == 0 {
-		return nil, nil // there is no broker to ask
-	}
-	if len(l.declared.Of("broker")) == 0 {
 		return nil, nil // no broker is named, so nobody can be asked
 	}
 	return l.broker.Unmanaged(ctx, stack)

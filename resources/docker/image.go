@@ -395,24 +395,12 @@ func buildOptionsDigest(r *resources.Resource) string {
 // revealed returns the value with its secrets as digests, which unlike masks
 // differ when the secrets do.
 func revealed(v resources.Value) resources.Value {
-	switch v := v.(type) {
-	case resources.Secret:
-		return v.Digest([]byte("midaz build argument"))
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = revealed(e)
+	return specs.MapLeaves(v, func(v any) any {
+		if secret, ok := v.(resources.Secret); ok {
+			return secret.Digest([]byte("midaz build argument"))
 		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			out[k] = revealed(e)
-		}
-		return out
-	default:
 		return v
-	}
+	})
 }
 
 // mark returns the label of an image built from these inputs: a random key and

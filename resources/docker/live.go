@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 	spec "github.com/LerianStudio/midaz-infra/specs/draft"
 )
 
@@ -265,26 +266,15 @@ func (l *live) field(key string, v resources.Value, s *sight, e *spec.Entry) any
 // written turns an observed value into one of a draft. Secrets become known to
 // it, which keeps them out of the spec.
 func written(v resources.Value) any {
-	switch v := v.(type) {
-	case resources.Secret:
-		return spec.Secret(v.Reveal())
-	case string:
-		return spec.Literal(v)
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			out[k] = written(e)
+	return specs.MapLeaves(v, func(v any) any {
+		switch v := v.(type) {
+		case resources.Secret:
+			return spec.Secret(v.Reveal())
+		case string:
+			return spec.Literal(v)
 		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = written(e)
-		}
-		return out
-	default:
 		return v
-	}
+	})
 }
 
 func livePorts(ports map[string]any) any {

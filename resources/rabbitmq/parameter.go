@@ -69,25 +69,12 @@ var withLogin = regexp.MustCompile(`(?i)^[a-z][a-z0-9+.-]*://[^/?#@]*:[^/?#]*@`)
 // hideLogins makes every URI that holds a password a Secret, also where the
 // spec or the broker has it in clear.
 func hideLogins(v resources.Value) resources.Value {
-	switch v := v.(type) {
-	case string:
-		if withLogin.MatchString(v) {
-			return resources.NewSecret(v)
+	return specs.MapLeaves(v, func(v any) any {
+		if s, ok := v.(string); ok && withLogin.MatchString(s) {
+			return resources.NewSecret(s)
 		}
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = hideLogins(e)
-		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			out[k] = hideLogins(e)
-		}
-		return out
-	}
-	return v
+		return v
+	})
 }
 
 func (k parameterKind) Finish(r *resources.Resource, all *resources.Declared, report resources.Report) {

@@ -13,6 +13,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/template"
 
+	"github.com/LerianStudio/midaz-infra/specs"
 	"github.com/LerianStudio/midaz-infra/specs/draft"
 )
 
@@ -235,32 +236,22 @@ var anyToken = regexp.MustCompile(`/midazref/[0-9]{5}|midazref[0-9]{5}x|127\.77\
 // back turns tokens in a value into references, and dollar signs that stand for
 // themselves into two.
 func (t *tokens) back(v any) any {
-	switch v := v.(type) {
-	case string:
-		return anyToken.ReplaceAllStringFunc(draft.Literal(v), func(token string) string {
-			if ref, ok := t.refs[token]; ok {
+	return specs.MapLeaves(v, func(v any) any {
+		switch v := v.(type) {
+		case string:
+			return anyToken.ReplaceAllStringFunc(draft.Literal(v), func(token string) string {
+				if ref, ok := t.refs[token]; ok {
+					return ref
+				}
+				return token
+			})
+		case int64, float64:
+			if ref, ok := t.refs[fmt.Sprint(v)]; ok {
 				return ref
 			}
-			return token
-		})
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			out[k] = t.back(e)
 		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = t.back(e)
-		}
-		return out
-	case int64, float64:
-		if ref, ok := t.refs[fmt.Sprint(v)]; ok {
-			return ref
-		}
-	}
-	return v
+		return v
+	})
 }
 
 // normal returns a value of the loader with YAML's types only.

@@ -46,17 +46,22 @@ func (s *stack) compose(args ...string) {
 	}
 }
 
+// sweepProject removes, at the end of the test, what Compose has made.
+func (s *stack) sweepProject() {
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		if err := rig.Sweep(ctx, docker, "com.docker.compose.project="+s.name); err != nil {
+			s.t.Errorf("clean up: %v", err)
+		}
+	})
+}
+
 // composeStack starts a Compose project with all that a spec can say too.
 func composeStack(t *testing.T, files map[string]string) *stack {
 	t.Helper()
 	s := newStack(t, "")
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-		defer cancel()
-		if err := rig.Sweep(ctx, docker, "com.docker.compose.project="+s.name); err != nil {
-			t.Errorf("clean up: %v", err)
-		}
-	})
+	s.sweepProject()
 	for name, text := range files {
 		s.write(name, text)
 	}

@@ -8,11 +8,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
@@ -258,6 +260,37 @@ func TestDrift_must_find_each_change_made_outside_and_apply_must_repair_it(t *te
 		t.Errorf("after the repair: %+v", got)
 	}
 	s.converged()
+}
+
+// What goes wrong by itself is told by its condition, also where nobody changed
+// a field.
+func TestDrift_must_tell_how_services_are_doing(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, `
+		services:
+		  restarting: { image: TINY, command: [serve, -exit-after, 200ms, -exit-code, "3"], restart: always, gate: { stable_for: 1ms } }
+		  unwell: { image: TINY, command: [serve], healthcheck: { test: [CMD, /tiny, probe, "http://127.0.0.1:8080/health"], interval: 100ms, retries: 1 }, gate: { http: { port: 8080 } }, ports: ["127.0.0.1:PORT1:8080"] }
+		  hungry: { image: TINY, command: [serve, -eat, "500", -log-after, 300ms], mem_limit: 20m, memswap_limit: 20m, gate: { stable_for: 1ms } }
+		`)
+	s.midaz("apply", "-auto-approve") // whose gates two of them may fail
+	resp, err := http.Post(fmt.Sprintf("http://127.0.0.1:%d/health?ok=false", s.port("PORT1")), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	want := map[string]string{"service/restarting": "restarting", "service/unwell": "unhealthy", "service/hungry": "out-of-memory"}
+	eventually(t, time.Minute, func() error {
+		got := map[string]string{}
+		var report driftReport
+		s.midaz("drift", "-json").json(&report)
+		for _, r := range report.Runtime {
+			got[r.Address] = r.Condition
+		}
+		if !maps.Equal(got, want) {
+			return fmt.Errorf("runtime %v, want %v", got, want)
+		}
+		return nil
+	})
 }
 
 // A limit that an apply has changed in place is what was last applied, though

@@ -262,7 +262,7 @@ func (w *faultWorld) world() string {
 	volumes, err := docker.VolumeList(ctx, volume.ListOptions{Filters: own})
 	add("volumes", err)
 	for _, v := range volumes.Volumes {
-		if v.Labels["midaz.record"] != "" {
+		if v.Labels["midaz.record.content"] != "" {
 			continue // it counts the runs that wrote, and holds IDs and marks
 		}
 		add("volume "+v.Name, []any{v.Driver, v.Options, ownLabels(v.Labels)})

@@ -65,6 +65,7 @@ type claim struct {
 	once     sync.Once
 	err      error
 	intended []*resources.Resource
+	leaving  []resources.Addr
 }
 
 func newApply(plan *Plan, world World, opt ApplyOptions) *apply {
@@ -77,11 +78,19 @@ func newApply(plan *Plan, world World, opt ApplyOptions) *apply {
 		a.opt.OnFailure = Rollback
 	}
 	for _, c := range plan.Changes {
-		if claimer := a.claimer(c.Addr.Kind); claimer != nil && c.Want != nil && !c.IsNoOp() {
-			if a.claims[claimer] == nil {
-				a.claims[claimer] = &claim{}
-			}
-			a.claims[claimer].intended = append(a.claims[claimer].intended, c.Want)
+		claimer := a.claimer(c.Addr.Kind)
+		if claimer == nil || c.IsNoOp() {
+			continue
+		}
+		if a.claims[claimer] == nil {
+			a.claims[claimer] = &claim{}
+		}
+		cl := a.claims[claimer]
+		if c.Want != nil {
+			cl.intended = append(cl.intended, c.Want)
+		}
+		if c.Action == resources.Delete || c.Action == resources.Replace && c.Mode == resources.DeleteCreate {
+			cl.leaving = append(cl.leaving, c.Addr)
 		}
 	}
 	return a
@@ -200,7 +209,8 @@ func (a *apply) did(s Step) resources.Action {
 	return resources.NoOp
 }
 
-// claim tells the backend's list what the run is about to own, once.
+// claim tells the backend's list what the run is about to own and to remove,
+// once.
 func (a *apply) claim(ctx context.Context, kind string) error {
 	claimer := a.claimer(kind)
 	if claimer == nil {
@@ -208,10 +218,10 @@ func (a *apply) claim(ctx context.Context, kind string) error {
 	}
 	cl := a.claims[claimer]
 	if cl == nil {
-		return nil // nothing but deletes: they are told at the end
+		return nil // nothing of it changes
 	}
 	cl.once.Do(func() {
-		if err := a.retry(ctx, func() error { return claimer.Claim(ctx, a.plan.Stack, cl.intended) }); err != nil {
+		if err := a.retry(ctx, func() error { return claimer.Claim(ctx, a.plan.Stack, cl.intended, cl.leaving) }); err != nil {
 			cl.err = fmt.Errorf("record what the stack owns: %w", err)
 		}
 	})

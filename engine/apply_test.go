@@ -179,9 +179,12 @@ type ledger struct {
 	claims, releases []string
 }
 
-func (l *ledger) Claim(_ context.Context, _ string, all []*resources.Resource) error {
+func (l *ledger) Claim(_ context.Context, _ string, all []*resources.Resource, leaving []resources.Addr) error {
 	for _, r := range all {
 		l.claims = append(l.claims, r.Addr.String())
+	}
+	for _, a := range leaving {
+		l.claims = append(l.claims, "-"+a.String())
 	}
 	return nil
 }
@@ -213,7 +216,7 @@ func TestApplyClaims(t *testing.T) {
 	if _, err := engine.Apply(t.Context(), plan, engine.World{Readers: w.Readers(), Writers: writers}, engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := fmt.Sprint(l.claims), "[box/new box/newer]"; got != want {
+	if got, want := fmt.Sprint(l.claims), "[box/new box/newer -box/old]"; got != want {
 		t.Errorf("claimed %s, want %s", got, want)
 	}
 	if got, want := fmt.Sprint(l.releases), "[+box/same +box/new +box/newer -box/old]"; got != want {

@@ -389,9 +389,9 @@ type (
 // it themselves. Both calls cost no write when nothing changes.
 type Claimer interface {
 	// Claim is called once, before the first write of a run, with everything
-	// the run may create or change: an intent, so that a killed run is
-	// recognised.
-	Claim(ctx context.Context, stack string, intended []*Resource) error
+	// the run may create or change, and with what it may remove: an intent, so
+	// that a killed run is recognised.
+	Claim(ctx context.Context, stack string, intended []*Resource, leaving []Addr) error
 	// Release is called at the end of a run that wrote. applied are as declared
 	// now, gone are removed; everything else on the list stays.
 	Release(ctx context.Context, stack string, applied []*Resource, gone []Addr) error

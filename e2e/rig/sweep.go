@@ -40,7 +40,7 @@ func Left(ctx context.Context, c *client.Client, label string) ([]string, error)
 		return nil, fmt.Errorf("list volumes: %w", err)
 	}
 	for _, x := range volumes.Volumes {
-		if (len(out) > 0 || others(volumes.Volumes)) && x.Labels["midaz.record"] != "" {
+		if (len(out) > 0 || others(volumes.Volumes)) && x.Labels["midaz.record.content"] != "" {
 			continue
 		}
 		out = append(out, "volume "+x.Name)
@@ -50,7 +50,7 @@ func Left(ctx context.Context, c *client.Client, label string) ([]string, error)
 }
 
 func others(volumes []*volume.Volume) bool {
-	return slices.ContainsFunc(volumes, func(v *volume.Volume) bool { return v.Labels["midaz.record"] == "" })
+	return slices.ContainsFunc(volumes, func(v *volume.Volume) bool { return v.Labels["midaz.record.content"] == "" })
 }
 
 // Sweep removes everything that has the label, such as "midaz.stack=NAME":

@@ -40,7 +40,7 @@ services:
 `
 
 func release(e *Engine, y *yard, all *resources.Declared) error {
-	return e.adopter.Release(y.t.Context(), y.stack, all.Resources, nil)
+	return e.recorder.Release(y.t.Context(), y.stack, all.Resources, nil)
 }
 
 // TestAdoptIsKilled kills a run that takes over at each of its writing calls,
@@ -91,8 +91,8 @@ func adoptKilledAt(t *testing.T, n int, after bool) bool {
 	if err != nil || len(seen) != 1 || !seen[0].Protected || seen[0].Applied == nil {
 		t.Errorf("after %s: %v, volumes %+v", k.last, err, seen)
 	}
-	records, err := y.e.adopted.fresh(t.Context())
-	if err != nil || len(records.of(y.stack).volumes) != 1 || len(records.of(y.stack).objects) != 3 {
+	records, err := y.e.recorded.fresh(t.Context())
+	if err != nil || len(records.of(y.stack).volumes) != 1 || len(records.of(y.stack).content.Adopted) != 3 {
 		t.Errorf("after %s: %v, records %+v", k.last, err, records.of(y.stack))
 	}
 	return k.left > 0
@@ -115,9 +115,9 @@ func TestAdoptedIsReplacedAndForgotten(t *testing.T) {
 	if c := y.inspect(y.stack + "-web"); c.ID == id || c.Config.Labels[labelStack] != y.stack {
 		t.Errorf("not replaced by one of the stack: labels %v", c.Config.Labels)
 	}
-	records, err := y.e.adopted.fresh(t.Context())
-	if err != nil || len(records.of(y.stack).objects) != 2 {
-		t.Errorf("%v, record %+v", err, records.of(y.stack).objects)
+	records, err := y.e.recorded.fresh(t.Context())
+	if err != nil || len(records.of(y.stack).content.Adopted) != 2 {
+		t.Errorf("%v, record %+v", err, records.of(y.stack).content.Adopted)
 	}
 	// Someone makes the network anew under the same name: it is another one.
 	y.drop(t.Context(), y.inspect(y.stack+"-web").ID)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -21,26 +20,11 @@ import (
 )
 
 // The engine lets no one change the labels of an object that exists, so one
-// that a stack takes over cannot carry its marks. They are written instead into
-// the labels of a volume, the record of the stack:
-//
-//	midaz-adopted-STACK-N
-//
-// N counts how often the record was written: labels of volumes do not change
-// either, so each record is a new volume, made before the one before it goes.
-// Of several the one of the highest N counts, whole, since a volume is made
-// with its labels or not at all. Creating a volume under a name that exists
-// gives back the existing one; so of two writers one finds out.
-//
-// Whatever reads the engine goes through adoptedReads, which shows an adopted
-// object with the labels of the record over its own. All else in this package
-// knows nothing of adoption: it reads labels.
-const (
-	labelAdopted  = "midaz.adopted"         // on a record: N
-	labelObjects  = "midaz.adopted.objects" // on a record: its objects, in JSON
-	labelWriter   = "midaz.adopted.writer"  // on a record: who made it, a random text
-	labelAdopting = "midaz.adopting"        // of an object whose adoption is not finished
-)
+// that a stack takes over cannot carry its marks: they stand in the stack's
+// record. Whatever reads the engine goes through recordedReads, which shows an
+// adopted object with the labels of the record over its own. All else in this
+// package knows nothing of adoption: it reads labels.
+const labelAdopting = "midaz.adopting" // of an object whose adoption is not finished
 
 // adoptedObject is one entry of a record.
 type adoptedObject struct {
@@ -52,19 +36,6 @@ type adoptedObject struct {
 	// the epoch. Of two stacks the later one has the object.
 	Since int64 `json:"since"`
 }
-
-// adoption is what one stack has taken over, by objectKey. It is never changed
-// once made.
-type adoption struct {
-	generation int
-	objects    map[string]adoptedObject
-	// volumes are all generations that are there, in order.
-	volumes []string
-}
-
-// adoptions are those of all stacks: what another stack took over is shown as
-// that one's.
-type adoptions map[string]*adoption
 
 func objectKey(sort, id string) string { return sort + "/" + id }
 
@@ -86,49 +57,12 @@ func withoutMarks(labels map[string]string) map[string]string {
 	return out
 }
 
-// recordsOf reads the volumes that are records. What is not well formed in them
-// names nothing.
-func recordsOf(volumes []*volume.Volume) adoptions {
-	all := adoptions{}
-	generation := func(v *volume.Volume) int { n, _ := strconv.Atoi(v.Labels[labelAdopted]); return n }
-	volumes = slices.DeleteFunc(slices.Clone(volumes), func(v *volume.Volume) bool { return v == nil || generation(v) < 1 })
-	slices.SortFunc(volumes, func(a, b *volume.Volume) int { return generation(a) - generation(b) })
-	for _, v := range volumes {
-		stack := v.Labels[labelStack]
-		if v.Name != adoptionName(stack, generation(v)) {
-			continue // a copy of someone's
-		}
-		r := &adoption{generation: generation(v), objects: map[string]adoptedObject{}}
-		if before := all[stack]; before != nil {
-			r.volumes = before.volumes
-		}
-		r.volumes = append(r.volumes, v.Name)
-		if err := json.Unmarshal([]byte(v.Labels[labelObjects]), &r.objects); err != nil || r.objects == nil {
-			r.objects = map[string]adoptedObject{}
-		}
-		all[stack] = r
-	}
-	return all
-}
-
-func adoptionName(stack string, generation int) string {
-	return fmt.Sprintf("midaz-adopted-%s-%d", stack, generation)
-}
-
-// of returns the record of a stack, an empty one when it has none.
-func (all adoptions) of(stack string) *adoption {
-	if r := all[stack]; r != nil {
-		return r
-	}
-	return &adoption{objects: map[string]adoptedObject{}}
-}
-
 // marks returns the labels of the record for an object, nil when nobody took it
 // over.
-func (all adoptions) marks(sort, id, print string) map[string]string {
+func (all *records) marks(sort, id, print string) map[string]string {
 	var found *adoptedObject
-	for _, stack := range slices.Sorted(maps.Keys(all)) {
-		o, ok := all[stack].objects[objectKey(sort, id)]
+	for _, stack := range slices.Sorted(maps.Keys(all.stacks)) {
+		o, ok := all.of(stack).content.Adopted[objectKey(sort, id)]
 		if ok && o.Print == print && (found == nil || o.Since > found.Since) {
 			found = &o
 		}
@@ -141,7 +75,7 @@ func (all adoptions) marks(sort, id, print string) map[string]string {
 
 // over returns an object's labels with those of the record over them. Marks
 // that an earlier owner left on it no longer hold.
-func (all adoptions) over(labels map[string]string, sort, id, print string) map[string]string {
+func (all *records) over(labels map[string]string, sort, id, print string) map[string]string {
 	marks := all.marks(sort, id, print)
 	if marks == nil {
 		return labels
@@ -151,25 +85,26 @@ func (all adoptions) over(labels map[string]string, sort, id, print string) map[
 	return out
 }
 
-// adoptedReads shows adopted objects with the labels of the records.
-type adoptedReads struct {
+// recordedReads reads records, and shows adopted objects with the labels that
+// stand there.
+type recordedReads struct {
 	readAPI
 
 	mu    sync.Mutex
-	known adoptions // nil until they were read
+	known *records // nil until they were read
 }
 
-func withAdopted(api readAPI) *adoptedReads { return &adoptedReads{readAPI: api} }
+func withRecords(api readAPI) *recordedReads { return &recordedReads{readAPI: api} }
 
-// adoptedWrites is adoptedReads for an engine that is written to.
-type adoptedWrites struct {
-	*adoptedReads
+// recordedWrites is recordedReads for an engine that is written to.
+type recordedWrites struct {
+	*recordedReads
 	changeAPI
 }
 
 // records returns what was read or written last in this run. Only this run
 // writes its stack's record.
-func (a *adoptedReads) records(ctx context.Context) (adoptions, error) {
+func (a *recordedReads) records(ctx context.Context) (*records, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.known != nil {
@@ -179,18 +114,25 @@ func (a *adoptedReads) records(ctx context.Context) (adoptions, error) {
 }
 
 // fresh asks the engine in any case.
-func (a *adoptedReads) fresh(ctx context.Context) (adoptions, error) {
+func (a *recordedReads) fresh(ctx context.Context) (*records, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.ask(ctx)
 }
 
-func (a *adoptedReads) ask(ctx context.Context) (adoptions, error) {
+// forget has the next one who needs them ask the engine.
+func (a *recordedReads) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known = nil
+}
+
+func (a *recordedReads) ask(ctx context.Context) (*records, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	list, err := a.readAPI.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelAdopted))})
+	list, err := a.readAPI.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelRecord))})
 	if err != nil {
-		return nil, fmt.Errorf("read what was taken over: %w", err)
+		return nil, fmt.Errorf("read the records of stacks: list volumes: %w", err)
 	}
 	a.known = recordsOf(list.Volumes)
 	return a.known, nil
@@ -205,7 +147,7 @@ const (
 
 // ContainerList lists also adopted containers whose labels of the record match
 // the filter, which the engine does not know of.
-func (a *adoptedReads) ContainerList(ctx context.Context, o container.ListOptions) ([]container.Summary, error) {
+func (a *recordedReads) ContainerList(ctx context.Context, o container.ListOptions) ([]container.Summary, error) {
 	all, err := a.records(ctx)
 	if err != nil {
 		return nil, err
@@ -232,13 +174,13 @@ func (a *adoptedReads) ContainerList(ctx context.Context, o container.ListOption
 
 // matching returns a filter for the adopted containers that have the labels
 // asked for and are not in the list, an empty one when there are none.
-func (all adoptions) matching(asked filters.Args, list []container.Summary) filters.Args {
+func (all *records) matching(asked filters.Args, list []container.Summary) filters.Args {
 	out := filters.NewArgs()
 	if !slices.ContainsFunc(asked.Get("label"), func(l string) bool { return strings.HasPrefix(l, labelPrefix) }) {
 		return out
 	}
-	for _, r := range all {
-		for key := range r.objects {
+	for _, r := range all.stacks {
+		for key := range r.content.Adopted {
 			id, ok := strings.CutPrefix(key, sortContainer+"/")
 			if !ok || slices.ContainsFunc(list, func(c container.Summary) bool { return c.ID == id }) {
 				continue
@@ -263,7 +205,7 @@ func (all adoptions) matching(asked filters.Args, list []container.Summary) filt
 }
 
 // ContainerInspect shows one container.
-func (a *adoptedReads) ContainerInspect(ctx context.Context, ref string) (container.InspectResponse, error) {
+func (a *recordedReads) ContainerInspect(ctx context.Context, ref string) (container.InspectResponse, error) {
 	all, err := a.records(ctx)
 	if err != nil {
 		return container.InspectResponse{}, err
@@ -278,7 +220,7 @@ func (a *adoptedReads) ContainerInspect(ctx context.Context, ref string) (contai
 }
 
 // NetworkList lists networks.
-func (a *adoptedReads) NetworkList(ctx context.Context, o network.ListOptions) ([]network.Summary, error) {
+func (a *recordedReads) NetworkList(ctx context.Context, o network.ListOptions) ([]network.Summary, error) {
 	all, err := a.records(ctx)
 	if err != nil {
 		return nil, err
@@ -291,7 +233,7 @@ func (a *adoptedReads) NetworkList(ctx context.Context, o network.ListOptions) (
 }
 
 // NetworkInspect shows one network.
-func (a *adoptedReads) NetworkInspect(ctx context.Context, ref string, o network.InspectOptions) (network.Inspect, error) {
+func (a *recordedReads) NetworkInspect(ctx context.Context, ref string, o network.InspectOptions) (network.Inspect, error) {
 	all, err := a.records(ctx)
 	if err != nil {
 		return network.Inspect{}, err
@@ -302,7 +244,7 @@ func (a *adoptedReads) NetworkInspect(ctx context.Context, ref string, o network
 }
 
 // VolumeList lists volumes.
-func (a *adoptedReads) VolumeList(ctx context.Context, o volume.ListOptions) (volume.ListResponse, error) {
+func (a *recordedReads) VolumeList(ctx context.Context, o volume.ListOptions) (volume.ListResponse, error) {
 	all, err := a.records(ctx)
 	if err != nil {
 		return volume.ListResponse{}, err
@@ -317,7 +259,7 @@ func (a *adoptedReads) VolumeList(ctx context.Context, o volume.ListOptions) (vo
 }
 
 // VolumeInspect shows one volume.
-func (a *adoptedReads) VolumeInspect(ctx context.Context, name string) (volume.Volume, error) {
+func (a *recordedReads) VolumeInspect(ctx context.Context, name string) (volume.Volume, error) {
 	all, err := a.records(ctx)
 	if err != nil {
 		return volume.Volume{}, err
@@ -326,7 +268,7 @@ func (a *adoptedReads) VolumeInspect(ctx context.Context, name string) (volume.V
 	return *all.overVolume(&v), err
 }
 
-func (all adoptions) overVolume(v *volume.Volume) *volume.Volume {
+func (all *records) overVolume(v *volume.Volume) *volume.Volume {
 	out := *v
 	out.Labels = all.over(v.Labels, sortVolume, v.Name, printOf(v))
 	return &out

@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -15,10 +14,10 @@ import (
 )
 
 // recordVolume is a record as it stands on the engine.
-func recordVolume(stack string, generation int, objects map[string]adoptedObject) *volume.Volume {
-	text, _ := json.Marshal(objects)
-	return &volume.Volume{Name: adoptionName(stack, generation), Labels: map[string]string{
-		labelStack: stack, labelAdopted: fmt.Sprint(generation), labelObjects: string(text)}}
+func recordVolume(stack string, number int, adopted map[string]adoptedObject, there ...string) *volume.Volume {
+	text, _ := recordContent{Objects: there, Adopted: adopted}.text()
+	return &volume.Volume{Name: recordName(stack, number), Labels: map[string]string{
+		labelStack: stack, labelRecord: fmt.Sprint(number), labelRecordContent: text}}
 }
 
 func takenBy(stack, address string, since int64) adoptedObject {
@@ -34,13 +33,13 @@ func TestRecordsAreRead(t *testing.T) {
 	}{
 		{name: "none", volumes: []*volume.Volume{nil, {Name: "data"}}},
 		{name: "one", volumes: []*volume.Volume{recordVolume("a", 1, map[string]adoptedObject{id: takenBy("a", "service/x", 1)})}, owner: "a"},
-		{name: "the highest generation counts", volumes: []*volume.Volume{
+		{name: "the highest number counts", volumes: []*volume.Volume{
 			recordVolume("a", 10, nil), recordVolume("a", 9, map[string]adoptedObject{id: takenBy("a", "service/x", 1)})}},
 		{name: "the later stack has it", volumes: []*volume.Volume{
 			recordVolume("b", 1, map[string]adoptedObject{id: takenBy("b", "service/x", 2)}),
 			recordVolume("a", 1, map[string]adoptedObject{id: takenBy("a", "service/x", 1)})}, owner: "b"},
 		{name: "of another name", volumes: []*volume.Volume{{Name: "copy", Labels: recordVolume("a", 1, map[string]adoptedObject{id: takenBy("a", "service/x", 1)}).Labels}}},
-		{name: "broken", volumes: []*volume.Volume{{Name: adoptionName("a", 1), Labels: map[string]string{labelStack: "a", labelAdopted: "1", labelObjects: "{"}}}},
+		{name: "broken", volumes: []*volume.Volume{{Name: recordName("a", 1), Labels: map[string]string{labelStack: "a", labelRecord: "1", labelRecordContent: "{"}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := recordsOf(c.volumes).marks(sortContainer, idOf("x"), "")[labelStack]; got != c.owner {
@@ -60,7 +59,7 @@ func TestAdoptedContainersAreListed(t *testing.T) {
 		recordVolume("test", 1, map[string]adoptedObject{objectKey(sortContainer, adopted.ID): takenBy("test", "service/web", 1), objectKey(sortContainer, idOf("gone")): takenBy("test", "service/gone", 1)}),
 		recordVolume("other", 1, map[string]adoptedObject{objectKey(sortContainer, lost.ID): takenBy("other", "service/web", 1)}),
 	}
-	api := withAdopted(s)
+	api := withRecords(s)
 	for _, c := range []struct {
 		labels []string
 		want   []string

@@ -113,10 +113,10 @@ type Options struct {
 // type names no writing call, and its connection lets none through. One is
 // made for each run; it remembers images and facts of the engine.
 type ReadEngine struct {
-	api     readAPI // adopted, by another name
-	adopted *adoptedReads
-	host    engineHost
-	local   bool // the engine runs on this host
+	api      readAPI // recorded, by another name
+	recorded *recordedReads
+	host     engineHost
+	local    bool // the engine runs on this host
 
 	version string // of the engine, as it names itself in its first answer; "" when it does not
 	info    func() (system.Info, error)
@@ -126,7 +126,6 @@ type ReadEngine struct {
 	asking  singleflight.Group                // inspects of images under way
 	ahead   time.Duration                     // of the engine's clock before ours
 
-	records records
 	// inspected holds answers that ps has, for its next look at the container.
 	inspected sync.Map
 }
@@ -134,11 +133,11 @@ type ReadEngine struct {
 // Engine observes and changes a Docker Engine.
 type Engine struct {
 	*ReadEngine
-	api     writeAPI
-	adopter *adopter
-	probes  func() chan struct{} // slots for probes running at one time
-	pulse   *pulse
-	swaps   map[resources.Addr]bool // replaced by this run; guarded by mu
+	api      writeAPI
+	recorder *recorder
+	probes   func() chan struct{} // slots for probes running at one time
+	pulse    *pulse
+	swaps    map[resources.Addr]bool // replaced by this run; guarded by mu
 	// updates are the containers that this run changed in place, by address;
 	// guarded by mu.
 	updates map[string]updated
@@ -168,8 +167,8 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 }
 
 func newReadEngine(ctx context.Context, api readAPI, at engineHost) *ReadEngine {
-	adopted := withAdopted(api)
-	e := &ReadEngine{api: adopted, adopted: adopted, host: at, local: at.isLocal(), version: at.version, auth: registryAuths{dir: at.configDir}, images: map[string]*image.InspectResponse{}}
+	recorded := withRecords(api)
+	e := &ReadEngine{api: recorded, recorded: recorded, host: at, local: at.isLocal(), version: at.version, auth: registryAuths{dir: at.configDir}, images: map[string]*image.InspectResponse{}}
 	e.info = sync.OnceValues(func() (system.Info, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
@@ -187,7 +186,7 @@ func newReadEngine(ctx context.Context, api readAPI, at engineHost) *ReadEngine 
 
 func newEngine(ctx context.Context, api writeAPI, at engineHost) *Engine {
 	e := &Engine{ReadEngine: newReadEngine(ctx, api, at), swaps: map[resources.Addr]bool{}}
-	e.api, e.adopter = adoptedWrites{e.adopted, api}, &adopter{e: e}
+	e.api, e.recorder = recordedWrites{e.recorded, api}, &recorder{e: e}
 	e.probes = sync.OnceValue(func() chan struct{} {
 		info, err := e.info()
 		if err != nil {

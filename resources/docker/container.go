@@ -413,7 +413,7 @@ func (w containerWriter) Update(ctx context.Context, r *resources.Resource, have
 		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
 	}
 	if d.Has("owner") {
-		if err := w.e.adopter.take(ctx, r, have); err != nil {
+		if err := w.e.recorder.take(ctx, r, have); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -224,7 +223,7 @@ func (k networkWriter) overlapping(ctx context.Context, pools []network.IPAMConf
 // Replace.
 func (k networkWriter) Update(ctx context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta, _ resources.Note) error {
 	if d.Has("owner") {
-		if err := k.e.adopter.take(ctx, r, have); err != nil {
+		if err := k.e.recorder.take(ctx, r, have); err != nil {
 			return err
 		}
 	}
@@ -400,7 +399,8 @@ func (k networkWriter) remember(ctx context.Context, r *resources.Resource, j *j
 		return err
 	}
 	_, err := k.e.api.VolumeCreate(ctx, volume.CreateOptions{Name: j.Volume, Driver: "local",
-		Labels: map[string]string{labelStack: r.Stack, labelJournal: r.Addr.String(), labelEndpoints: j.encode()}})
+		Labels: map[string]string{labelStack: r.Stack, labelRecord: "endpoints", labelJournal: r.Addr.String(), labelEndpoints: j.encode()}})
+	k.e.recorded.forget()
 	if err != nil {
 		return fmt.Errorf("remember the containers on the network: %w", err)
 	}
@@ -420,7 +420,9 @@ func (k networkWriter) forget(ctx context.Context, j *journal) error {
 	case v.Labels[labelJournal] == "":
 		return fmt.Errorf("remember the containers on the network: volume %s is in the way and is not midaz's: rename it", j.Volume)
 	}
-	if err := k.e.api.VolumeRemove(ctx, j.Volume, false); err != nil && !cerrdefs.IsNotFound(err) {
+	err = k.e.api.VolumeRemove(ctx, j.Volume, false)
+	k.e.recorded.forget()
+	if err != nil && !cerrdefs.IsNotFound(err) {
 		return fmt.Errorf("forget the containers on the network: %w", err)
 	}
 	return nil
@@ -510,24 +512,4 @@ func fitting(ep *network.EndpointSettings, n network.Inspect) *network.EndpointS
 // because it is not on it, or one of the two is gone.
 func isNotConnected(err error) bool {
 	return cerrdefs.IsNotFound(err) || strings.Contains(err.Error(), "is not connected")
-}
-
-// journals returns the journals of a stack by the address of their network.
-func (e *ReadEngine) journals(ctx context.Context, stack string) (map[string]*journal, error) {
-	list, err := e.api.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelJournal))})
-	if err != nil {
-		return nil, fmt.Errorf("list volumes: %w", err)
-	}
-	out := map[string]*journal{}
-	for _, v := range list.Volumes {
-		if v == nil || v.Labels[labelStack] != stack {
-			continue
-		}
-		j := &journal{Volume: v.Name}
-		if err := json.Unmarshal([]byte(v.Labels[labelEndpoints]), j); err != nil {
-			continue // not ours after all
-		}
-		out[v.Labels[labelJournal]] = j
-	}
-	return out, nil
 }

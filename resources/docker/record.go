@@ -2,6 +2,8 @@ package docker
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,41 +13,70 @@ import (
 	"sync"
 
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/volume"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
-// What is on the engine carries in its labels what was last applied. Two things
-// cannot be written there: an object that someone removes takes its labels with
-// it, and labels of a container cannot change when its limits do. Both stand in
+// What is on the engine carries in its labels what was last applied. Three
+// things cannot be written there: an object that someone removes takes its labels
+// with it, labels of a container cannot change when its limits do, and an object
+// that a stack takes over carries none of its labels. They stand in the labels of
 // a volume that nothing mounts, midaz-record-STACK-N:
 //
 //	{"objects": ["network/infra", ...],                 there after the last apply
-//	 "updated": {"service/db": {"id": ..., "spec": …}}} changed in place since made
+//	 "updated": {"service/db": {"id": ..., "spec": …}}, changed in place since made
+//	 "untaken": {"service/db": {"id": ..., …}},         what its host could not do
+//	 "adopted": {"container/0d4e…": {"labels": …}}}     taken over
 //
-// A run that wrote makes the next one, N+1, and then removes the one before, so
-// that one is always there; the highest N counts. Losing it, as to `docker volume
-// prune`, costs only knowledge: what was removed then counts as not yet made.
+// Labels of volumes do not change either, so each record is a new volume, N+1,
+// made before the one before it goes; of several the one of the highest N counts,
+// whole, since a volume is made with its labels or not at all. Creating a volume
+// under a name that exists gives back the existing one; so of two writers one
+// finds out. Losing the record, as to `docker volume prune`, costs only knowledge:
+// what was removed then counts as not yet made, and what was taken over must be
+// adopted again.
 const (
-	labelRecord        = "midaz.record" // N
+	// labelRecord is on every volume that only midaz reads: N on a record,
+	// "endpoints" on the journal of a network. One call lists them all.
+	labelRecord        = "midaz.record"
 	labelRecordContent = "midaz.record.content"
+	labelRecordWriter  = "midaz.record.writer" // who made it, a random text
 )
 
 // record is what the engine remembers of a stack beside its objects. It is
 // never changed once made.
 type record struct {
 	number  int
-	volumes []string // that hold it or one before
+	volumes []string // that hold it or one before, in order
 	content recordContent
 }
 
 type recordContent struct {
-	Objects []string           `json:"objects"`
-	Updated map[string]updated `json:"updated,omitempty"`
-	Untaken map[string]untaken `json:"untaken,omitempty"`
+	Objects []string                 `json:"objects"` // sorted
+	Updated map[string]updated       `json:"updated,omitempty"`
+	Untaken map[string]untaken       `json:"untaken,omitempty"`
+	Adopted map[string]adoptedObject `json:"adopted,omitempty"` // by objectKey
+}
+
+func (c recordContent) isEmpty() bool {
+	return len(c.Objects)+len(c.Updated)+len(c.Untaken)+len(c.Adopted) == 0
+}
+
+// clone returns a copy whose maps may be changed.
+func (c recordContent) clone() recordContent {
+	out := recordContent{slices.Clone(c.Objects), map[string]updated{}, map[string]untaken{}, map[string]adoptedObject{}}
+	maps.Copy(out.Updated, c.Updated)
+	maps.Copy(out.Untaken, c.Untaken)
+	maps.Copy(out.Adopted, c.Adopted)
+	return out
+}
+
+// text is the content as the label holds it; equal contents have equal texts.
+func (c recordContent) text() (string, error) {
+	text, err := json.Marshal(c)
+	return string(text), err
 }
 
 // updated is what a container that was changed in place was last applied with.
@@ -62,10 +93,6 @@ type untaken struct {
 	Shown map[string]string `json:"shown"`
 	// Why is what the engine said, "" when nothing.
 	Why string `json:"why,omitempty"`
-}
-
-func (u untaken) equal(v untaken) bool {
-	return u.ID == v.ID && u.Why == v.Why && maps.Equal(u.Shown, v.Shown)
 }
 
 // holds reports whether the difference is one of those, and nobody has changed
@@ -112,50 +139,76 @@ func (r *record) applied(a resources.Addr, id string, labels map[string]string) 
 	return appliedOf(labels)
 }
 
-// records keeps the records that were read: only this run writes them.
+// records are those of all stacks, and the journals of their networks: what
+// another stack took over is shown as that one's.
 type records struct {
-	mu    sync.Mutex
-	known map[string]*record
+	stacks   map[string]*record
+	journals map[string]map[string]*journal // by stack and address
+}
+
+// recordsOf reads the volumes that only midaz reads. What is not well formed in
+// them says nothing.
+func recordsOf(volumes []*volume.Volume) *records {
+	all := &records{map[string]*record{}, map[string]map[string]*journal{}}
+	number := func(v *volume.Volume) int { n, _ := strconv.Atoi(v.Labels[labelRecord]); return n }
+	volumes = slices.DeleteFunc(slices.Clone(volumes), func(v *volume.Volume) bool { return v == nil })
+	slices.SortFunc(volumes, func(a, b *volume.Volume) int { return number(a) - number(b) })
+	for _, v := range volumes {
+		stack, n := v.Labels[labelStack], number(v)
+		if v.Labels[labelJournal] != "" {
+			all.addJournal(stack, v)
+			continue
+		}
+		if n < 1 || v.Name != recordName(stack, n) { // someone's copy
+			continue
+		}
+		r := *all.of(stack)
+		r.number, r.volumes = n, append(slices.Clone(r.volumes), v.Name)
+		var content recordContent
+		if json.Unmarshal([]byte(v.Labels[labelRecordContent]), &content) == nil {
+			slices.Sort(content.Objects)
+			r.content = content
+		}
+		all.stacks[stack] = &r
+	}
+	return all
+}
+
+func (all *records) addJournal(stack string, v *volume.Volume) {
+	j := &journal{Volume: v.Name}
+	if json.Unmarshal([]byte(v.Labels[labelEndpoints]), j) != nil {
+		return
+	}
+	if all.journals[stack] == nil {
+		all.journals[stack] = map[string]*journal{}
+	}
+	all.journals[stack][v.Labels[labelJournal]] = j
+}
+
+// of returns the record of a stack, an empty one when it has none.
+func (all *records) of(stack string) *record {
+	if r := all.stacks[stack]; r != nil {
+		return r
+	}
+	return &record{}
 }
 
 // record returns what the engine remembers of the stack.
 func (e *ReadEngine) record(ctx context.Context, stack string) (*record, error) {
-	e.records.mu.Lock()
-	defer e.records.mu.Unlock()
-	if known := e.records.known[stack]; known != nil {
-		return known, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	list, err := e.api.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelRecord))})
+	all, err := e.recorded.records(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list volumes: %w", err)
+		return nil, err
 	}
-	r := &record{}
-	for _, v := range list.Volumes {
-		number, err := strconv.Atoi(v.Labels[labelRecord])
-		if v.Labels[labelStack] != stack || err != nil {
-			continue
-		}
-		r.volumes = append(r.volumes, v.Name)
-		if number <= r.number {
-			continue
-		}
-		var content recordContent
-		if json.Unmarshal([]byte(v.Labels[labelRecordContent]), &content) == nil {
-			slices.Sort(content.Objects)
-			r.number, r.content = number, content
-		}
-	}
-	e.records.keep(stack, r)
-	return r, nil
+	return all.of(stack), nil
 }
 
-func (k *records) keep(stack string, r *record) {
-	if k.known == nil {
-		k.known = map[string]*record{}
+// journals returns the journals of a stack's networks by their address.
+func (e *ReadEngine) journals(ctx context.Context, stack string) (map[string]*journal, error) {
+	all, err := e.recorded.records(ctx)
+	if err != nil {
+		return nil, err
 	}
-	k.known[stack] = r
+	return all.journals[stack], nil
 }
 
 // markGone notes which of the objects that are not there, or in whose place
@@ -183,91 +236,136 @@ func (e *ReadEngine) markGone(ctx context.Context, scope resources.Scope, seen [
 }
 
 // recorder writes the record: the one Claimer of the writers of an engine.
-type recorder struct{ e *Engine }
+type recorder struct {
+	e *Engine
 
-// Claimer returns the recorder.
-func (w containerWriter) Claimer() resources.Claimer { return recorder{w.e} }
-
-// Claimer returns the recorder.
-func (k networkWriter) Claimer() resources.Claimer { return recorder{k.e} }
-
-// Claimer returns the recorder.
-func (k volumeWriter) Claimer() resources.Claimer { return recorder{k.e} }
-
-// Claim notes nothing here: what is made carries its owner itself.
-func (k recorder) Claim(ctx context.Context, stack string, intended []*resources.Resource) error {
-	return k.e.adopter.Claim(ctx, stack, intended)
+	mu      sync.Mutex
+	leaving []resources.Addr // what Claim was told last
 }
 
-// Release writes down what is there at the end of a run, when that is not what
-// stands there already, and what was taken over.
-func (k recorder) Release(ctx context.Context, stack string, applied []*resources.Resource, gone []resources.Addr) error {
-	return errors.Join(k.e.adopter.Release(ctx, stack, applied, gone), k.note(ctx, stack, applied, gone))
+// Claimer returns the recorder.
+func (w containerWriter) Claimer() resources.Claimer { return w.e.recorder }
+
+// Claimer returns the recorder.
+func (k networkWriter) Claimer() resources.Claimer { return k.e.recorder }
+
+// Claimer returns the recorder.
+func (k volumeWriter) Claimer() resources.Claimer { return k.e.recorder }
+
+// Claim takes what the run removes off the list of what is there: should the run
+// be killed, it was not someone outside who removed it. What is made carries its
+// owner itself.
+func (k *recorder) Claim(ctx context.Context, stack string, _ []*resources.Resource, leaving []resources.Addr) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.leaving = leaving
+	return k.change(ctx, stack, func(c *recordContent) {
+		c.Objects = slices.DeleteFunc(c.Objects, func(text string) bool {
+			return slices.ContainsFunc(leaving, func(a resources.Addr) bool { return a.String() == text })
+		})
+	})
 }
 
-func (k recorder) note(ctx context.Context, stack string, applied []*resources.Resource, gone []resources.Addr) error {
-	was, err := k.e.record(ctx, stack)
+// Release writes down what is there at the end of a run.
+func (k *recorder) Release(ctx context.Context, stack string, applied []*resources.Resource, gone []resources.Addr) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	adopted, err := k.adopted(ctx, stack, applied)
 	if err != nil {
 		return err
 	}
-	there := map[string]bool{}
-	for _, text := range was.content.Objects {
-		there[text] = true
-	}
-	for _, r := range applied {
-		there[r.Addr.String()] = true
-	}
-	for _, a := range gone {
-		delete(there, a.String())
-	}
-	next := recordContent{Objects: slices.Sorted(maps.Keys(there)), Updated: map[string]updated{}, Untaken: map[string]untaken{}}
-	for text, u := range was.content.Updated {
-		if there[text] {
-			next.Updated[text] = u
-		}
-	}
-	for text, u := range was.content.Untaken {
-		if there[text] {
-			next.Untaken[text] = u
-		}
-	}
 	k.e.mu.Lock()
-	maps.Copy(next.Updated, k.e.updates)
-	maps.Copy(next.Untaken, k.e.untaken)
+	updates, notTaken := maps.Clone(k.e.updates), maps.Clone(k.e.untaken)
 	k.e.mu.Unlock()
-	if slices.Equal(next.Objects, was.content.Objects) && maps.Equal(next.Updated, was.content.Updated) &&
-		maps.EqualFunc(next.Untaken, was.content.Untaken, untaken.equal) {
-		return nil
-	}
-	return k.save(ctx, stack, was, next)
+	return k.change(ctx, stack, func(c *recordContent) {
+		there := map[string]bool{}
+		for _, text := range c.Objects {
+			there[text] = true
+		}
+		for _, a := range k.leaving { // what could not be removed
+			there[a.String()] = true
+		}
+		for _, r := range applied {
+			there[r.Addr.String()] = true
+		}
+		for _, a := range gone {
+			delete(there, a.String())
+		}
+		c.Objects = slices.Sorted(maps.Keys(there))
+		maps.DeleteFunc(c.Updated, func(text string, _ updated) bool { return !there[text] })
+		maps.DeleteFunc(c.Untaken, func(text string, _ untaken) bool { return !there[text] })
+		maps.Copy(c.Updated, updates)
+		maps.Copy(c.Untaken, notTaken)
+		adopted(c.Adopted)
+	})
 }
 
-func (k recorder) save(ctx context.Context, stack string, was *record, content recordContent) error {
-	ctx, cancel := lasting(ctx, writeTimeout)
-	defer cancel()
-	now := &record{number: was.number, content: content}
-	if len(content.Objects) > 0 {
-		text, err := json.Marshal(content)
+// change writes the stack's record anew with what f makes of its content. It
+// makes no call when that is what is known to stand there. A record that says
+// nothing goes. It is called with mu held.
+func (k *recorder) change(ctx context.Context, stack string, f func(*recordContent)) error {
+	all, err := k.e.recorded.records(ctx)
+	const tries = 10
+	for try := range tries {
 		if err != nil {
-			return fmt.Errorf("record of the stack: %w", err)
+			return err
 		}
-		now.number++
-		name := recordName(stack, now.number)
-		_, err = k.e.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Driver: "local",
-			Labels: map[string]string{labelStack: stack, labelRecord: strconv.Itoa(now.number), labelRecordContent: string(text)}})
-		if err != nil {
-			return fmt.Errorf("record of the stack: create volume %s: %w", name, err)
+		now := all.of(stack)
+		next := now.content.clone()
+		f(&next)
+		was, err1 := now.content.clone().text()
+		is, err2 := next.text()
+		switch {
+		case err1 != nil || err2 != nil:
+			return fmt.Errorf("record of the stack: %w", errors.Join(err1, err2))
+		case was == is:
+			return k.drop(ctx, now.volumes[:max(0, len(now.volumes)-1)]) // a killed run may have left some
+		case try > 0: // what was known may be old
+			done, err := k.save(ctx, stack, now, next.isEmpty(), is)
+			if err != nil {
+				return err
+			}
+			if done {
+				k.e.recorded.forget()
+				return nil
+			}
 		}
-		now.volumes = []string{name}
+		all, err = k.e.recorded.fresh(ctx)
 	}
-	for _, name := range was.volumes {
-		if err := k.e.api.VolumeRemove(ctx, name, false); err != nil && !cerrdefs.IsNotFound(err) {
+	return resources.Transient(fmt.Errorf("another run keeps writing the record of stack %q", stack))
+}
+
+// save makes the next record and removes those before it. It reports false when
+// someone else made it.
+func (k *recorder) save(ctx context.Context, stack string, now *record, empty bool, text string) (bool, error) {
+	lctx, cancel := lasting(ctx, writeTimeout)
+	defer cancel()
+	if !empty {
+		writer := make([]byte, 8)
+		_, _ = rand.Read(writer) // never fails: crypto/rand aborts the program
+		labels := map[string]string{labelStack: stack, labelRecord: strconv.Itoa(now.number + 1), labelRecordContent: text, labelRecordWriter: hex.EncodeToString(writer)}
+		name := recordName(stack, now.number+1)
+		v, err := k.e.api.VolumeCreate(lctx, volume.CreateOptions{Name: name, Driver: "local", Labels: labels})
+		if err != nil {
+			return false, fmt.Errorf("record of the stack: create volume %s: %w", name, err)
+		}
+		if v.Labels[labelRecordWriter] != labels[labelRecordWriter] {
+			return false, nil
+		}
+	}
+	// The last one goes last: until then it is what holds.
+	return true, k.drop(ctx, now.volumes)
+}
+
+// drop removes records, the first one first.
+func (k *recorder) drop(ctx context.Context, volumes []string) error {
+	lctx, cancel := lasting(ctx, writeTimeout)
+	defer cancel()
+	for _, name := range volumes {
+		if err := k.e.api.VolumeRemove(lctx, name, false); err != nil && !cerrdefs.IsNotFound(err) {
 			return fmt.Errorf("record of the stack: remove volume %s: %w", name, err)
 		}
 	}
-	k.e.records.mu.Lock()
-	defer k.e.records.mu.Unlock()
-	k.e.records.keep(stack, now)
 	return nil
 }
 

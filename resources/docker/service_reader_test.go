@@ -57,6 +57,7 @@ func (s *shelf) NetworkList(context.Context, network.ListOptions) ([]network.Sum
 }
 
 func (s *shelf) VolumeList(_ context.Context, o volume.ListOptions) (volume.ListResponse, error) {
+	s.count(map[bool]string{true: "records", false: "volumes"}[o.Filters.ExactMatch("label", labelRecord) && o.Filters.Len() > 0])
 	var out []*volume.Volume
 	for _, v := range s.volumes {
 		if o.Filters.MatchKVList("label", v.Labels) {

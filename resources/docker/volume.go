@@ -103,7 +103,7 @@ func (k volumeReader) Observe(ctx context.Context, scope resources.Scope) ([]*re
 		return nil, fmt.Errorf("list volumes: %w", err)
 	}
 	all := slices.DeleteFunc(list.Volumes, func(v *volume.Volume) bool {
-		return v == nil || v.Labels[labelJournal] != "" || v.Labels[labelRecord] != "" || v.Labels[labelAdopted] != ""
+		return v == nil || v.Labels[labelRecord] != ""
 	})
 	slices.SortFunc(all, func(a, b *volume.Volume) int { return strings.Compare(a.Name, b.Name) })
 	var out []*resources.Observed
@@ -203,7 +203,7 @@ func (k volumeWriter) Create(ctx context.Context, r *resources.Resource, _ resou
 // place.
 func (k volumeWriter) Update(ctx context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta, _ resources.Note) error {
 	if d.Has("owner") {
-		return k.e.adopter.take(ctx, r, have)
+		return k.e.recorder.take(ctx, r, have)
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func applyInParallel(b *testing.B, all *resources.Declared, conns int) {
 	defer broker.Close()
 	readers, writers := broker.Readers(), broker.Writers()
 	claimer := writers["queue"].(resources.Claimed).Claimer()
-	if err := claimer.Claim(ctx, stack, all.Resources); err != nil {
+	if err := claimer.Claim(ctx, stack, all.Resources, nil); err != nil {
 		b.Fatal(err)
 	}
 	for _, kind := range []string{"queue", "binding"} {

@@ -141,7 +141,7 @@ func TestLedgerIsWrittenWhenItChanges(t *testing.T) {
 	all := w.resolve(whole)
 	b.fake.ResetCalls()
 	claimer := rabbitmq.Open(rabbitmq.Options{Declared: all}).Writers()["user"].(resources.Claimed).Claimer()
-	if err := claimer.Claim(t.Context(), stack, all.Resources); err != nil {
+	if err := claimer.Claim(t.Context(), stack, all.Resources, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := claimer.Release(t.Context(), stack, all.Resources, []resources.Addr{resources.NewAddr("queue", "v", "never-there")}); err != nil {

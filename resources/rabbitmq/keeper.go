@@ -23,8 +23,8 @@ type keeper struct {
 // Claim writes down what the run is about to make. Objects that are there and
 // belong to someone else are left out: they are the stack's only once they
 // were adopted. Nothing is written when nothing is new.
-func (k *keeper) Claim(ctx context.Context, stack string, intended []*resources.Resource) error {
-	if k.b.broker == nil {
+func (k *keeper) Claim(ctx context.Context, stack string, intended []*resources.Resource, _ []resources.Addr) error {
+	if k.b.broker == nil || len(intended) == 0 {
 		return nil
 	}
 	k.mu.Lock()

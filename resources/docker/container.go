@@ -304,14 +304,14 @@ func (w containerWriter) stop(ctx context.Context, c *container.InspectResponse)
 	return w.stopWithin(ctx, c, container.StopOptions{}, limit)
 }
 
-// stopSoon stops a container that never was ready, of which the one that waits
-// to come back cannot wait for longer than a second.
-func (w containerWriter) stopSoon(ctx context.Context, c *container.InspectResponse) error {
-	if grace := graceOf(c); grace >= 0 && grace < time.Second {
+// giveUp stops a container that never was ready, so that the one which waits to
+// come back can. One that was given a grace period has it; any other is killed.
+func (w containerWriter) giveUp(ctx context.Context, c *container.InspectResponse) error {
+	if c.Config != nil && c.Config.StopTimeout != nil {
 		return w.stop(ctx, c)
 	}
-	second := 1
-	return w.stopWithin(ctx, c, container.StopOptions{Timeout: &second}, time.Minute)
+	now := 0 // seconds between the signal to stop and the one to kill
+	return w.stopWithin(ctx, c, container.StopOptions{Timeout: &now}, time.Minute)
 }
 
 func (w containerWriter) stopWithin(ctx context.Context, c *container.InspectResponse, o container.StopOptions, limit time.Duration) error {

@@ -356,7 +356,7 @@ func rememberedPolicy(c *container.InspectResponse) container.RestartPolicy {
 // ran has none and goes.
 func (w containerWriter) reject(ctx context.Context, fresh *container.InspectResponse, name string) error {
 	if isUp(fresh.State) {
-		if err := w.stopSoon(ctx, fresh); err != nil {
+		if err := w.giveUp(ctx, fresh); err != nil {
 			return err
 		}
 	}

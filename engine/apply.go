@@ -51,7 +51,7 @@ type apply struct {
 
 	drain     chan struct{} // closed by the caller's Drain, or by OnFailure Stop
 	drainOnce sync.Once
-	gateCtx   context.Context // ends with drain
+	gateCtx   context.Context // ends with the caller's Drain
 
 	mu      sync.Mutex
 	results map[Step]*StepResult
@@ -103,8 +103,9 @@ func (a *apply) claimer(kind string) resources.Claimer {
 	return nil
 }
 
-// contexts ties the gates to the drain: a gate only waits, so an interrupted
-// run does not sit it out.
+// contexts ties the gates to the caller's drain: a gate only waits, so an
+// interrupted run does not sit it out. One that stops for a failure does: a gate
+// is what is left of a step in flight.
 func (a *apply) contexts(ctx context.Context) (context.Context, context.CancelFunc) {
 	gateCtx, cancel := context.WithCancel(ctx)
 	a.gateCtx = gateCtx
@@ -112,12 +113,8 @@ func (a *apply) contexts(ctx context.Context) (context.Context, context.CancelFu
 		select {
 		case <-a.opt.Drain:
 			a.stop()
-		case <-a.drain:
-		case <-gateCtx.Done():
-			return
-		}
-		if a.opt.OnFailure != Stop || isDone(a.opt.Drain) {
 			cancel()
+		case <-gateCtx.Done():
 		}
 	}()
 	return ctx, cancel
@@ -159,10 +156,10 @@ func (a *apply) visit(ctx context.Context, s Step) error {
 		c := a.plan.byAddr[s.Addr]
 		err = &StepError{Step: s, Pos: c.Pos(), Err: err}
 		res.State, res.Err = graph.Failed, err
-		a.emit(Event{Kind: StepFailed, Step: s, Err: err, Elapsed: res.End.Sub(res.Start)})
 		if a.opt.OnFailure == Stop {
 			a.stop()
 		}
+		a.emit(Event{Kind: StepFailed, Step: s, Err: err, Elapsed: res.End.Sub(res.Start)})
 	} else {
 		a.emit(Event{Kind: StepDone, Step: s, Elapsed: res.End.Sub(res.Start)})
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -255,4 +256,90 @@ func BenchmarkPlan(b *testing.B) {
 			}
 		})
 	}
+}
+
+// slowWriter holds the creation of box/slow up until go is closed.
+type slowWriter struct {
+	resources.Writer
+	begun, goOn chan struct{}
+}
+
+func (s slowWriter) Create(ctx context.Context, r *resources.Resource, note resources.Note) error {
+	if r.Addr.Name == "slow" {
+		close(s.begun)
+		<-s.goOn
+	}
+	return s.Writer.Create(ctx, r, note)
+}
+
+// TestStopOnFailure: a gate fails while another step is in flight. That one is
+// finished, and only with stop is that all.
+func TestStopOnFailure(t *testing.T) {
+	for policy, want := range map[engine.OnFailure]graph.State{engine.Stop: graph.Skipped, engine.Continue: graph.Done, engine.Rollback: graph.Done} {
+		w := &fake.World{}
+		d := declare(t, "crates: {bad: {ready: false}}\nboxes: {slow: {}, next: {needs: [box/slow]}}")
+		slow := slowWriter{w.Writers()["box"], make(chan struct{}), make(chan struct{})}
+		writers := w.Writers()
+		writers["box"], writers["crate"] = slow, longGate{writers["crate"], slow.begun}
+		report, err := engine.Apply(t.Context(), engine.MakePlan(d, observe(t, w, d), engine.Options{}), engine.World{Readers: w.Readers(), Writers: writers},
+			engine.ApplyOptions{Parallelism: 3, OnFailure: policy, Event: func(e engine.Event) {
+				if e.Kind == engine.StepFailed {
+					close(slow.goOn)
+				}
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]engine.StepResult{}
+		for _, r := range report.Results {
+			got[r.Step.String()] = r
+		}
+		if s := got["create box/slow"]; s.State != graph.Done {
+			t.Errorf("%s: what was in flight: %v %v", policy, s.State, s.Err)
+		}
+		if s := got["create box/next"]; s.State != want || s.Interrupted != (want == graph.Skipped) {
+			t.Errorf("%s: what comes next: %+v", policy, s)
+		}
+		if report.Interrupted {
+			t.Errorf("%s: nobody interrupted it", policy)
+		}
+	}
+}
+
+// TestDrainAfterStop: someone who interrupts a run that stops for a failure does
+// not wait for the gates of what is in flight.
+func TestDrainAfterStop(t *testing.T) {
+	w := &fake.World{}
+	d := declare(t, "crates: {bad: {ready: false}, waits: {}}")
+	drain, once := make(chan struct{}), sync.Once{}
+	writers := w.Writers()
+	writers["crate"] = longGate{writers["crate"], make(chan struct{})}
+	report, err := engine.Apply(t.Context(), engine.MakePlan(d, observe(t, w, d), engine.Options{}), engine.World{Readers: w.Readers(), Writers: writers},
+		engine.ApplyOptions{Parallelism: 2, OnFailure: engine.Stop, Drain: drain, Event: func(e engine.Event) {
+			if e.Kind == engine.StepFailed {
+				once.Do(func() { close(drain) })
+			}
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !report.Interrupted {
+		t.Errorf("not interrupted: %+v", report.Results)
+	}
+}
+
+// longGate never opens for crate/waits, and fails for the others meanwhile.
+type longGate struct {
+	resources.Writer
+	begun chan struct{}
+}
+
+func (l longGate) Await(ctx context.Context, r *resources.Resource, note resources.Note) error {
+	if r.Addr.Name == "waits" {
+		close(l.begun)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	<-l.begun
+	return l.Writer.(resources.Waiter).Await(ctx, r, note)
 }

@@ -253,7 +253,14 @@ func (s *stream) take(e engine.Event) {
 		hook.RolledBack, hook.Note = true, e.Note
 		s.write("warn", endText(e, false), jsonLine{Type: "apply_progress", Hook: &hook})
 	case engine.StepSkipped:
-		if e.Because.IsZero() || e.Because == e.Step.Addr {
+		switch {
+		case e.Because == e.Step.Addr:
+			return
+		case e.Because.IsZero() && (e.Step.Verb == engine.VerbAwait || e.Step.Verb == engine.VerbCommit):
+			return // told with the step it belongs to, if that was not begun either
+		case e.Because.IsZero():
+			hook.Note = "not begun"
+			s.write("warn", a+": not begun", jsonLine{Type: "apply_errored", Hook: &hook})
 			return
 		}
 		hook.Because = e.Because.String()

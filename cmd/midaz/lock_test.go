@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,5 +86,35 @@ func TestLostLockDrains(t *testing.T) {
 	}
 	if !strings.Contains(errs.String(), "box/b") {
 		t.Errorf("what is left is not told:\n%s", errs)
+	}
+}
+
+// TestSignalWhileWaitingForTheLock: whoever gives up waiting has not taken the
+// lock, and has written nothing; the holder keeps it.
+func TestSignalWhileWaitingForTheLock(t *testing.T) {
+	for sig, want := range map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143} {
+		w := &fake.World{}
+		w.Hold(&resources.LockInfo{ID: "l1", Stack: "test", Who: "ann@host", Operation: "apply", PID: 7})
+		errs := &locked{text: "Waiting up to 1m0s", saw: make(chan struct{})}
+		signals := make(chan os.Signal, 1)
+		go func() {
+			<-errs.saw
+			signals <- sig
+		}()
+		status := run(context.Background(), []string{"up", "-lock-timeout", "1m", "-f", "-"}, system{
+			stdin: strings.NewReader(lockSpec), stdout: io.Discard, stderr: errs, now: newClock().now, who: "bob@host",
+			lookupEnv: func(string) (string, bool) { return "", false }, world: inMemory(w),
+			signals: func() (<-chan os.Signal, func()) { return signals, func() {} },
+		})
+		if status != want {
+			t.Errorf("%v: status %d, want %d\n%s", sig, status, want, errs)
+		}
+		if h := w.Held(); h == nil || h.ID != "l1" || w.Locks() != 0 || len(w.Log()) != 0 {
+			t.Errorf("%v: held by %+v, taken %d times, wrote %v", sig, h, w.Locks(), w.Log())
+		}
+		w.Hold(nil)
+		if status := runOn(w, lockSpec, io.Discard, "up"); status != 0 {
+			t.Errorf("%v: the next one: status %d", sig, status)
+		}
 	}
 }

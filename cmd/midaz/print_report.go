@@ -192,7 +192,11 @@ func skippedText(r *engine.Report, i ink) string {
 		writeList(&b, because[a])
 	}
 	if len(interrupted) > 0 {
-		fmt.Fprintf(&b, "\n%s\n", i.in(yellow, "not done, because the run was interrupted:"))
+		why := "not begun, because -on-failure is stop:"
+		if r.Interrupted {
+			why = "not done, because the run was interrupted:"
+		}
+		fmt.Fprintf(&b, "\n%s\n", i.in(yellow, why))
 		writeList(&b, interrupted)
 	}
 	return b.String()

@@ -183,6 +183,9 @@ func TestRun_that_was_killed_must_be_seen_in_the_history(t *testing.T) {
 	if len(h.Runs) != 1 || h.Runs[0].Result != "did not end" && h.Runs[0].Result != "running" {
 		t.Fatalf("history: %+v", h)
 	}
+	if !h.Runs[0].CanRollBack {
+		t.Error("what it was made from is not kept")
+	}
 	s.write("midaz.infra.yaml", strings.Replace(slow, "1h]", "1ms]", 1))
 	s.apply()
 	s.exits(0, "history", h.Runs[0].ID).says("did not end", "run "+s.history().Runs[0].ID+" found it so")

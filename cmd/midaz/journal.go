@@ -8,7 +8,6 @@ import (
 	"errors"
 	"os"
 	"os/user"
-	"slices"
 	"strings"
 	"time"
 
@@ -53,12 +52,11 @@ type recorder interface {
 type record struct {
 	run   *resources.Run
 	begun bool
-	past  string     // set by keep
-	kept  chan error // closed by keep
+	kept  chan error // closed by tidy
 }
 
-// beginRun writes down that something is about to be done. What the run is made
-// from is written while the first steps go on.
+// beginRun writes down that something is about to be done, and what it is made
+// from: a run that is killed can be gone back to as any other.
 func (a *applying) beginRun(p *engine.Plan) {
 	if a.world.record == nil {
 		return
@@ -67,38 +65,59 @@ func (a *applying) beginRun(p *engine.Plan) {
 		a.record.run.Planned += changesOf(p)
 		return
 	}
-	a.record = &record{kept: make(chan error, 1), run: &resources.Run{
+	run := &resources.Run{
 		ID: a.newRunID(), Stack: p.Stack, Command: a.commandLine(), Who: a.who(), Version: version,
 		Started: a.sys.now().UTC(), Result: resources.RunRunning, Planned: changesOf(p),
 		Partial: len(a.options.Targets)+len(a.options.Excludes) > 0 || a.options.OnlyDrift,
-	}}
-	if err := a.world.record.BeginRun(a.ctx, a.record.run); err != nil {
+	}
+	a.record = &record{kept: make(chan error, 1), run: run}
+	earlier, err := a.world.record.Runs(a.ctx, run.Stack)
+	if err != nil {
+		a.unwritten(err)
+		return
+	}
+	if !p.Destroy {
+		if run.Past, err = a.keepPast(earlier); err != nil {
+			a.unwritten(err)
+		}
+	}
+	if err := a.world.record.BeginRun(a.ctx, run); err != nil {
 		a.unwritten(err)
 		return
 	}
 	a.record.begun = true
 	go func() {
 		defer close(a.record.kept)
-		a.record.kept <- a.keep(p)
+		a.record.kept <- a.tidy(earlier)
 	}()
 }
 
-// keep writes what the run is made from, unless the run before was made from
-// the same, ends the entries of runs that were killed, and forgets old ones.
-func (a *applying) keep(p *engine.Plan) error {
+// keepPast writes what the run is made from, unless the run before was made from
+// the same, and returns the run under which it is kept.
+func (a *applying) keepPast(earlier []*resources.Run) (string, error) {
+	for _, r := range earlier {
+		if r.Past == "" {
+			continue
+		}
+		past, err := a.world.record.Past(a.ctx, r)
+		if err == nil && past != nil && engine.SamePast(past, a.declared) {
+			return r.Past, nil
+		}
+		break
+	}
+	if err := a.world.record.KeepPast(a.ctx, a.record.run, engine.Remember(a.declared)); err != nil {
+		return "", err
+	}
+	return a.record.run.ID, nil
+}
+
+// tidy ends the entries of runs that were killed, and forgets old ones, while
+// the first steps go on.
+func (a *applying) tidy(earlier []*resources.Run) error {
 	to, run := a.world.record, a.record.run
 	ctx := context.WithoutCancel(a.ctx)
-	runs, err := to.Runs(ctx, run.Stack)
-	if err != nil {
-		return err
-	}
-	runs = slices.DeleteFunc(runs, func(r *resources.Run) bool { return r.ID == run.ID })
 	var errs []error
-	if !p.Destroy {
-		a.record.past, err = a.keepPast(ctx, runs)
-		errs = append(errs, err)
-	}
-	for _, r := range runs {
+	for _, r := range earlier {
 		// The lock is ours, so nobody else is at work.
 		if r.Ended.IsZero() {
 			r.Result, r.Ended, r.Error = resources.RunLost, r.Started, "it was killed, or lost the engine; run "+run.ID+" found it so"
@@ -106,23 +125,6 @@ func (a *applying) keep(p *engine.Plan) error {
 		}
 	}
 	return errors.Join(append(errs, to.KeepRuns(ctx, run.Stack, keptRuns))...)
-}
-
-func (a *applying) keepPast(ctx context.Context, runs []*resources.Run) (string, error) {
-	for _, r := range runs {
-		if r.Past == "" {
-			continue
-		}
-		past, err := a.world.record.Past(ctx, r)
-		if err == nil && past != nil && engine.SamePast(past, a.declared) {
-			return r.Past, nil
-		}
-		break
-	}
-	if err := a.world.record.KeepPast(ctx, a.record.run, engine.Remember(a.declared)); err != nil {
-		return "", err
-	}
-	return a.record.run.ID, nil
 }
 
 // noteRun adds how the steps of a round ended.
@@ -167,7 +169,7 @@ func (a *applying) endRun(err error) {
 	}
 	keptErr := <-a.record.kept
 	run := a.record.run
-	run.Past, run.Ended = a.record.past, a.sys.now().UTC()
+	run.Ended = a.sys.now().UTC()
 	run.Add, run.Change, run.Destroy = a.counts.Add, a.counts.Change, a.counts.Destroy
 	run.Images = a.world.record.Images(ctx, a.declared)
 	switch {

@@ -106,6 +106,9 @@ func runNotes(run *resources.Run) []string {
 	if run.Result != resources.RunDone {
 		notes = append(notes, fmt.Sprintf("that run ended with: %s", run.Result))
 	}
+	if run.Result == resources.RunLost {
+		notes = append(notes, "which images it ran was not noted, and today's are taken")
+	}
 	return notes
 }
 

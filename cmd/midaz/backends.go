@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -30,13 +31,17 @@ func realWorld() world {
 // readReal opens both through clients whose types have no writing call.
 func readReal(ctx context.Context, a access) (*sight, error) {
 	e, err := docker.OpenReader(ctx, docker.Options{LookupEnv: a.lookupEnv})
+	if err != nil && isNeedless(err, a.declared) {
+		broker := rabbitmq.OpenReader(rabbitmq.Options{Declared: a.declared})
+		return &sight{readers: broker.Readers(), look: &realLook{broker: broker, declared: a.declared, absent: err}, journal: noJournal{err}, absent: err, close: func() {}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	broker := rabbitmq.OpenReader(rabbitmq.Options{Declared: a.declared, Dial: through(e, a.declared)})
 	return &sight{
 		readers: merged(e.Readers(), broker.Readers()),
-		look:    &realLook{e, broker, a.declared},
+		look:    &realLook{engine: e, broker: broker, declared: a.declared},
 		journal: e,
 		close:   func() { _ = e.Close() },
 	}, nil
@@ -44,6 +49,11 @@ func readReal(ctx context.Context, a access) (*sight, error) {
 
 func writeReal(ctx context.Context, a access) (*sight, error) {
 	e, err := docker.Open(ctx, docker.Options{LookupEnv: a.lookupEnv})
+	if err != nil && isNeedless(err, a.declared) {
+		broker := rabbitmq.Open(rabbitmq.Options{Declared: a.declared})
+		return &sight{readers: broker.Readers(), writers: broker.Writers(), look: &realLook{broker: broker.ReadBroker, declared: a.declared, absent: err},
+			journal: noJournal{err}, absent: err, close: func() {}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +61,7 @@ func writeReal(ctx context.Context, a access) (*sight, error) {
 	return &sight{
 		readers: merged(e.Readers(), broker.Readers()),
 		writers: merged(e.Writers(), broker.Writers()),
-		look:    &realLook{e.ReadEngine, broker.ReadBroker, a.declared},
+		look:    &realLook{engine: e.ReadEngine, broker: broker.ReadBroker, declared: a.declared},
 		journal: e,
 		record:  e,
 		locks:   e,
@@ -59,6 +69,35 @@ func writeReal(ctx context.Context, a access) (*sight, error) {
 
 		warnings: e.Warnings,
 	}, nil
+}
+
+// isNeedless reports whether an engine does not answer that the spec needs for
+// nothing: it declares only what a broker has that is reached by its address.
+func isNeedless(err error, declared *resources.Declared) bool {
+	if !errors.Is(err, resources.ErrUnreachable) || declared == nil || len(declared.Of("broker")) == 0 {
+		return false
+	}
+	for _, k := range docker.Kinds() {
+		if len(declared.Of(k.Table().Kind)) > 0 {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(declared.Of("broker"), func(r *resources.Resource) bool { return r.Config.Text("service") != "" })
+}
+
+// noJournal is the journal of stacks whose engine does not answer.
+type noJournal struct{ err error }
+
+func (n noJournal) Runs(context.Context, string) ([]*resources.Run, error) { return nil, n.err }
+
+func (n noJournal) Past(context.Context, *resources.Run) (*resources.Past, error) { return nil, n.err }
+
+func (noJournal) Images(context.Context, *resources.Declared) map[string]resources.RunImage {
+	return nil
+}
+
+func (n noJournal) Pin(_ context.Context, root specs.Node, _ *resources.Run) (specs.Node, []string, error) {
+	return root, nil, n.err
 }
 
 // through reaches the broker's service by the way the engine knows to its
@@ -84,14 +123,23 @@ func merged[V any](all ...map[string]V) map[string]V {
 
 // realLook answers from Docker, and from the broker what only that knows.
 type realLook struct {
-	engine   *docker.ReadEngine
+	engine   *docker.ReadEngine // nil when it does not answer and is not needed
+	absent   error              // why
 	broker   *rabbitmq.ReadBroker
 	declared *resources.Declared
 }
 
-func (l *realLook) cpus(ctx context.Context) int { return l.engine.CPUs(ctx) }
+func (l *realLook) cpus(ctx context.Context) int {
+	if l.engine == nil {
+		return 0
+	}
+	return l.engine.CPUs(ctx)
+}
 
 func (l *realLook) containers(ctx context.Context, stack string) ([]containerLook, error) {
+	if l.engine == nil {
+		return nil, l.absent
+	}
 	all, err := l.engine.Services(ctx, stack)
 	if err != nil {
 		return nil, err
@@ -105,11 +153,17 @@ func (l *realLook) containers(ctx context.Context, stack string) ([]containerLoo
 }
 
 func (l *realLook) logs(ctx context.Context, c containerLook, o logOptions, line func(logLine)) error {
+	if l.engine == nil {
+		return l.absent
+	}
 	return l.engine.Logs(ctx, c.ID, docker.LogOptions{Follow: o.follow, Tail: o.tail, Since: o.since, Timestamps: o.timestamps},
 		func(got docker.LogLine) { line(logLine{text: got.Text, at: got.At, stderr: got.Stderr}) })
 }
 
 func (l *realLook) about(ctx context.Context) ([]aboutPart, error) {
+	if l.engine == nil {
+		return nil, l.absent
+	}
 	f, err := l.engine.About(ctx)
 	if err != nil {
 		return nil, err
@@ -173,6 +227,9 @@ func (l *realLook) aboutBroker(ctx context.Context, r *resources.Resource) about
 }
 
 func (l *realLook) live(ctx context.Context, o liveOptions) (*draft.Draft, error) {
+	if l.engine == nil {
+		return nil, l.absent
+	}
 	return l.engine.Live(ctx, docker.LiveOptions{Stack: o.stack, Project: o.project, Labels: o.labels, Names: o.names})
 }
 

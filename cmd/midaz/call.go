@@ -29,6 +29,8 @@ type call struct {
 	// inputs say where the spec of a plan file is read from, nil without one.
 	inputs *engine.Inputs
 
+	toldAbsent bool // that there is no engine
+
 	began    time.Time
 	spec     *specs.Spec
 	declared *resources.Declared

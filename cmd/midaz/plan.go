@@ -138,6 +138,10 @@ func (c *call) readPlan(options engine.Options, deep bool) (*engine.Plan, error)
 }
 
 func (c *call) observeAndPlan(s *sight, options engine.Options, deep bool) (*engine.Plan, error) {
+	if s.absent != nil && !c.toldAbsent {
+		c.toldAbsent = true
+		c.tell(absentText(s.absent))
+	}
 	seen, err := engine.Observe(c.ctx, s.readers, c.declared, resources.Scope{Stack: c.declared.Stack, Owned: true, Deep: deep, Doomed: options.Doomed()})
 	if err != nil {
 		return nil, err

@@ -9,8 +9,13 @@ import (
 
 const (
 	lockLostText = "The lock of the stack was lost: another run may have it. What is in flight is being finished, nothing new is started."
-	noLockText   = "The engine does not answer, and locks are kept there: no lock is held. Let nobody else apply this stack at the same time."
+	noLockText   = "No lock is held and no journal is written: both are kept on the engine. Let nobody else apply this stack at the same time."
 )
+
+// absentText says that only the broker was asked.
+func absentText(err error) string {
+	return "Warning: only the broker is looked at, since the spec declares nothing else: " + clean(err.Error()) + "\n"
+}
 
 // waitingText tells whom a run waits for.
 func waitingText(held *resources.LockedError, limit time.Duration) string {

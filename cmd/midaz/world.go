@@ -40,6 +40,9 @@ type sight struct {
 	// or when opened for reading.
 	locks resources.Locker
 	close func()
+	// absent is why there is no engine, whose objects are then not looked at; nil
+	// when there is one.
+	absent error
 	// warnings returns what writing has told about places of the spec since it
 	// was last asked; nil when there is nothing that could tell.
 	warnings func() specs.Problems

@@ -74,6 +74,10 @@ generate: build ## what is generated and checked in: the schema
 	$(GO) generate ./...
 	$(MIDAZ) schema > schema/midaz.infra.schema.json
 
+.PHONY: docs
+docs: ## docs/reference from tables, flags, rules and schemas, and the output in docs/tutorials
+	$(GO) test ./cmd/midaz -count=1 -run '^TestDocs' -update
+
 # --- tests -------------------------------------------------------------------------------
 
 .PHONY: test
@@ -119,10 +123,11 @@ migration: build ## queues changed under load on a real broker, the tool killed 
 	MIDAZ_BIN=$(CURDIR)/$(MIDAZ) MIDAZ_MIGRATION=all $(GO) test -tags e2e -count=1 -timeout 30m -run TestMigration -v ./e2e
 
 .PHONY: check
-check: build ## formatting, vet, what is generated, the stack's own files
+check: build ## formatting, vet, what is generated, documentation, the stack's own files
 	@files=$$(find . -name '*.go' -not -path './.cache/*' | xargs gofmt -l); [ -z "$$files" ] || { echo "gofmt would change: $$files" >&2; exit 1; }
 	$(GO) vet -tags e2e ./...
 	@$(MIDAZ) schema | cmp - schema/midaz.infra.schema.json || { echo 'the schema is stale: make generate' >&2; exit 1; }
+	$(GO) test ./cmd/midaz -run '^TestDocs'
 	@.ci/spec
 
 .PHONY: race

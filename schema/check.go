@@ -90,7 +90,7 @@ func (c *checker) explainForms(v *jsonschema.ValidationError) {
 	}
 	node := c.root.At(pointer(v.InstanceLocation))
 	forms, _ := c.at(v.KeywordLocation).([]any)
-	want := expected(resources.Schema{"anyOf": forms})
+	want := Expected(resources.Schema{"anyOf": forms})
 	c.report(resources.RuleShape.At(node.Pos(), "expected "+want+", found "+found(node), ""))
 }
 
@@ -114,7 +114,7 @@ func (c *checker) explainLeaf(v *jsonschema.ValidationError, keyword string) {
 	case "required":
 		c.missingKeys(node, at, parent)
 	case "type":
-		c.report(resources.RuleShape.At(node.Pos(), "expected "+expected(parent)+", found "+found(node), ""))
+		c.report(resources.RuleShape.At(node.Pos(), "expected "+Expected(parent)+", found "+found(node), ""))
 	case "pattern":
 		if strings.Contains(v.KeywordLocation, "/propertyNames/") {
 			c.report(resources.RuleValue.At(c.root.KeyPos(at), "this name is not well formed", ""))
@@ -124,7 +124,7 @@ func (c *checker) explainLeaf(v *jsonschema.ValidationError, keyword string) {
 	case "minItems", "maxItems", "minProperties", "maxProperties":
 		c.report(resources.RuleValue.At(node.Pos(), "the number of entries is not allowed here", ""))
 	default:
-		c.report(resources.RuleValue.At(node.Pos(), "expected "+expected(parent)+", found "+found(node), ""))
+		c.report(resources.RuleValue.At(node.Pos(), "expected "+Expected(parent)+", found "+found(node), ""))
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
-// expected says in words what a schema takes: "an integer from 1 to 65535 or
+// Expected says in words what a schema takes: "an integer from 1 to 65535 or
 // one of host, none".
-func expected(s resources.Schema) string {
+func Expected(s resources.Schema) string {
 	words := forms(s)
 	if len(words) == 0 {
 		return "another value"

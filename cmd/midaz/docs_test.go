@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// repository is where this package lies in, and reference the folder of it
+// in which every file is generated.
+const (
+	repository = "../.."
+	reference  = "docs/reference"
+)
+
+// TestDocsReference holds the pages under docs/reference against what they are made
+// from: tables of kinds, flags of commands, rules, JSON schemas. -update writes
+// them.
+func TestDocsReference(t *testing.T) {
+	pages := map[string]string{}
+	for _, add := range []func() map[string]string{specPages, commandPages, codePage, formatsPage} {
+		maps.Copy(pages, add())
+	}
+	for _, name := range slices.Sorted(maps.Keys(pages)) {
+		current(t, filepath.Join(repository, reference, name), pages[name])
+	}
+	root := filepath.Join(repository, reference)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil || pages[filepath.ToSlash(name)] != "" {
+			return err
+		}
+		if *update {
+			return os.Remove(path)
+		}
+		t.Errorf("nothing makes %s any more: make docs", path)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// current compares a file with its text, or writes it with -update.
+func current(t *testing.T, path, text string) {
+	t.Helper()
+	have, err := os.ReadFile(path)
+	if err == nil && string(have) == text {
+		return
+	}
+	if !*update {
+		t.Errorf("%s is stale: make docs", path)
+		return
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// page is Markdown being written.
+type page struct{ bytes.Buffer }
+
+// generated begins a page that nobody edits.
+func generated(title, from string) *page {
+	p := &page{}
+	p.line("<!-- Generated from %s by `make docs`. Do not edit. -->", from)
+	p.line("")
+	p.line("# %s", title)
+	p.line("")
+	return p
+}
+
+func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+
+// table writes a table; one without rows is left out.
+func (p *page) table(head []string, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	p.line("| %s |", strings.Join(head, " | "))
+	p.line("|%s", strings.Repeat(" --- |", len(head)))
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i, c := range row {
+			cells[i] = tableCell(c)
+		}
+		p.line("| %s |", strings.Join(cells, " | "))
+	}
+	p.line("")
+}
+
+// block writes fenced text.
+func (p *page) block(language, text string) {
+	p.line("%s", fence(language, text))
+}
+
+// tableCell is text that can stand in a cell of a table.
+func tableCell(text string) string {
+	return strings.NewReplacer("|", `\|`, "\n", " ").Replace(strings.TrimSpace(text))
+}
+
+// codeOrNone is text as code; "" stays "".
+func codeOrNone(text string) string {
+	if text == "" {
+		return ""
+	}
+	return code(text)
+}
+
+// running is text for people as it stands in Go: what Markdown or HTML would
+// take for markup outside backquotes is escaped.
+func running(text string) string {
+	parts := strings.Split(text, "`")
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = strings.NewReplacer("*", `\*`, "_", `\_`, "<", "&lt;", ">", "&gt;", "[", `\[`, "]", `\]`).Replace(parts[i])
+	}
+	return strings.Join(parts, "`")
+}
+
+// sentence is text for people that begins with a capital letter.
+func sentence(text string) string { return capital(running(text)) }
+
+// anchor is the name GitHub gives to a heading.
+func anchor(heading string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(strings.TrimSpace(heading)) {
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '_', r == '-':
+			b.WriteRune(r)
+		case r == ' ':
+			b.WriteByte('-')
+		}
+	}
+	return b.String()
+}
+
+// kindPage is the page of a kind, below docs/reference.
+func kindPage(t *resources.Table) string { return "spec/" + t.Kind + ".md" }

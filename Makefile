@@ -76,7 +76,7 @@ generate: build ## what is generated and checked in: the schema
 
 .PHONY: docs
 docs: ## docs/reference from tables, flags, rules and schemas, and the output in docs/tutorials
-	$(GO) test ./cmd/midaz -count=1 -run '^TestDocs' -update
+	$(GO) test ./cmd/midaz -count=1 -run '^TestDocs(Reference|Tutorials)$$' -update
 
 # --- tests -------------------------------------------------------------------------------
 

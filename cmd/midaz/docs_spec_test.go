@@ -47,7 +47,7 @@ func topPage(kinds []resources.Kind) string {
 	rows = nil
 	for _, k := range kinds {
 		if t := k.Table(); t.Section != "" {
-			rows = append(rows, []string{fmt.Sprintf("[%s](%s.md)", t.Kind, t.Kind), codeOrNone(written_(t.Section)), codeOrNone(addressOf(k)), running(firstSentence(t.Doc))})
+			rows = append(rows, []string{fmt.Sprintf("[%s](%s.md)", t.Kind, t.Kind), codeOrNone(dotted(t.Section)), codeOrNone(addressOf(k)), running(firstSentence(t.Doc))})
 		}
 	}
 	p.table([]string{"kind", "written under", "address", "what it is"}, rows)
@@ -66,8 +66,8 @@ func topPage(kinds []resources.Kind) string {
 	return p.String()
 }
 
-// written_ is a section as a path for people: "rabbitmq.vhosts.NAME.queues.NAME".
-func written_(section string) string {
+// dotted is a section as a path for people: "rabbitmq.vhosts.NAME.queues.NAME".
+func dotted(section string) string {
 	return strings.ReplaceAll(strings.NewReplacer("/*", "/NAME", "/-", "[]").Replace(section), "/", ".")
 }
 
@@ -106,7 +106,7 @@ func kindText(k resources.Kind) string {
 	t := k.Table()
 	p := generated(t.Kind, "the table of the kind "+t.Kind)
 	p.line("%s\n", running(t.Doc))
-	p.line("Written under `%s`; its address is `%s`. [All kinds](README.md) · [what each engine was measured to do](../../conformance.md)\n", written_(t.Section), addressOf(k))
+	p.line("Written under `%s`; its address is `%s`. [All kinds](README.md) · [what each engine was measured to do](../../conformance.md)\n", dotted(t.Section), addressOf(k))
 	p.line("## Fields\n")
 	var rows [][]string
 	for i := range t.Fields {

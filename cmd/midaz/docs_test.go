@@ -27,7 +27,7 @@ const (
 // them.
 func TestDocsReference(t *testing.T) {
 	pages := map[string]string{}
-	for _, add := range []func() map[string]string{specPages, commandPages, codePage, formatsPage} {
+	for _, add := range []func() map[string]string{specPages, commandPages, codePage, formatsPage, composePage} {
 		maps.Copy(pages, add())
 	}
 	for _, name := range slices.Sorted(maps.Keys(pages)) {

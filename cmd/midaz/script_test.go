@@ -26,11 +26,18 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestMain makes the test binary the program as well. "midaz" has a fake world
 // in world.yaml of the current folder; "midaz-real" is the program as it is
-// shipped.
+// shipped; "midaz-docs" and "docker-docs" are those of the tutorials.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"midaz":      func() { os.Exit(run(context.Background(), os.Args[1:], fakeSystem())) },
 		"midaz-real": main,
+		"midaz-docs": func() { os.Exit(run(context.Background(), os.Args[1:], docsSystem())) },
+		"docker-docs": func() {
+			if err := docsDocker(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		},
 	})
 }
 

@@ -169,19 +169,26 @@ func (w *World) users(a resources.Addr) []string {
 	return out
 }
 
-// Readers returns a reader for each kind.
-func (w *World) Readers() map[string]resources.Reader {
+// Readers returns a reader for each kind of this world.
+func (w *World) Readers() map[string]resources.Reader { return w.ReadersOf(Kinds()) }
+
+// ReadersOf returns readers for kinds of any backend, whose objects then lie in
+// this world with their fields as they were declared.
+func (w *World) ReadersOf(kinds []resources.Kind) map[string]resources.Reader {
 	out := map[string]resources.Reader{}
-	for _, k := range Kinds() {
+	for _, k := range kinds {
 		out[k.Table().Kind] = reader{w, k.Table().Kind}
 	}
 	return out
 }
 
-// Writers returns a writer for each kind.
-func (w *World) Writers() map[string]resources.Writer {
+// Writers returns a writer for each kind of this world.
+func (w *World) Writers() map[string]resources.Writer { return w.WritersOf(Kinds()) }
+
+// WritersOf returns writers for kinds of any backend.
+func (w *World) WritersOf(kinds []resources.Kind) map[string]resources.Writer {
 	out := map[string]resources.Writer{}
-	for _, k := range Kinds() {
+	for _, k := range kinds {
 		out[k.Table().Kind] = writer{w}
 	}
 	return out

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	composeschema "github.com/compose-spec/compose-go/v2/schema"
+
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+// composePage holds the keys of Compose's own schema against the rows.
+func composePage() map[string]string {
+	p := generated("Compose keys", "the schema of the Compose Specification and the tables of the kinds")
+	p.line("What becomes of each key of a Compose file. `midaz import compose` does the rewriting, and says at its place what cannot be carried. [How to migrate](../migrate/compose.md)\n")
+	var all resources.Schema
+	if err := json.Unmarshal([]byte(composeschema.Schema), &all); err != nil {
+		panic("the schema of Compose: " + err.Error())
+	}
+	defs, _ := all["$defs"].(resources.Schema)
+	if defs == nil {
+		defs, _ = all["definitions"].(resources.Schema)
+	}
+	tables := map[string]*resources.Table{}
+	for _, k := range realWorld().kinds() {
+		tables[k.Table().Kind] = k.Table()
+	}
+	for _, kind := range []string{"service", "network", "volume"} {
+		p.line("## %ss\n", capital(kind))
+		def, _ := defs[kind].(resources.Schema)
+		props, _ := def["properties"].(resources.Schema)
+		var rows [][]string
+		for _, key := range slices.Sorted(maps.Keys(props)) {
+			rows = append(rows, []string{codeOrNone(key), becomes(tables[kind], key)})
+		}
+		if len(rows) < 5 {
+			panic("the schema of Compose has another form: " + kind)
+		}
+		p.table([]string{"Compose", "here"}, rows)
+	}
+	return map[string]string{"compose-keys.md": p.String()}
+}
+
+// becomes says what a key of Compose is in the table.
+func becomes(t *resources.Table, key string) string {
+	if f, ok := t.Field(key); ok {
+		return fmt.Sprintf("[the same](spec/%s.md#%s): %s", t.Kind, anchor(f.Key), running(firstSentence(f.Doc)))
+	}
+	if why, ok := t.Refused[key]; ok {
+		return "not supported: " + running(strings.TrimSpace(why))
+	}
+	return "not known here; an error that says so"
+}

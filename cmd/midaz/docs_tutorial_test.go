@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/brokertest"
+)
+
+// TestDocsTutorials runs the tutorials in a shell, in the order in which they are
+// read, and holds what they show against what the commands print; -update
+// writes that. A page is read as:
+//
+//	<!-- file: NAME -->    the fenced block below is written to the file NAME
+//	```console             each line after "$ " is a command, what follows its output
+//
+// `midaz` is the program with an engine in memory (docsSystem) and the real
+// kinds, `docker` does to that engine what the pages do by hand, and the broker
+// is brokertest's.
+func TestDocsTutorials(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("there is no shell")
+	}
+	pages, err := filepath.Glob(filepath.Join(repository, "docs/tutorials/*.md"))
+	if err != nil || pages == nil {
+		t.Fatalf("no tutorials: %v", err)
+	}
+	for _, path := range pages {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".md"), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			current(t, path, newReading(t).page(string(text)))
+		})
+	}
+}
+
+// reading is a tutorial that is being followed.
+type reading struct {
+	t      *testing.T
+	dir    string
+	env    []string
+	status int // of the last command
+}
+
+func newReading(t *testing.T) *reading {
+	bin, dir := t.TempDir(), t.TempDir()
+	for name, stand := range map[string]string{"midaz": "midaz-docs", "docker": "docker-docs"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\nexec "+stand+" \"$@\"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broker := brokertest.New(t)
+	env := os.Environ()
+	for _, verb := range []string{"apply", "up", "down", "destroy", "rollback"} {
+		env = append(env, "MIDAZ_CLI_ARGS_"+verb+"=-parallelism=1") // one order of what is told
+	}
+	return &reading{t: t, dir: dir, env: append(env,
+		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "NO_COLOR=1", "TERM=dumb", "TZ=UTC", "MIDAZ_ACTOR=ann", "HOME="+dir,
+		docsWorldFile+"="+filepath.Join(bin, "world.yaml"), docsBroker+"="+strings.TrimPrefix(broker.URL(), "http://"))}
+}
+
+var fileComment = regexp.MustCompile(`^<!-- file: (\S+) -->$`)
+
+// page follows the page and returns it with what its commands have printed.
+func (r *reading) page(text string) string {
+	var out []string
+	lines := strings.Split(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		out = append(out, lines[i])
+		language, fenced := strings.CutPrefix(lines[i], "```")
+		if !fenced {
+			continue
+		}
+		end := i + 1
+		for end < len(lines) && lines[end] != "```" {
+			end++
+		}
+		body := lines[i+1 : min(end, len(lines))]
+		if i > 0 {
+			if m := fileComment.FindStringSubmatch(lines[i-1]); m != nil {
+				r.write(m[1], strings.Join(body, "\n")+"\n")
+			}
+		}
+		if language == "console" {
+			body = r.console(body)
+		}
+		out = append(out, body...)
+		out = append(out, "```")
+		i = end
+	}
+	return strings.Join(out, "\n")
+}
+
+func (r *reading) write(name, text string) {
+	path := filepath.Join(r.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// console runs the commands of a block and returns it with their output.
+func (r *reading) console(body []string) []string {
+	var out []string
+	for i := 0; i < len(body); i++ {
+		command, ok := strings.CutPrefix(body[i], "$ ")
+		if !ok {
+			continue // what was printed when the page was written
+		}
+		out = append(out, body[i])
+		for strings.HasSuffix(body[i], `\`) && i+1 < len(body) {
+			i++
+			out, command = append(out, body[i]), command+"\n"+body[i]
+		}
+		if printed := r.run(command); printed != "" {
+			out = append(out, strings.Split(strings.TrimRight(printed, "\n"), "\n")...)
+		}
+	}
+	return out
+}
+
+func (r *reading) run(command string) string {
+	var out bytes.Buffer
+	sh := exec.Command("sh", "-c", fmt.Sprintf("(exit %d)\n%s", r.status, command))
+	sh.Dir, sh.Env, sh.Stdout, sh.Stderr = r.dir, r.env, &out, &out
+	if err := sh.Run(); err != nil && sh.ProcessState == nil {
+		r.t.Fatalf("%s: %v", command, err)
+	}
+	r.status = sh.ProcessState.ExitCode()
+	if strings.Contains(out.String(), "not found") || strings.Contains(out.String(), "bug in midaz") {
+		r.t.Errorf("%s:\n%s", command, out.String())
+	}
+	return out.String()
+}

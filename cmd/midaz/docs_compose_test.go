@@ -31,7 +31,7 @@ func composePage() map[string]string {
 	for _, kind := range []string{"service", "network", "volume"} {
 		p.line("## %ss\n", capital(kind))
 		def, _ := defs[kind].(resources.Schema)
-		props, _ := def["properties"].(resources.Schema)
+		props := composeKeys(def, defs)
 		var rows [][]string
 		for _, key := range slices.Sorted(maps.Keys(props)) {
 			rows = append(rows, []string{codeOrNone(key), becomes(tables[kind], key)})
@@ -42,6 +42,23 @@ func composePage() map[string]string {
 		p.table([]string{"Compose", "here"}, rows)
 	}
 	return map[string]string{"compose-keys.md": p.String()}
+}
+
+// composeKeys returns the keys of a definition and of those that it is made of.
+func composeKeys(def, defs resources.Schema) resources.Schema {
+	out := resources.Schema{}
+	own, _ := def["properties"].(resources.Schema)
+	maps.Copy(out, own)
+	all, _ := def["allOf"].([]any)
+	for _, part := range all {
+		if below, ok := part.(resources.Schema); ok {
+			ref, _ := below["$ref"].(string)
+			named, _ := defs[strings.TrimPrefix(ref, "#/$defs/")].(resources.Schema)
+			maps.Copy(out, composeKeys(below, defs))
+			maps.Copy(out, composeKeys(named, defs))
+		}
+	}
+	return out
 }
 
 // becomes says what a key of Compose is in the table.

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,12 +77,13 @@ func (r *reading) page(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
 		out = append(out, lines[i])
-		language, fenced := strings.CutPrefix(lines[i], "```")
-		if !fenced {
+		language := strings.TrimLeft(lines[i], "`")
+		ticks := strings.TrimSuffix(lines[i], language)
+		if len(ticks) < 3 {
 			continue
 		}
 		end := i + 1
-		for end < len(lines) && lines[end] != "```" {
+		for end < len(lines) && lines[end] != ticks {
 			end++
 		}
 		body := lines[i+1 : min(end, len(lines))]
@@ -92,9 +94,12 @@ func (r *reading) page(text string) string {
 		}
 		if language == "console" {
 			body = r.console(body)
+			if slices.Contains(body, ticks) {
+				r.t.Errorf("what is printed has a fence of its own: begin and end the block with more than %s", ticks)
+			}
 		}
 		out = append(out, body...)
-		out = append(out, "```")
+		out = append(out, ticks)
 		i = end
 	}
 	return strings.Join(out, "\n")

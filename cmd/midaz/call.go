@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -125,7 +126,7 @@ func (c *call) load(withSchema bool) {
 // With quiet problems are left to the caller to print in another form.
 func (c *call) need(quiet bool) error {
 	c.load(c.verb == "validate")
-	if !quiet && len(c.problems) > 0 {
+	if !quiet && len(c.problems) > 0 && (c.wantsWarnings() || c.problems.Errors() > 0) {
 		c.tell(problemText(c.spec, c.problems, c.err()))
 	}
 	if n := c.problems.Errors(); n > 0 {
@@ -136,6 +137,10 @@ func (c *call) need(quiet bool) error {
 	}
 	return nil
 }
+
+// wantsWarnings reports whether findings that are no errors are told: under
+// cron each line becomes a mail, and they are the business of validate.
+func (c *call) wantsWarnings() bool { return !c.flags.Bool("quiet") }
 
 func (c *call) access() access {
 	return access{declared: c.declared, lookupEnv: c.sys.lookupEnv}
@@ -165,9 +170,13 @@ func (c *call) path(name string) string {
 	return filepath.Join(c.flags.String("chdir"), name)
 }
 
-// writeFile puts a file in place as a whole: readers see the old text or the
-// new one.
-func writeFile(path, text string) error {
+// writeFile puts a file in place as a whole, for its owner only: readers see the
+// old text or the new one.
+func writeFile(path, text string) error { return writeFileAs(path, text, 0o600) }
+
+// writeFileAs is writeFile with other permissions. They, and the text on the
+// disk, are there before the file has its name.
+func writeFileAs(path, text string, mode os.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
@@ -177,7 +186,7 @@ func writeFile(path, text string) error {
 		_ = f.Close()
 		return err
 	}
-	if err := f.Close(); err != nil {
+	if err := errors.Join(f.Chmod(mode), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

@@ -142,7 +142,7 @@ Examples:
   midaz drift -suggest-ignore
   midaz apply -only-drift`,
 			Flags: join(specFlags(), targetFlags(), []cli.Flag{
-				&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when there is no drift, for cron"},
+				&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when there is no drift, and no warnings about the spec, for cron"},
 				&cli.StringSliceFlag{Name: "adopt", Usage: "write what was changed outside of `ADDR` into the spec; globs work"},
 				&cli.BoolFlag{Name: "suggest-ignore", Usage: "write rules into the spec that let the drift be for 30 days"},
 			}, jsonFlags("the drift"), formatFlags(driftFormats), outputFlags()), Action: action(0, showDrift),
@@ -407,6 +407,10 @@ Examples:
   midaz completion zsh > "${fpath[1]}/_midaz"
   midaz completion fish > ~/.config/fish/completions/midaz.fish`,
 			Flags: outputFlags(), Action: action(1, completion),
+		},
+		{
+			Name: "man", Hidden: true, Usage: "write the manual pages into a folder", ArgsUsage: "DIR",
+			Flags: outputFlags(), Action: action(1, man),
 		},
 		{
 			Name: "__complete", Hidden: true, Usage: "answer a completion script",

@@ -188,16 +188,36 @@ func flagValues(name string, command *cli.Command, words []string, c *call) []ca
 	case "on-failure":
 		return []candidate{{"rollback", "put the old one back"}, {"stop", "start nothing new"}, {"continue", "leave the failed one"}}
 	case "format":
-		if command.Name == "topology" {
-			return []candidate{{"text", ""}, {"dot", ""}, {"mermaid", ""}, {"svg", ""}}
+		return formatsOf(command)
+	case "into":
+		out := formatsOf(command)
+		for i := range out {
+			out[i].text += "="
 		}
-		return []candidate{{"mermaid", ""}, {"dot", ""}, {"text", ""}}
+		return out
 	case "allow":
 		return []candidate{{"data-loss", "data may be lost"}}
 	case "target", "exclude", "replace", "adopt", "unprotect":
 		return addresses(words, c, func(string) bool { return true })
 	}
 	return nil
+}
+
+// formatsOf are the formats that the usage of a command's -format lists.
+func formatsOf(command *cli.Command) []candidate {
+	f := flagsOf(command)["format"]
+	if f == nil {
+		return nil
+	}
+	list := flagUsage(f)
+	if _, after, ok := strings.Cut(list, ": "); ok {
+		list = after
+	}
+	var out []candidate
+	for name := range strings.SplitSeq(strings.ReplaceAll(list, " or ", ", "), ", ") {
+		out = append(out, candidate{name, ""})
+	}
+	return out
 }
 
 // argumentsOf are the arguments that a command can have.

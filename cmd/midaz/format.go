@@ -97,14 +97,12 @@ func (c *call) deliver(files []into, r renderings) error {
 			continue
 		}
 		before, _ := os.ReadFile(f.path)
-		if err := writeFile(f.path, render(string(before))); err != nil {
-			return fmt.Errorf("write %s: %w", f.format, err)
-		}
+		mode := os.FileMode(0o600)
 		if f.format == formatPrometheus {
-			// The collector runs as somebody else, and nothing in it is secret.
-			if err := os.Chmod(f.path, 0o644); err != nil {
-				return fmt.Errorf("write %s: %w", f.format, err)
-			}
+			mode = 0o644 // the collector runs as somebody else, and nothing in it is secret
+		}
+		if err := writeFileAs(f.path, render(string(before)), mode); err != nil {
+			return fmt.Errorf("write %s: %w", f.format, err)
 		}
 	}
 	if render := r[c.format()]; render != nil {

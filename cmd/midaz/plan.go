@@ -159,7 +159,7 @@ func (c *call) warn(found specs.Problems) {
 		return slices.ContainsFunc(c.problems, func(told *specs.Problem) bool { return told.Pos == p.Pos && told.Rule == p.Rule })
 	})
 	c.problems = append(c.problems, found...)
-	if len(found) > 0 && !c.wantsJSON() {
+	if len(found) > 0 && !c.wantsJSON() && c.wantsWarnings() {
 		c.tell(problemText(c.spec, found, c.err()))
 	}
 }

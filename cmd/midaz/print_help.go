@@ -36,10 +36,20 @@ func groupHelp(g group, members []*cli.Command, i ink) string {
 	return b.String()
 }
 
+// What the list of commands and the first manual page both say.
+const (
+	aboutText = "midaz runs the infrastructure that one file describes: Docker networks, volumes, images, services and jobs,\n" +
+		"and the topology of a RabbitMQ broker. The file is " + defaultSpec + " unless -f names another.\n"
+	flagsText = "Flags take one dash or two and stand anywhere.\n" +
+		"Defaults for flags can stand in MIDAZ_CLI_ARGS and MIDAZ_CLI_ARGS_command.\n"
+	exitText = "Exit status: 0 done or nothing to do, 1 error, 2 changes or drift found, 3 an operation failed, 4 a gate did not pass,\n" +
+		"5 locked by another run, 6 plan is stale, 7 refused, 64 usage, 130 and 143 ended by a signal.\n"
+	environmentText = "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and NO_COLOR are honoured.\n"
+)
+
 func listHelp(all []*cli.Command, i ink) string {
 	var b strings.Builder
-	b.WriteString("midaz runs the infrastructure that one file describes: Docker networks, volumes, images, services and jobs,\n" +
-		"and the topology of a RabbitMQ broker. The file is " + defaultSpec + " unless -f names another.\n\n")
+	b.WriteString(aboutText + "\n")
 	b.WriteString(i.in(bold, "Usage:") + " midaz COMMAND [FLAGS] [ARGUMENTS]\n")
 	for _, group := range []string{groupMain, groupLook, groupWrite, groupTool} {
 		fmt.Fprintf(&b, "\n%s\n", i.in(bold, group+":"))
@@ -49,11 +59,7 @@ func listHelp(all []*cli.Command, i ink) string {
 			}
 		}
 	}
-	b.WriteString("\n\"midaz help COMMAND\" shows a command's flags and examples. Flags take one dash or two and stand anywhere.\n" +
-		"Defaults for flags can stand in MIDAZ_CLI_ARGS and MIDAZ_CLI_ARGS_command.\n" +
-		"Exit status: 0 done or nothing to do, 1 error, 2 changes or drift found, 3 an operation failed, 4 a gate did not pass,\n" +
-		"5 locked by another run, 6 plan is stale, 7 refused, 64 usage, 130 and 143 ended by a signal.\n" +
-		"DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and NO_COLOR are honoured.\n")
+	b.WriteString("\n\"midaz help COMMAND\" shows a command's flags and examples. " + flagsText + exitText + environmentText)
 	return b.String()
 }
 

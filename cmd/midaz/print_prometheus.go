@@ -32,7 +32,7 @@ var (
 	metricLastGood   = metric{"midaz_last_success_timestamp_seconds", "When that last came to a result."}
 	metricDuration   = metric{"midaz_run_duration_seconds", "How long the last run took."}
 	metricExitStatus = metric{"midaz_run_exit_code", "Exit status of the last run: 0 no drift, 2 drift, 1 no result."}
-	metricBuild      = metric{"midaz_build_info", "Version of the program that wrote this."}
+	metricBuild      = metric{"midaz_build_info", "Version of the program that wrote this; its stack keeps the files of two stacks apart."}
 )
 
 // driftRun is what one run of drift came to. found is nil when it came to no
@@ -48,6 +48,9 @@ type driftRun struct {
 // driftMetrics is the run as a text file. before is the file of the run before:
 // from it come the times that outlast a run, and after a failure what was found.
 func driftMetrics(r driftRun, before string) string {
+	if r.stack == "" { // the spec could not be read: the file is still that of its stack
+		r.stack = stackOf(before)
+	}
 	g := &gauges{stack: r.stack}
 	old := oldMetrics(before, r.stack)
 	if r.found == nil {
@@ -59,7 +62,7 @@ func driftMetrics(r driftRun, before string) string {
 	g.one(metricDuration, strconv.FormatFloat(r.ended.Sub(r.began).Seconds(), 'f', 3, 64))
 	g.one(metricExitStatus, strconv.Itoa(r.exit))
 	g.head(metricBuild)
-	fmt.Fprintf(g, "%s{version=%s} 1\n", metricBuild.name, label(version))
+	fmt.Fprintf(g, "%s{stack=%s,version=%s} 1\n", metricBuild.name, label(g.stack), label(version))
 	return g.String()
 }
 
@@ -129,6 +132,19 @@ func (g *gauges) counts(m metric, n map[string]int) {
 	for _, k := range keys {
 		fmt.Fprintf(g, "%s{stack=%s,%s} %d\n", m.name, label(g.stack), k, n[k])
 	}
+}
+
+// stackOf returns the stack that a file of ours tells of, "" for any other file.
+func stackOf(text string) string {
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, metricLastRun.name+"{stack="); ok {
+			if quoted, _, ok := strings.Cut(rest, "} "); ok {
+				name, _ := strconv.Unquote(quoted)
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // label returns a quoted value of a label.

@@ -26,7 +26,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestMain makes the test binary the program as well. "midaz" has a fake world
 // in world.yaml of the current folder; "midaz-real" is the program as it is
-// shipped; "midaz-docs" and "docker-docs" are those of the tutorials.
+// shipped; "gh" is GitHub's command with a few comments; "midaz-docs" and
+// "docker-docs" are those of the tutorials.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"midaz":      func() { os.Exit(run(context.Background(), os.Args[1:], fakeSystem())) },
@@ -38,6 +39,7 @@ func TestMain(m *testing.M) {
 				os.Exit(1)
 			}
 		},
+		"gh":         fakeGH,
 	})
 }
 

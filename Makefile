@@ -78,6 +78,17 @@ generate: build ## what is generated and checked in: the schema
 docs: ## docs/reference from tables, flags, rules and schemas, and the output in docs/tutorials
 	$(GO) test ./cmd/midaz -count=1 -run '^TestDocs(Reference|Tutorials)$$' -update
 
+.PHONY: man
+man: build ## the manual pages, into .cache/man
+	$(MIDAZ) man .cache/man
+
+.PHONY: completions
+completions: build ## the completion scripts, into .cache/completions
+	@mkdir -p .cache/completions
+	$(MIDAZ) completion bash > .cache/completions/midaz.bash
+	$(MIDAZ) completion zsh > .cache/completions/_midaz
+	$(MIDAZ) completion fish > .cache/completions/midaz.fish
+
 # --- tests -------------------------------------------------------------------------------
 
 .PHONY: test

@@ -183,7 +183,7 @@ func TestDocsVariables(t *testing.T) {
 	all := strings.Join(described, "\n")
 	name := regexp.MustCompile(`"((?:MIDAZ|DOCKER)_[A-Z_]+)"`)
 	for _, glob := range []string{"cmd/midaz/*.go", "specs/*.go", "engine/*.go", "resources/docker/*.go", "resources/rabbitmq/*.go"} {
-		files, err := filepath.Glob(filepath.Join(repository, glob))
+		files, err := filepath.Glob(filepath.Join(projectRoot, glob))
 		if err != nil || files == nil {
 			t.Fatalf("no files: %v", err)
 		}

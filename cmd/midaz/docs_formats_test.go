@@ -41,7 +41,7 @@ func formatsPage() map[string]string {
 	}
 	p.table([]string{"format", "what it is", "commands"}, rows)
 	p.line("The JSON of the plan, and of drift within it, has the names of OpenTofu's (`resource_changes[].change.actions` and so on), so that tools written for that read it; what is ours stands under `midaz`. `apply -json` and its like print a stream of objects, one a line.\n")
-	files, _ := filepath.Glob(filepath.Join(repository, "schema", "*.schema.json"))
+	files, _ := filepath.Glob(filepath.Join(projectRoot, "schema", "*.schema.json"))
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {

@@ -37,7 +37,7 @@ func TestDocsLinks(t *testing.T) {
 		}
 		for _, target := range linksOf(t, name) {
 			file, fragment, _ := strings.Cut(target, "#")
-			if _, err := os.Stat(filepath.Join(repository, file)); err != nil {
+			if _, err := os.Stat(filepath.Join(projectRoot, file)); err != nil {
 				t.Errorf("%s links to %s, which is not there", name, target)
 				continue
 			}
@@ -52,7 +52,7 @@ func TestDocsLinks(t *testing.T) {
 func markdownFiles(t *testing.T) []string {
 	t.Helper()
 	command := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md")
-	command.Dir = repository
+	command.Dir = projectRoot
 	out, err := command.Output()
 	if err != nil {
 		t.Skipf("git does not list the files: %v", err)
@@ -72,7 +72,7 @@ func markdownFiles(t *testing.T) []string {
 // proseOf returns the lines of a page that are no code.
 func proseOf(t *testing.T, name string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(repository, name))
+	text, err := os.ReadFile(filepath.Join(projectRoot, name))
 	if err != nil {
 		t.Errorf("%v", err)
 		return nil

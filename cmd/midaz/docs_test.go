@@ -15,11 +15,11 @@ import (
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
-// repository is where this package lies in, and reference the folder of it
+// projectRoot is where this package lies in, and reference the folder of it
 // in which every file is generated.
 const (
-	repository = "../.."
-	reference  = "docs/reference"
+	projectRoot = "../.."
+	reference   = "docs/reference"
 )
 
 // TestDocsReference holds the pages under docs/reference against what they are made
@@ -31,9 +31,9 @@ func TestDocsReference(t *testing.T) {
 		maps.Copy(pages, add())
 	}
 	for _, name := range slices.Sorted(maps.Keys(pages)) {
-		current(t, filepath.Join(repository, reference, name), pages[name])
+		current(t, filepath.Join(projectRoot, reference, name), pages[name])
 	}
-	root := filepath.Join(repository, reference)
+	root := filepath.Join(projectRoot, reference)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

@@ -28,7 +28,7 @@ func TestDocsTutorials(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip("there is no shell")
 	}
-	pages, err := filepath.Glob(filepath.Join(repository, "docs/tutorials/*.md"))
+	pages, err := filepath.Glob(filepath.Join(projectRoot, "docs/tutorials/*.md"))
 	if err != nil || pages == nil {
 		t.Fatalf("no tutorials: %v", err)
 	}

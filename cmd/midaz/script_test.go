@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 				os.Exit(1)
 			}
 		},
-		"gh":         fakeGH,
+		"gh": fakeGH,
 	})
 }
 

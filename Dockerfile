@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # midaz as an image: one static program, an account without rights, nothing else.
 #
 #   docker build --build-arg VERSION=1.2.3 -t midaz .

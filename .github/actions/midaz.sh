@@ -43,12 +43,17 @@ without_engine() {
 	fi
 }
 
-# base_revision prints the revision to compare with, fetched where the checkout has it not.
+# base_revision prints the revision to compare with, fetched where the checkout lacks it. One that
+# cannot be had is left to diff, which tells so in every format.
 base_revision() {
-	local base=${INPUT_BASE:-${PULL_BASE:-${PUSH_BASE:-HEAD^}}}
-	if ! git cat-file -e "$base^{commit}" 2>/dev/null && ! git fetch --quiet --no-tags --depth=1 origin "$base" 2>/dev/null; then
-		echo "::error title=midaz diff::revision $base is not in this checkout: give actions/checkout a fetch-depth of 0" >&2
-		return 1
+	local base=${INPUT_BASE:-${PULL_BASE:-${PUSH_BASE:-}}}
+	case $base in
+	*[!0]*) ;;
+	*) base='HEAD^' ;; # no event with a revision, or the zeros of a new branch
+	esac
+	if ! git cat-file -e "$base^{commit}" 2>/dev/null; then
+		case $base in -*) false ;; *) git fetch --quiet --no-tags --depth=1 origin "$base" 2>/dev/null ;; esac ||
+			notice "$base is not in this checkout: give actions/checkout a fetch-depth of 0" >&2
 	fi
 	printf '%s\n' "$base"
 }
@@ -94,11 +99,8 @@ review() {
 	flags=${INPUT_ARGS//$'\n'/ }
 	case $command in
 	diff)
-		if base=$(base_revision); then
-			MIDAZ_CLI_ARGS_diff=$flags run diff -detailed-exitcode "$base" HEAD || status=$?
-		else
-			status=1
-		fi
+		base=$(base_revision)
+		MIDAZ_CLI_ARGS_diff=$flags run diff -detailed-exitcode -- "$base" HEAD || status=$?
 		;;
 	plan) MIDAZ_CLI_ARGS_plan=$flags run plan -detailed-exitcode || status=$? ;;
 	drift) MIDAZ_CLI_ARGS_drift=$flags run drift || status=$? ;;

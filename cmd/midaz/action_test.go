@@ -387,6 +387,34 @@ func TestActionKeepsOneComment(t *testing.T) {
 	}
 }
 
+// What is pushed is compared with what was there before; a new branch with the
+// commit before its last one. A revision that cannot be had is told.
+func TestActionOnAPush(t *testing.T) {
+	for _, c := range []struct {
+		name, input, before, want string
+		missing                   bool
+	}{
+		{"push", "", "HEAD~1", "HEAD~1", false},
+		{"new branch", "", strings.Repeat("0", 40), "HEAD^", false},
+		{"by hand", "", "", "HEAD^", false},
+		{"input", "HEAD~1", "unknown", "HEAD~1", false},
+		{"unknown", "", "gone", "gone", true},
+		{"flag", "--upload-pack=sh", "", "--upload-pack=sh", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := newHostedRunner(t, map[string]any{"before": c.before})
+			r.environ = append(r.environ, "GITHUB_EVENT_NAME=push")
+			gitCommits(t, r.workspace, reviewedSpec, goodSpec)
+			status := r.action(map[string]string{"midaz": comparingProgram(t), "base": c.input})
+			log := r.log.String()
+			if status != 0 || !strings.Contains(log, " -- "+c.want+" HEAD\n") || strings.Contains(log, "is not in this checkout") != c.missing {
+				t.Errorf("status %d\n%s", status, log)
+			}
+		})
+	}
+}
+
 // comparing is a program that has diff and no engine, and says how it was called.
 const comparing = `#!/bin/sh
 case "$1 $2" in
@@ -404,6 +432,15 @@ for a; do
 done
 [ "$1" != diff ] || exit 2
 `
+
+func comparingProgram(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "midaz")
+	if err := os.WriteFile(path, []byte(comparing), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
 
 // A fork never gets near an engine, and without an engine the specs of both
 // ends are compared. On a fork nothing is written either.
@@ -430,21 +467,16 @@ func TestActionWithoutAnEngine(t *testing.T) {
 				event["pull_request"].(map[string]any)["head"] = map[string]any{"repo": nil}
 			}
 			r := newHostedRunner(t, event)
-			program := filepath.Join(t.TempDir(), "midaz")
-			r.write(program, comparing)
-			if err := os.Chmod(program, 0o755); err != nil {
-				t.Fatal(err)
-			}
 			base := gitCommits(t, r.workspace, reviewedSpec, goodSpec)
 			event["pull_request"].(map[string]any)["base"] = map[string]any{"sha": base}
-			if status := r.action(map[string]string{"midaz": program, "command": c.command, "args": "-target 'box/*'"}); status != 0 {
+			if status := r.action(map[string]string{"midaz": comparingProgram(t), "command": c.command, "args": "-target 'box/*'"}); status != 0 {
 				t.Errorf("status %d", status)
 			}
 			log := r.log.String()
 			if got := strings.Contains(log, "called with validate "); got != c.validated {
 				t.Errorf("validate was called: %v\n%s", got, log)
 			}
-			if got := regexp.MustCompile(`called with diff .* -detailed-exitcode ` + base + " HEAD\nflags -target 'box/\\*'\n").MatchString(log); got != c.compared {
+			if got := regexp.MustCompile(`called with diff .* -detailed-exitcode -- ` + base + " HEAD\nflags -target 'box/\\*'\n").MatchString(log); got != c.compared {
 				t.Errorf("diff was called: %v\n%s", got, log)
 			}
 			if strings.Contains(log, "called with plan") || strings.Contains(log, "called with drift") {

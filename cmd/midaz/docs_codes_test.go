@@ -52,6 +52,8 @@ func corpusOutput(code string) string {
 			args = append(args, "-f", filepath.Base(file))
 		}
 		_, _, errs := runReal(args...)
+		here, _ := filepath.Abs(filepath.Dir(file))
+		errs = strings.ReplaceAll(errs, here+string(filepath.Separator), "")
 		if found := findingOf(errs, code); found != "" && (shortest == "" || len(found) < len(shortest)) {
 			shortest = found
 		}

@@ -19,10 +19,10 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// repository is the folder of go.mod.
-func repository(t *testing.T) string {
+// absoluteRoot is projectRoot from the top of the file system.
+func absoluteRoot(t *testing.T) string {
 	t.Helper()
-	dir, err := filepath.Abs("../..")
+	dir, err := filepath.Abs(projectRoot)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func repository(t *testing.T) string {
 
 func readYAML(t *testing.T, name string, into any) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(repository(t), name))
+	text, err := os.ReadFile(filepath.Join(absoluteRoot(t), name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func newHostedRunner(t *testing.T, event map[string]any) *hostedRunner {
 	r.environ = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "RUNNER_TEMP=" + temp, "CI=true", "GITHUB_ACTIONS=true",
 		"GITHUB_WORKSPACE=" + r.workspace, "GITHUB_REPOSITORY=owner/infra", "GITHUB_EVENT_NAME=pull_request",
-		"GITHUB_EVENT_PATH=" + filepath.Join(temp, "event.json"), "GITHUB_ACTION_PATH=" + repository(t),
+		"GITHUB_EVENT_PATH=" + filepath.Join(temp, "event.json"), "GITHUB_ACTION_PATH=" + absoluteRoot(t),
 		"GITHUB_STEP_SUMMARY=" + filepath.Join(temp, "summary.md"), "FAKE_GH=" + filepath.Join(temp, "comments.json"),
 		// As a workflow with the permission id-token has it.
 		"ACTIONS_ID_TOKEN_REQUEST_TOKEN=hunter2",
@@ -142,7 +142,7 @@ func (r *hostedRunner) lookup(name string) string {
 	case name == "github.token":
 		return "the-token"
 	case name == "github.action_path":
-		return repository(r.t)
+		return absoluteRoot(r.t)
 	case parts[0] == "github" && parts[1] == "event":
 		var at any = r.event
 		for _, p := range parts[2:] {
@@ -279,7 +279,7 @@ func (r *hostedRunner) golden(name string, status int) {
 	section("exit status", fmt.Sprint(status))
 	got := randomToken.ReplaceAllString(b.String(), "TOKEN")
 	got = versionText.ReplaceAllString(got, "midaz VERSION")
-	got = strings.NewReplacer(r.temp, "RUNNER_TEMP", repository(r.t), "ACTION_PATH").Replace(got)
+	got = strings.NewReplacer(r.temp, "RUNNER_TEMP", absoluteRoot(r.t), "ACTION_PATH").Replace(got)
 	path := filepath.Join("testdata", "action", name+".golden")
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -530,7 +530,7 @@ func TestWorkflows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join(repository(t), ".github", "workflows", "*.yml"))
+	files, err := filepath.Glob(filepath.Join(absoluteRoot(t), ".github", "workflows", "*.yml"))
 	if err != nil || len(files) < 4 {
 		t.Fatalf("%v %v", files, err)
 	}
@@ -538,7 +538,7 @@ func TestWorkflows(t *testing.T) {
 	if err != nil || len(found) > 0 {
 		t.Errorf("%v\n%s", err, out.String())
 	}
-	for _, f := range append(files, filepath.Join(repository(t), "action.yml")) {
+	for _, f := range append(files, filepath.Join(absoluteRoot(t), "action.yml")) {
 		text, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)

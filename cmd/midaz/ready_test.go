@@ -26,7 +26,7 @@ func tool(t *testing.T, name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
 	}
-	if path := filepath.Join(repository(t), ".cache", "tools", name); fileExists(path) {
+	if path := filepath.Join(absoluteRoot(t), ".cache", "tools", name); fileExists(path) {
 		return path
 	}
 	t.Skipf("there is no %s", name)
@@ -96,7 +96,7 @@ var metricName = regexp.MustCompile(`midaz_[a-z_]+`)
 // them, and Grafana's alerts are those of Prometheus.
 func TestDashboardAndAlertsOfDrift(t *testing.T) {
 	known := metricName.FindAllString(strings.Join(regexp.MustCompile(`(?m)^# TYPE .*`).FindAllString(allMetrics()["full"], -1), " "), -1)
-	telemetry := filepath.Join(repository(t), "specs", "stack", "telemetry")
+	telemetry := filepath.Join(absoluteRoot(t), "specs", "stack", "telemetry")
 	asked := map[string][]string{}
 	for _, name := range []string{"drift.yml", "alerts.json", "dashboards/drift.json"} {
 		text, err := os.ReadFile(filepath.Join(telemetry, name))

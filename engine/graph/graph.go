@@ -157,6 +157,40 @@ func (g *Graph[K]) Heights() map[K]int {
 	return height
 }
 
+// Longest returns the way through the graph with the largest sum of weights, in
+// order; each node needs the one before it. Weights are positive. Of ways that
+// are equal, it is the one whose nodes stand first in Sorted. Nodes on a cycle
+// are on no way.
+func (g *Graph[K]) Longest(weight func(K) int) []K {
+	dependents := g.dependents()
+	sorted := g.Sorted()
+	rest := make(map[K]int, len(sorted)) // of the longest way that begins with the node
+	next := make(map[K]int, len(sorted)) // its second node, as a position in sorted
+	position := make(map[K]int, len(sorted))
+	first := -1
+	for i, k := range slices.Backward(sorted) {
+		position[k] = i
+		best := -1
+		for _, d := range dependents[k] {
+			if at, ok := position[d]; ok && (best < 0 || rest[d] > rest[sorted[best]] || rest[d] == rest[sorted[best]] && at < best) {
+				best = at
+			}
+		}
+		rest[k] = weight(k)
+		if next[k] = best; best >= 0 {
+			rest[k] += rest[sorted[best]]
+		}
+		if first < 0 || rest[k] >= rest[sorted[first]] {
+			first = i
+		}
+	}
+	var way []K
+	for at := first; at >= 0; at = next[sorted[at]] {
+		way = append(way, sorted[at])
+	}
+	return way
+}
+
 func (g *Graph[K]) dependents() map[K][]K {
 	out := make(map[K][]K, len(g.order))
 	for _, k := range g.order {

@@ -37,6 +37,7 @@ type applying struct {
 	close  []func()
 	counts engine.Counts
 	record *record // of the journal; nil until something is done
+	traces *traces // nil when nobody collects them
 	// worked tells that something was applied in an earlier round.
 	worked bool
 }
@@ -99,6 +100,9 @@ func (c *call) carryOut(a *applying) (err error) {
 	if c.flags.Duration("lock-timeout") < 0 {
 		return c.usage("-lock-timeout cannot be negative", "")
 	}
+	if err := c.canReport(); err != nil {
+		return err
+	}
 	if err := a.openStream(); err != nil {
 		return err
 	}
@@ -117,7 +121,12 @@ func (c *call) carryOut(a *applying) (err error) {
 		a.stream.problems(c.problems)
 	}
 	before := len(c.problems)
-	defer func() { a.endRun(err) }()
+	a.traces = a.openTraces()
+	defer func() {
+		a.endRun(err)
+		a.traces.end(err)
+		a.writeReport(err)
+	}()
 	if err = a.rounds(); err != nil {
 		err = c.atPlaces(err)
 	}
@@ -365,6 +374,10 @@ func (a *applying) apply(p *engine.Plan) (*engine.Report, error) {
 	shows := several{a.progress(p)}
 	if a.stream != nil {
 		shows = append(shows, keepOpen{a.stream})
+	}
+	if a.traces != nil {
+		a.traces.begin(p, a.record.run)
+		shows = append(shows, a.traces)
 	}
 	options := engine.ApplyOptions{Parallelism: a.parallelism(), OnFailure: a.onFailure, Event: shows.take, Now: a.sys.now}
 	var report *engine.Report

@@ -89,11 +89,18 @@ func fakeOutputs(t *testing.T, add func(name, text string)) {
 	call("plan json", "plan", "-json")
 	call("graph", "graph")
 	call("graph plan", "graph", "-plan", "-format", "dot")
+	call("graph page", "graph", "-format", "html")
+	call("plan page", "plan", "-format", "html")
 	call("info", "info")
 	call("ps", "ps", "-json")
 	t.Setenv("CRASH_AT", "2")
-	call("crash", "apply", "-auto-approve")
+	call("crash", "apply", "-auto-approve", "-report", "crash.html")
 	t.Setenv("CRASH_AT", "")
+	page, err := os.ReadFile("crash.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	add("report of a crash", string(page))
 	call("apply", "apply", "-auto-approve")
 	call("apply json", "apply", "-auto-approve", "-json")
 	call("env", "env", "-out", "x.env")
@@ -173,6 +180,7 @@ func realOutputs(t *testing.T, add func(name, text string)) {
 		} {
 			add(name+" "+what+" text", planText(plan, true))
 			add(name+" "+what+" json", jsonText(planJSON(plan, nil)))
+			add(name+" "+what+" page", planHTML(plan, nil))
 			add(name+" "+what+" steps", plan.String())
 			add(name+" "+what+" drift", driftText(findDrift(plan), false)+jsonText(driftJSON(findDrift(plan), nil)))
 			add(name+" "+what+" graph", mermaidText(planPicture(plan))+dotText(planPicture(plan))+treeText(planPicture(plan)))

@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/urfave/cli/v2"
+
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // Groups of commands in the help.
@@ -46,8 +48,12 @@ With -detailed-exitcode the exit status is 2 when there is something to do. A pl
 
 With -out the plan is saved, without any value, for "midaz apply FILE" to carry out exactly that.
 
+With -format html it is a page that needs nothing beside itself: the dangers, a graph of what happens in which order with its
+gates and critical path, and each change, to search and to print.
+
 Examples:
   midaz plan
+  midaz plan -into html=plan.html
   midaz plan -out next.plan
   midaz plan -target 'service/rabbitmq' -target 'queue/%2F/*'
   midaz plan -detailed-exitcode -json-into plan.json`,
@@ -72,6 +78,10 @@ longer what it was made for. It holds no values: the spec is read again, from wh
 While there is something to do, the lock of the stack is held on the engine, also while you are asked. Of two runs one
 works, and the other ends with status 5 or waits as -lock-timeout says, and then plans against what the first has left.
 
+With -report the run is told as a page: a time line of each step and gate, what waited for what, the critical path that took the
+time, and what failed. It is written whatever the end. With OTEL_EXPORTER_OTLP_ENDPOINT the run is sent as an OpenTelemetry trace, below
+the span of TRACEPARENT where there is one; a collector that does not answer costs at most three seconds and fails nothing.
+
 Exit status: 3 when an operation failed, 4 when a gate did not pass, 5 when another run has the lock, 6 when the plan
 file is stale, 7 when the plan is refused.
 
@@ -81,6 +91,7 @@ Examples:
   midaz apply -target service/postgres-primary -parallelism 2
   midaz apply -adopt 'volume/*'
   midaz apply next.plan
+  midaz apply -auto-approve -report run.html
   midaz apply -lock-timeout 10m`,
 			Flags: join(specFlags(), planFlags(), applyFlags(true), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(1, apply),
 		},
@@ -236,16 +247,17 @@ Examples:
 			Flags: join(specFlags(), jsonFlags("it"), outputFlags()), Action: action(0, info),
 		},
 		{
-			Name: "graph", Category: groupLook, Usage: "draw what needs what, as Mermaid, DOT or text",
+			Name: "graph", Category: groupLook, Usage: "draw what needs what, as Mermaid, DOT, HTML or text",
 			Description: `Prints the resources of the spec and what each needs. It needs no engine. With -plan it shows instead what apply would do, with a
-colour for each action. Mermaid is drawn by GitHub and GitLab in a fenced block, DOT by Graphviz.
+colour for each action. Mermaid is drawn by GitHub and GitLab in a fenced block, DOT by Graphviz; HTML is a page that needs nothing else.
 
 Examples:
   midaz graph > graph.mmd
+  midaz graph -format html > graph.html
   midaz graph -format dot | dot -Tsvg > graph.svg
   midaz graph -format text -target service/rabbitmq`,
 			Flags: join(specFlags(), []cli.Flag{
-				&cli.StringFlag{Name: "format", Value: "mermaid", Usage: "mermaid, dot or text"},
+				&cli.StringFlag{Name: "format", Value: "mermaid", Usage: "draw it as `FORMAT`: " + specs.OneOf(graphFormats)},
 				&cli.BoolFlag{Name: "plan", Usage: "draw what apply would do"},
 				&cli.StringSliceFlag{Name: "target", Usage: "only what matches `ADDR`, and what it needs"},
 			}, outputFlags()), Action: action(0, drawGraph),

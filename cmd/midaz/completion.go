@@ -77,6 +77,7 @@ complete -c midaz -l file -s f -r -F
 complete -c midaz -l env-file -r -F
 complete -c midaz -l var-file -r -F
 complete -c midaz -l json-into -r -F
+complete -c midaz -l report -r -F
 `,
 }
 

@@ -14,7 +14,7 @@ const module = "github.com/LerianStudio/midaz-infra/"
 var mayImport = map[string][]string{
 	"specs":                          {},
 	"specs/draft":                    {},
-	"specs/compose":                  {"specs/draft"},
+	"specs/compose":                  {"specs", "specs/draft"},
 	"schema":                         {"specs", "resources"},
 	"resources":                      {"specs"},
 	"resources/docker":               {"specs", "specs/draft", "resources"},

@@ -76,6 +76,7 @@ func applyFlags(approve bool) []cli.Flag {
 		&cli.IntFlag{Name: "parallelism", Usage: "work on `N` resources at the same time, gates not counted (default: from the engine's processors)"},
 		&cli.DurationFlag{Name: "lock-timeout", Usage: "wait up to `DURATION`, such as 10m, for the lock of the stack (default: not at all)"},
 		&cli.StringFlag{Name: "on-failure", Value: string(engine.Rollback), Usage: "`POLICY` after a failed replacement: rollback, stop or continue"},
+		&cli.StringFlag{Name: "report", Usage: "write the time line of the run as an HTML page to `FILE`, readable by its owner only"},
 	}
 	if approve {
 		flags = append(flags,

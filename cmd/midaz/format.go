@@ -20,13 +20,15 @@ const (
 	formatGitLab     = "gitlab"
 	formatSARIF      = "sarif"
 	formatPrometheus = "prometheus"
+	formatHTML       = "html"
 )
 
 // Which command speaks which.
 var (
 	validateFormats = []string{formatText, formatJSON, formatMarkdown, formatGitHub, formatGitLab, formatSARIF}
-	planFormats     = []string{formatText, formatJSON, formatMarkdown, formatGitHub, formatGitLab, formatSARIF}
+	planFormats     = []string{formatText, formatJSON, formatMarkdown, formatGitHub, formatGitLab, formatSARIF, formatHTML}
 	driftFormats    = []string{formatText, formatJSON, formatMarkdown, formatGitHub, formatSARIF, formatPrometheus}
+	graphFormats    = []string{"mermaid", "dot", formatText, formatHTML}
 )
 
 // formatFlags choose the form of what a command prints.

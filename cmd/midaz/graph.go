@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -12,11 +13,32 @@ import (
 type picture struct {
 	nodes []node
 	edges []edge
+	// steps says that an edge is about what waits when, not what refers to what.
+	steps bool
+	// path is the critical path, of a picture of steps.
+	path []engine.Step
+}
+
+// onPath reports whether a step of the resource is on the critical path.
+func (p picture) onPath(a resources.Addr) bool {
+	return slices.ContainsFunc(p.path, func(s engine.Step) bool { return s.Addr == a })
+}
+
+// follows reports whether the critical path leads from one resource right to
+// the other.
+func (p picture) follows(from, to resources.Addr) bool {
+	for i := 1; i < len(p.path); i++ {
+		if p.path[i-1].Addr == from && p.path[i].Addr == to {
+			return true
+		}
+	}
+	return false
 }
 
 type node struct {
 	addr   resources.Addr
 	action resources.Action // "" where there is no plan
+	sign   string           // of the change, "" where there is no plan
 	gate   string
 	extern bool
 }
@@ -30,9 +52,8 @@ type edge struct {
 // drawGraph draws what needs what.
 func drawGraph(c *call) error {
 	format := c.flags.String("format")
-	draw, ok := map[string]func(picture) string{"mermaid": mermaidText, "dot": dotText, "text": treeText}[format]
-	if !ok {
-		return c.usage(fmt.Sprintf("-format %q is not known", format), "expected one of mermaid, dot, text")
+	if !slices.Contains(graphFormats, format) {
+		return c.usage(fmt.Sprintf("-format %q is not known", format), "expected one of "+strings.Join(graphFormats, ", "))
 	}
 	var pic picture
 	if c.flags.Bool("plan") {
@@ -51,7 +72,8 @@ func drawGraph(c *call) error {
 		}
 		pic = specPicture(c.declared, c.flags.StringSlice("target"))
 	}
-	c.print(draw(pic))
+	draw := map[string]func(picture) string{"mermaid": mermaidText, "dot": dotText, formatText: treeText, formatHTML: graphHTML(c.declared.Stack)}
+	c.print(draw[format](pic))
 	return nil
 }
 
@@ -96,11 +118,7 @@ func planPicture(p *engine.Plan) picture {
 	changes := slices.Clone(p.Changes)
 	slices.SortFunc(changes, func(a, b *engine.Change) int { return a.Addr.Compare(b.Addr) })
 	for _, c := range changes {
-		n := node{addr: c.Addr, action: c.Action, extern: c.Want != nil && c.Want.External}
-		if c.Gate != nil {
-			n.gate = clean(c.Gate.Text)
-		}
-		pic.nodes = append(pic.nodes, n)
+		pic.nodes = append(pic.nodes, changeNode(c))
 		var refs []resources.Ref
 		switch {
 		case c.Want != nil:
@@ -109,6 +127,67 @@ func planPicture(p *engine.Plan) picture {
 			refs = c.Have.Refs
 		}
 		pic.edges = append(pic.edges, edgesOf(c.Addr, refs, func(a resources.Addr) bool { return p.Change(a) != nil })...)
+	}
+	return pic
+}
+
+func changeNode(c *engine.Change) node {
+	n := node{addr: c.Addr, action: c.Action, extern: c.Want != nil && c.Want.External}
+	if !c.IsNoOp() {
+		n.sign = c.Symbol()
+	}
+	if c.Gate != nil {
+		n.gate = clean(c.Gate.Text)
+	}
+	return n
+}
+
+// stepPicture is what an apply would do: only what has steps, and an edge where
+// a step waits for one of another resource. Of a replacement and what needs it,
+// of which each waits for the other at some time, the order of making is drawn.
+func stepPicture(p *engine.Plan) picture {
+	pic := picture{steps: true}
+	working := map[edge]bool{} // by edge: it is about more than a removal
+	needs := map[resources.Addr][]resources.Addr{}
+	for _, s := range p.Steps.Nodes() {
+		for _, need := range p.Steps.Needs(s) {
+			if need.Addr != s.Addr {
+				e := edge{from: s.Addr, to: need.Addr}
+				if _, known := working[e]; !known {
+					needs[s.Addr] = append(needs[s.Addr], need.Addr)
+				}
+				working[e] = working[e] || s.Verb != engine.VerbDelete
+			}
+		}
+	}
+	changes := slices.Clone(p.Changes)
+	slices.SortFunc(changes, func(a, b *engine.Change) int { return a.Addr.Compare(b.Addr) })
+	for _, c := range changes {
+		n := changeNode(c)
+		if awaits := p.Steps.Has(engine.Step{Addr: c.Addr, Verb: engine.VerbAwait}); c.IsNoOp() && !awaits {
+			continue
+		} else if !awaits {
+			n.gate = ""
+		}
+		pic.nodes = append(pic.nodes, n)
+		slices.SortFunc(needs[c.Addr], resources.Addr.Compare)
+		for _, to := range needs[c.Addr] {
+			e := edge{from: c.Addr, to: to}
+			back, both := working[edge{from: to, to: c.Addr}]
+			if working[e] || !both || !back {
+				pic.edges = append(pic.edges, e)
+			}
+		}
+	}
+	// A gate is what takes time: no number of other steps outweighs one.
+	pic.path = p.Steps.Longest(func(s engine.Step) int {
+		if s.Verb == engine.VerbAwait {
+			return 1 + p.Steps.Len()
+		}
+		return 1
+	})
+	if len(pic.path) < 2 { // nothing waits for anything
+		pic.path = nil
 	}
 	return pic
 }

@@ -53,24 +53,23 @@ type record struct {
 	run   *resources.Run
 	begun bool
 	kept  chan error // closed by tidy
+	// reports are the rounds of the run.
+	reports []*engine.Report
 }
 
 // beginRun writes down that something is about to be done, and what it is made
 // from: a run that is killed can be gone back to as any other.
 func (a *applying) beginRun(p *engine.Plan) {
-	if a.world.record == nil {
-		return
-	}
 	if a.record != nil { // a further round
 		a.record.run.Planned += changesOf(p)
 		return
 	}
-	run := &resources.Run{
-		ID: a.newRunID(), Stack: p.Stack, Command: a.commandLine(), Who: a.who(), Version: version,
-		Started: a.sys.now().UTC(), Result: resources.RunRunning, Planned: changesOf(p),
-		Partial: len(a.options.Targets)+len(a.options.Excludes) > 0 || a.options.OnlyDrift,
-	}
+	run := a.newRun(p.Stack)
+	run.Planned = changesOf(p)
 	a.record = &record{kept: make(chan error, 1), run: run}
+	if a.world.record == nil {
+		return
+	}
 	earlier, err := a.world.record.Runs(a.ctx, run.Stack)
 	if err != nil {
 		a.unwritten(err)
@@ -90,6 +89,15 @@ func (a *applying) beginRun(p *engine.Plan) {
 		defer close(a.record.kept)
 		a.record.kept <- a.tidy(earlier)
 	}()
+}
+
+// newRun is a run that begins now.
+func (a *applying) newRun(stack string) *resources.Run {
+	return &resources.Run{
+		ID: a.newRunID(), Stack: stack, Command: a.commandLine(), Who: a.who(), Version: version,
+		Started: a.sys.now().UTC(), Result: resources.RunRunning,
+		Partial: len(a.options.Targets)+len(a.options.Excludes) > 0 || a.options.OnlyDrift,
+	}
 }
 
 // keepPast writes what the run is made from, unless the run before was made from
@@ -132,6 +140,7 @@ func (a *applying) noteRun(r *engine.Report) {
 	if a.record == nil || r == nil {
 		return
 	}
+	a.record.reports = append(a.record.reports, r)
 	secrets := engine.Secrets(a.declared)
 	for _, s := range r.Results {
 		step := resources.RunStep{Address: s.Step.Addr.String(), Verb: string(s.Step.Verb), State: "done", PutBack: s.RolledBack}
@@ -158,6 +167,9 @@ func (a *applying) noteRun(r *engine.Report) {
 // endRun writes how the run ended. A stack that was destroyed as a whole keeps
 // no journal.
 func (a *applying) endRun(err error) {
+	if a.record != nil {
+		a.conclude(a.record.run, err)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), journalTime)
 	defer cancel()
 	if err == nil && a.verb == "destroy" && len(a.options.Targets)+len(a.options.Excludes) == 0 {
@@ -169,9 +181,16 @@ func (a *applying) endRun(err error) {
 	}
 	keptErr := <-a.record.kept
 	run := a.record.run
+	run.Images = a.world.record.Images(ctx, a.declared)
+	if err := cmp.Or(a.world.record.EndRun(ctx, run), keptErr); err != nil {
+		a.unwritten(err)
+	}
+}
+
+// conclude writes the end of the run into its entry.
+func (a *applying) conclude(run *resources.Run, err error) {
 	run.Ended = a.sys.now().UTC()
 	run.Add, run.Change, run.Destroy = a.counts.Add, a.counts.Change, a.counts.Destroy
-	run.Images = a.world.record.Images(ctx, a.declared)
 	switch {
 	case err == nil:
 		run.Result = resources.RunDone
@@ -181,9 +200,6 @@ func (a *applying) endRun(err error) {
 		run.Result = resources.RunInterrupted
 	default:
 		run.Result, run.Error = resources.RunPartly, errorLine(err, engine.Secrets(a.declared))
-	}
-	if err := cmp.Or(a.world.record.EndRun(ctx, run), keptErr); err != nil {
-		a.unwritten(err)
 	}
 }
 

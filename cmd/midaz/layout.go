@@ -22,18 +22,18 @@ type link struct{ from, to int }
 
 const (
 	boxHeight = 40.0
-	layerGap  = 130.0
 	boxGap    = 18.0
 	laneGap   = 12.0
 	sweeps    = 8
 )
 
-// arrange lays a graph out. widths are those of the nodes' boxes. It is the
+// arrange lays a graph out. widths are those of the nodes' boxes, gap is the
+// space between two layers. It is the
 // usual way: cycles are opened by turning edges round, nodes are put into
 // layers by their longest way, long edges get a lane in each layer they pass,
 // and layers are sorted so that edges cross little.
-func arrange(widths []float64, links []link) arrangement {
-	l := &layers{widths: widths}
+func arrange(widths []float64, links []link, gap float64) arrangement {
+	l := &layers{widths: widths, gap: gap}
 	l.assign(len(widths), links)
 	l.lanes(links)
 	l.sort()
@@ -43,6 +43,7 @@ func arrange(widths []float64, links []link) arrangement {
 // layers is a layout being made. Points are the nodes, then the lanes.
 type layers struct {
 	widths []float64
+	gap    float64
 	level  []int   // of each point
 	chains [][]int // the points of each link, from left to right
 	turned []bool  // links drawn from right to left
@@ -221,9 +222,9 @@ func (l *layers) place(links []link) arrangement {
 			}
 			a.height = max(a.height, y[p]-top+boxHeight)
 		}
-		x += wide[i] + layerGap
+		x += wide[i] + l.gap
 	}
-	a.width = max(0, x-layerGap)
+	a.width = max(0, x-l.gap)
 	for p := range l.widths {
 		a.boxes[p] = place{xs[l.level[p]], y[p] - top + boxHeight/2}
 	}

@@ -49,6 +49,7 @@ func (c *call) planRenderings(p *engine.Plan) renderings {
 		formatGitHub:   func(string) string { return planGitHub(p, c.problems) },
 		formatGitLab:   func(string) string { return planGitLab(p) },
 		formatSARIF:    func(string) string { return planSARIF(p, c.problems) },
+		formatHTML:     func(string) string { return planHTML(p, c.problems) },
 	}
 }
 
@@ -220,6 +221,7 @@ func (c *call) failed(err error, files ...into) error {
 		formatMarkdown: func(string) string { return failedMarkdown(c.verb, stack, err, c.problems, c.flags.Int("max-bytes")) },
 		formatGitHub:   func(string) string { return failedGitHub(c.verb, err, c.problems) },
 		formatSARIF:    func(string) string { return validateSARIF(c.problems) },
+		formatHTML:     func(string) string { return failedHTML(c.verb, stack, err, c.problems) },
 		formatPrometheus: func(before string) string {
 			return driftMetrics(driftRun{stack: stack, began: c.began, ended: c.sys.now(), exit: exitStatus(err)}, before)
 		},

@@ -81,25 +81,33 @@ func (p *planPrinter) change(c *engine.Change) {
 		fmt.Fprintf(p, "  %s\n", p.ink.in(dim, "# "+remark))
 	}
 	fmt.Fprintf(p, "%s %s\n", p.ink.symbol(c), addrText(c.Addr))
-	switch c.Action {
-	case resources.Create, resources.Ensure:
-		p.created(c)
-	case resources.Update, resources.Replace:
-		p.delta(c)
+	style := ""
+	if c.Action == resources.Create || c.Action == resources.Ensure {
+		style = actionStyle(c.Action)
 	}
-	if c.Unchanged > 0 && c.Action != resources.Create && c.Action != resources.Ensure && c.Action != resources.Delete {
-		p.remark(fmt.Sprintf("(%s hidden)", count(c.Unchanged, "unchanged field")))
-	}
-	if len(c.Ignored) > 0 {
-		p.remark(fmt.Sprintf("(%s let be by a rule of the spec)", count(len(c.Ignored), "change")))
-	}
-	if c.Gate != nil && c.Action != resources.Delete {
-		p.remark("gate: " + gateText(c.Gate))
+	p.rows(changeRows(p.plan, c), style)
+	for _, note := range changeNotes(c) {
+		p.remark(note)
 	}
 	for _, h := range c.Hazards {
 		fmt.Fprintf(p, "      %s\n", p.ink.in(red, "! "+hazardText(h)))
 	}
 	p.WriteString("\n")
+}
+
+// changeNotes are the lines below the fields of a change.
+func changeNotes(c *engine.Change) []string {
+	var out []string
+	if c.Unchanged > 0 && c.Action != resources.Create && c.Action != resources.Ensure && c.Action != resources.Delete {
+		out = append(out, fmt.Sprintf("(%s hidden)", count(c.Unchanged, "unchanged field")))
+	}
+	if len(c.Ignored) > 0 {
+		out = append(out, fmt.Sprintf("(%s let be by a rule of the spec)", count(len(c.Ignored), "change")))
+	}
+	if c.Gate != nil && c.Action != resources.Delete {
+		out = append(out, "gate: "+gateText(c.Gate))
+	}
+	return out
 }
 
 func gateText(g *resources.Gate) string {
@@ -165,20 +173,35 @@ type row struct {
 	pos    specs.Pos
 }
 
-func (p *planPrinter) created(c *engine.Change) {
+// changeRows are the fields of a change: all of what is made, and the
+// differences of what is changed.
+func changeRows(plan *engine.Plan, c *engine.Change) []row {
+	var rows []row
+	switch c.Action {
+	case resources.Create, resources.Ensure:
+		return createdRows(plan, c)
+	case resources.Update, resources.Replace:
+		for _, d := range c.Delta {
+			rows = append(rows, diffRows(d)...)
+		}
+	}
+	return rows
+}
+
+func createdRows(plan *engine.Plan, c *engine.Change) []row {
 	if c.Want == nil {
-		return
+		return nil
 	}
 	var rows []row
 	for _, d := range c.Delta { // of a plan file, which has no values
 		rows = append(rows, row{sign: "+", name: clean(d.Path)})
 	}
-	for _, key := range fieldOrder(p.plan, c.Want) {
+	for _, key := range fieldOrder(plan, c.Want) {
 		for _, l := range leaves(key, c.Want.Config[key]) {
 			rows = append(rows, valueRow("+", l))
 		}
 	}
-	p.rows(rows, actionStyle(c.Action))
+	return rows
 }
 
 // fieldOrder returns the declared fields of a resource in the order of its
@@ -214,14 +237,6 @@ func valueRow(sign string, l leaf) row {
 	}
 	r.value = clean(resources.Show(l.value))
 	return r
-}
-
-func (p *planPrinter) delta(c *engine.Change) {
-	var rows []row
-	for _, d := range c.Delta {
-		rows = append(rows, diffRows(d)...)
-	}
-	p.rows(rows, "")
 }
 
 // diffRows returns the lines of one difference. Only the first carries the
@@ -405,19 +420,24 @@ func (p *planPrinter) danger() {
 	p.WriteString(p.ink.in(bold, "Destroyed, replaced or at risk:") + "\n\n")
 	for _, c := range bad {
 		line := fmt.Sprintf("%s %s", p.ink.symbol(c), pad(addrText(c.Addr), width))
-		var more []string
-		if c.Reason != "" && severity(c) > 0 {
-			more = append(more, clean(c.Reason))
-		}
-		for _, h := range c.Hazards {
-			more = append(more, hazardText(h))
-		}
-		if len(more) > 0 {
+		if more := dangerText(c); len(more) > 0 {
 			line += "  " + strings.Join(more, "; ")
 		}
 		p.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	p.WriteString("\n")
+}
+
+// dangerText says why something is dangerous, or why it goes.
+func dangerText(c *engine.Change) []string {
+	var out []string
+	if c.Reason != "" && severity(c) > 0 {
+		out = append(out, clean(c.Reason))
+	}
+	for _, h := range c.Hazards {
+		out = append(out, hazardText(h))
+	}
+	return out
 }
 
 func severity(c *engine.Change) int {

@@ -12,6 +12,8 @@ import (
 
 const (
 	svgMargin = 24.0
+	// labelGap between two layers has room for the labels of bindings.
+	labelGap = 130.0
 	// charWidth is how wide a letter of 13 pixels is at most, on average.
 	charWidth = 7.4
 )
@@ -70,7 +72,7 @@ func arrangeTopology(g *routing.Graph) arrangement {
 	for n, e := range g.Edges {
 		links[n] = link{e.From, e.To}
 	}
-	return arrange(widths, links)
+	return arrange(widths, links, labelGap)
 }
 
 func boxWidth(n routing.Node) float64 {
@@ -108,12 +110,7 @@ func writeSVGEdge(b *strings.Builder, g *routing.Graph, e routing.Edge, route []
 		fmt.Fprintf(&d, "M%g %gc-10 -26 30 -26 20 0", round(x), round(y))
 		label = place{x, y - 20}
 	} else {
-		fmt.Fprintf(&d, "M%g %g", round(route[0].x), round(route[0].y))
-		for n := 1; n < len(route); n++ {
-			p, q := route[n-1], route[n]
-			bend := (q.x - p.x) / 2
-			fmt.Fprintf(&d, "C%g %g %g %g %g %g", round(p.x+bend), round(p.y), round(q.x-bend), round(q.y), round(q.x), round(q.y))
-		}
+		d.WriteString(svgCurve(route))
 		p, q := route[len(route)-2], route[len(route)-1]
 		label = place{(p.x + q.x) / 2, (p.y+q.y)/2 - 3}
 	}
@@ -121,6 +118,18 @@ func writeSVGEdge(b *strings.Builder, g *routing.Graph, e routing.Edge, route []
 	if text := edgeLabel(g, e); text != "" {
 		fmt.Fprintf(b, "<text class=\"label\" x=\"%g\" y=\"%g\" text-anchor=\"middle\">%s</text>\n", round(label.x), round(label.y), svgText(cut(text, 40)))
 	}
+}
+
+// svgCurve is the path of a curve through the places of a route.
+func svgCurve(route []place) string {
+	var d strings.Builder
+	fmt.Fprintf(&d, "M%g %g", round(route[0].x), round(route[0].y))
+	for n := 1; n < len(route); n++ {
+		p, q := route[n-1], route[n]
+		bend := (q.x - p.x) / 2
+		fmt.Fprintf(&d, "C%g %g %g %g %g %g", round(p.x+bend), round(p.y), round(q.x-bend), round(q.y), round(q.x), round(q.y))
+	}
+	return d.String()
 }
 
 func svgText(s string) string { return html.EscapeString(clean(s)) }

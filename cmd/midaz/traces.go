@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	otelresource "go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+)
+
+const (
+	// flushTime is how long the end of a run may wait for the collector.
+	flushTime = 3 * time.Second
+	// queuedSpans is how many spans wait for the collector before any is lost; a
+	// resource has at most four.
+	queuedSpans = 1 << 16
+)
+
+// traces sends a run as OpenTelemetry spans: one for the run, below it one for
+// each resource, below that one for each step and gate, with links to the steps
+// that it waited for. It is a progress like the lines on standard error, and
+// nothing of the run depends on it. The nil traces does nothing.
+type traces struct {
+	provider *sdktrace.TracerProvider
+	tracer   trace.Tracer
+	remark   func(string)
+	now      func() time.Time
+	secrets  []string
+
+	ctx  context.Context // of the span of the run
+	span trace.Span
+
+	mu       sync.Mutex
+	plan     *engine.Plan
+	open     map[resources.Addr]*tracedResource
+	steps    map[engine.Step]trace.Span
+	problems []error // of sending
+}
+
+type tracedResource struct {
+	ctx  context.Context
+	span trace.Span
+	left int // steps that have not ended
+}
+
+// openTraces begins a trace when the environment names a collector, and returns
+// nil when it does not. What the variables mean is up to the SDK, which reads
+// them: OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
+// OTEL_TRACES_SAMPLER and so on.
+func (a *applying) openTraces() *traces {
+	on, why := collects(a.sys.env)
+	if why != "" {
+		a.remark("Warning: no trace is sent: " + why)
+	}
+	if !on {
+		return nil
+	}
+	t := &traces{remark: a.remark, now: a.sys.now, secrets: engine.Secrets(a.declared), open: map[resources.Addr]*tracedResource{}, steps: map[engine.Step]trace.Span{}}
+	// By itself the SDK prints what it cannot send, for each batch.
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(t.failed))
+	exporter, err := otlptracehttp.New(a.ctx)
+	if err != nil {
+		a.remark("Warning: no trace is sent: " + errorLine(err, t.secrets))
+		return nil
+	}
+	about, err := otelresource.New(a.ctx, otelresource.WithTelemetrySDK(),
+		otelresource.WithAttributes(attribute.String("service.name", "midaz"), attribute.String("service.version", version)),
+		otelresource.WithFromEnv()) // last, since it wins
+	if err != nil {
+		t.failed(err)
+	}
+	var batch []sdktrace.BatchSpanProcessorOption
+	if a.sys.env("OTEL_BSP_MAX_QUEUE_SIZE") == "" {
+		batch = append(batch, sdktrace.WithMaxQueueSize(queuedSpans))
+	}
+	t.provider = sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter, batch...), sdktrace.WithResource(about))
+	t.tracer = t.provider.Tracer("midaz", trace.WithInstrumentationVersion(version))
+	parent := propagation.TraceContext{}.Extract(context.WithoutCancel(a.ctx), propagation.MapCarrier{
+		"traceparent": a.sys.env("TRACEPARENT"), "tracestate": a.sys.env("TRACESTATE")})
+	t.ctx, t.span = t.tracer.Start(parent, "midaz "+a.commandLine(), trace.WithTimestamp(a.began), trace.WithAttributes(
+		attribute.String("midaz.stack", a.declared.Stack), attribute.String("midaz.command", a.commandLine())))
+	return t
+}
+
+// collects reports whether the environment names a collector of traces, and why
+// none is used although something is asked for.
+func collects(env func(string) string) (bool, string) {
+	first := func(names ...string) string {
+		for _, n := range names {
+			if v := strings.TrimSpace(env(n)); v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	exporter := first("OTEL_TRACES_EXPORTER")
+	asked := exporter != "" || first("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT") != ""
+	protocol := first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+	switch {
+	case !asked, strings.EqualFold(first("OTEL_SDK_DISABLED"), "true"), exporter == "none":
+		return false, ""
+	case exporter != "" && exporter != "otlp":
+		return false, fmt.Sprintf("OTEL_TRACES_EXPORTER is %q; expected one of otlp, none", clean(exporter))
+	case protocol != "" && protocol != "http/protobuf":
+		return false, fmt.Sprintf("the protocol %q is not spoken; set OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf, and the endpoint to the collector's port for it (4318)", clean(protocol))
+	}
+	return true, ""
+}
+
+func (t *traces) failed(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.problems = append(t.problems, err)
+}
+
+// id is the trace's, "" without one.
+func (t *traces) id() string {
+	if t == nil || !t.span.SpanContext().IsSampled() {
+		return ""
+	}
+	return t.span.SpanContext().TraceID().String()
+}
+
+// begin tells what the next events are about.
+func (t *traces) begin(p *engine.Plan, run *resources.Run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.plan = p
+	t.span.SetAttributes(attribute.String("midaz.run", run.ID))
+}
+
+func (t *traces) say(line string) { t.span.AddEvent(clean(line), trace.WithTimestamp(t.now())) }
+
+// take turns an event into spans.
+func (t *traces) take(e engine.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch e.Kind {
+	case engine.StepStarted:
+		t.started(e)
+	case engine.StepNoted:
+		// What a step last saw may come from the container's own output.
+	case engine.StepRolledBack:
+		t.steps[e.Step].AddEvent("rolled back", trace.WithTimestamp(e.At))
+		t.open[e.Step.Addr].span.SetAttributes(attribute.Bool("midaz.rolled_back", true))
+	case engine.StepDone:
+		t.ended(e, "done")
+	case engine.StepFailed:
+		t.ended(e, "failed")
+	case engine.StepSkipped:
+		t.skipped(e)
+	}
+}
+
+func (t *traces) resource(e engine.Event) *tracedResource {
+	if r := t.open[e.Step.Addr]; r != nil {
+		return r
+	}
+	r := &tracedResource{}
+	for _, s := range t.plan.Steps.Nodes() {
+		if s.Addr == e.Step.Addr {
+			r.left++
+		}
+	}
+	action := "noop"
+	if e.Change != nil {
+		action = actionWord(e.Change.Action)
+	}
+	r.ctx, r.span = t.tracer.Start(t.ctx, addrText(e.Step.Addr), trace.WithTimestamp(e.At), trace.WithAttributes(
+		attribute.String("midaz.address", addrText(e.Step.Addr)), attribute.String("midaz.kind", e.Step.Addr.Kind), attribute.String("midaz.action", action)))
+	t.open[e.Step.Addr] = r
+	return r
+}
+
+func (t *traces) started(e engine.Event) {
+	r := t.resource(e)
+	var links []trace.Link
+	for _, need := range t.plan.Steps.Needs(e.Step) {
+		if s := t.steps[need]; s != nil {
+			links = append(links, trace.Link{SpanContext: s.SpanContext()})
+		}
+	}
+	about := []attribute.KeyValue{attribute.String("midaz.address", addrText(e.Step.Addr)), attribute.String("midaz.step", string(e.Step.Verb))}
+	if e.Step.Verb == engine.VerbAwait && e.Change != nil && e.Change.Gate != nil {
+		about = append(about, attribute.String("midaz.gate", clean(e.Change.Gate.Text)))
+	}
+	_, t.steps[e.Step] = t.tracer.Start(r.ctx, string(e.Step.Verb), trace.WithTimestamp(e.At), trace.WithLinks(links...), trace.WithAttributes(about...))
+}
+
+func (t *traces) ended(e engine.Event, result string) {
+	r, s := t.open[e.Step.Addr], t.steps[e.Step]
+	s.SetAttributes(attribute.String("midaz.result", result))
+	if e.Err != nil {
+		for _, span := range []trace.Span{s, r.span} {
+			t.note(span, e.Err, e.At)
+		}
+		r.span.SetAttributes(attribute.String("midaz.result", result))
+		r.left = 1 // nothing of it follows
+	}
+	s.End(trace.WithTimestamp(e.At))
+	if r.left--; r.left == 0 {
+		if e.Err == nil {
+			r.span.SetAttributes(attribute.String("midaz.result", result))
+		}
+		r.span.End(trace.WithTimestamp(e.At))
+		delete(t.open, e.Step.Addr)
+	}
+}
+
+// skipped tells of a resource of which no step was run. The rest of a resource
+// that failed itself is not told again.
+func (t *traces) skipped(e engine.Event) {
+	if e.Because == e.Step.Addr || t.traced(e.Step.Addr) {
+		return
+	}
+	r := t.resource(e)
+	t.steps[e.Step] = r.span // so that it is told once
+	result := "interrupted"
+	if !e.Because.IsZero() {
+		result = "skipped"
+		r.span.SetAttributes(attribute.String("midaz.because", addrText(e.Because)))
+	}
+	r.span.SetAttributes(attribute.String("midaz.result", result))
+	r.span.End(trace.WithTimestamp(e.At))
+	delete(t.open, e.Step.Addr)
+}
+
+func (t *traces) traced(a resources.Addr) bool {
+	for s := range t.steps {
+		if s.Addr == a {
+			return true
+		}
+	}
+	return false
+}
+
+// note records an error, without what is known to be secret in it.
+func (t *traces) note(s trace.Span, err error, at time.Time) {
+	text := errorLine(err, t.secrets)
+	s.RecordError(errors.New(text), trace.WithTimestamp(at))
+	s.SetStatus(codes.Error, text)
+}
+
+// close ends what a round has left open: resources that an interrupt stopped
+// between two steps. Spans of steps are kept for the links of a later round.
+func (t *traces) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for a, r := range t.open {
+		r.span.SetAttributes(attribute.String("midaz.result", "interrupted"))
+		r.span.End(trace.WithTimestamp(t.now()))
+		delete(t.open, a)
+	}
+}
+
+// end ends the run and hands over what is not sent yet. It takes flushTime at
+// most: a collector that does not answer costs the trace and nothing else.
+func (t *traces) end(err error) {
+	if t == nil {
+		return
+	}
+	result := "done"
+	if err != nil {
+		result = "failed"
+		if errors.Is(err, context.Canceled) || errors.Is(err, engine.ErrInterrupted) {
+			result = "interrupted"
+		}
+		t.note(t.span, err, t.now())
+	}
+	t.span.SetAttributes(attribute.String("midaz.result", result))
+	t.span.End(trace.WithTimestamp(t.now()))
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	if err := t.provider.Shutdown(ctx); err != nil {
+		t.failed(err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.problems) > 0 {
+		t.remark("Warning: the trace could not be sent: " + errorLine(t.problems[0], t.secrets))
+	}
+}

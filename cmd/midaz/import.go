@@ -121,7 +121,7 @@ func writeSpec(path, text string) error {
 		}
 		return os.Chmod(path, was.Mode().Perm())
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

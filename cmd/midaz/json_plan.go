@@ -1,12 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -352,10 +357,39 @@ func pathJSON(path string) []any {
 
 // writeJSON writes one document, indented.
 func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	text, err := encodeJSON(v, "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
+}
+
+// encodeJSON returns a document in which nothing acts on a terminal: what the
+// encoder lets through of that is escaped too, which says the same.
+func encodeJSON(v any, indent string) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	acts := func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+	if bytes.IndexFunc(b.Bytes(), acts) < 0 {
+		return b.Bytes(), nil
+	}
+	out := make([]byte, 0, b.Len()+64)
+	for _, r := range b.String() { // such runes stand in texts only
+		if !acts(r) {
+			out = utf8.AppendRune(out, r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			out = fmt.Appendf(out, "\\u%04x", unit)
+		}
+	}
+	return out, nil
 }
 
 // jsonText returns one document, for files.

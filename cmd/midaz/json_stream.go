@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -139,11 +137,8 @@ func (s *stream) line(level, message string, line jsonLine) {
 func (s *stream) write(level, message string, line jsonLine) {
 	line.Level, line.Message, line.Module = level, message, "midaz"
 	line.Timestamp = s.now().UTC().Format("2006-01-02T15:04:05.000000Z07:00")
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if enc.Encode(line) == nil {
-		_, _ = s.w.Write(b.Bytes())
+	if text, err := encodeJSON(line, ""); err == nil {
+		_, _ = s.w.Write(text)
 	}
 }
 

@@ -128,6 +128,16 @@ conformance: build ## every row of every kind on every engine of `make engines`;
 	@MIDAZ=$(CURDIR)/$(MIDAZ) specs/debian/build.sh valkey
 	@.ci/conformance
 
+.PHONY: brokers
+brokers: build ## all that needs a broker on RabbitMQ 3.10, 4.0 and 4.3, and every row of every kind; the table goes to docs/conformance.md
+	@GO="$(GO)" MIDAZ=$(CURDIR)/$(MIDAZ) MIDAZ_BIN=$(CURDIR)/$(MIDAZ) .ci/brokers test
+
+ROUTES ?= 1000
+.PHONY: routes
+routes: build ## what midaz route tells against a real broker, on ROUTES (1000) random topologies
+	@specs/debian/build.sh rabbitmq
+	MIDAZ_BIN=$(CURDIR)/$(MIDAZ) MIDAZ_ROUTES=$(ROUTES) $(GO) test -tags e2e -count=1 -timeout 30m -run '^TestRouteAgreesWithBroker$$' -v ./e2e
+
 .PHONY: migration
 migration: build ## queues changed under load on a real broker, the tool killed at every call in turn
 	@specs/debian/build.sh rabbitmq

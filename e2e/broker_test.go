@@ -3,10 +3,12 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -33,13 +35,19 @@ const (
 	brokerPassword = "the-administrators-password"
 )
 
+// brokerImage is what brokers run from: MIDAZ_E2E_RABBITMQ, or the image that
+// the stack of specs/debian.infra.yaml has.
+func brokerImage() string {
+	return cmp.Or(os.Getenv("MIDAZ_E2E_RABBITMQ"), "midaz-debian/rabbitmq:4.0")
+}
+
+// newBroker starts a broker and waits until it is ready.
 func newBroker(t *testing.T, s *stack) *broker {
 	t.Helper()
-	const image = "midaz-debian/rabbitmq:4.0"
-	needDebianImage(t, image, "rabbitmq")
+	needDebianImage(t, brokerImage(), "rabbitmq")
 	port, amqp := s.port("PORT9"), s.port("PORT8")
 	runContainer(t, s.name+"-broker", &container.Config{
-		Image: image,
+		Image: brokerImage(),
 		Env:   []string{"RABBITMQ_DEFAULT_USER=" + brokerUser, "RABBITMQ_DEFAULT_PASS=" + brokerPassword},
 	}, &container.HostConfig{
 		PortBindings: nat.PortMap{

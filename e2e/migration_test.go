@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,10 +110,14 @@ func TestMigration_must_lose_nothing(t *testing.T) {
 	if n := b.bindings(s.name, "work.queue"); n != 5 { // one is the default exchange's, one of another
 		t.Errorf("%d bindings", n)
 	}
-	// On a busy machine a consumer of a replicated queue may be left hanging by the
-	// broker, whose messages then come late: that is counted, not judged.
-	if c.late > 0 {
-		t.Logf("%d out of order", c.late)
+	// Only what is under way in the very moment of the switch back can be overtaken.
+	if migrated := rounds * len(forms); c.late > migrated {
+		t.Errorf("%d out of order after %d migrations", c.late, migrated)
+	}
+	// The second migration is a safe one.
+	if fast := slices.Delete(slices.Clone(c.gaps), 1, 2); len(fast) > 0 {
+		slices.Sort(fast)
+		t.Logf("fast: consumers got nothing for %v at least, %v in the middle, %v at most", fast[0], fast[len(fast)/2], fast[len(fast)-1])
 	}
 }
 

@@ -53,15 +53,16 @@ func TestConformance(t *testing.T) {
 		}
 	})
 	if dir := os.Getenv("MIDAZ_CONFORMANCE_DOCS"); dir != "" {
-		writeBetween(t, filepath.Join(dir, "docs", "conformance.md"), enginetest.Table(columns))
-		writeBetween(t, filepath.Join(dir, "README.md"), enginetest.Summary(columns))
+		writeBetween(t, filepath.Join(dir, "docs", "conformance.md"), "conformance", enginetest.Table(columns))
+		writeBetween(t, filepath.Join(dir, "README.md"), "conformance", enginetest.Summary(columns))
 	}
 }
 
-// writeBetween replaces what stands between the two marks of a file.
-func writeBetween(t *testing.T, path, text string) {
+// writeBetween replaces what stands between the two marks <!-- mark --> and
+// <!-- /mark --> of a file.
+func writeBetween(t *testing.T, path, mark, text string) {
 	t.Helper()
-	const from, to = "<!-- conformance -->\n", "<!-- /conformance -->"
+	from, to := "<!-- "+mark+" -->\n", "<!-- /"+mark+" -->"
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -119,18 +120,23 @@ func (c *conformance) open(t *testing.T) enginetest.World {
 	}
 }
 
-// try runs the suite for each kind, several at a time.
+// try runs the suite for each kind, and removes what it made.
 func (c *conformance) try(t *testing.T) []enginetest.Result {
 	subjects := c.subjects(t)
+	for _, s := range subjects {
+		stack := s.Spec(nil)["stack"].(string)
+		t.Cleanup(func() { removeStack(t, c.open(t), stack) })
+	}
+	return rowsOf(t, docker.Kinds(), c.open(t), subjects)
+}
+
+// rowsOf tries the rows of several subjects at a time.
+func rowsOf(t *testing.T, kinds []resources.Kind, world enginetest.World, subjects []enginetest.Subject) []enginetest.Result {
 	results := make([][]enginetest.Result, len(subjects))
 	var wg sync.WaitGroup
 	for i, s := range subjects {
 		wg.Go(func() {
-			t.Run(s.Addr.Kind, func(t *testing.T) {
-				stack := s.Spec(nil)["stack"].(string)
-				t.Cleanup(func() { removeStack(t, c.open(t), stack) })
-				results[i] = enginetest.Rows(t, docker.Kinds(), c.open(t), s)
-			})
+			t.Run(s.Addr.Kind, func(t *testing.T) { results[i] = enginetest.Rows(t, kinds, world, s) })
 		})
 	}
 	wg.Wait()

@@ -40,6 +40,9 @@ type Subject struct {
 	// them: deploy for mem_limit. A row that is Unmarked and not named here is to
 	// change nothing.
 	Shows map[string][]string
+	// Stays names fields that stay as they are when they leave the spec, though no
+	// default says so.
+	Stays []string
 	// Outside changes the resource behind midaz's back; nil where nothing can.
 	Outside Outsider
 	// Events are what happens to the resource itself, and to no field of it.
@@ -175,7 +178,7 @@ func (r *row) try() {
 	r.outside(second)
 	// What a removal costs depends on what the engine can take away. Without a
 	// field it is as by default, which it may be already.
-	if !r.isDefault(examples[1]) {
+	if !r.isDefault(examples[1]) && !slices.Contains(r.subject.Stays, r.field.Key) {
 		r.exactly("remove", base, false)
 	}
 	r.apply("remove", base)

@@ -145,16 +145,16 @@ func (r reader) observeLeftovers(ctx context.Context, s *snapshot, books *books,
 		if !scope.Owned || !wanted && !books.owns(l.of) {
 			continue
 		}
-		waiting, err := r.waiting(ctx, l)
+		kept, err := waiting(ctx, r.b.reads(), l.of)
 		if err != nil {
 			return nil, err
 		}
 		o := &object{addr: l.addr, have: resources.Config{}, refs: seenInVhost(l.of.Parts()[0]), migration: &l}
 		text := fmt.Sprintf("the replacement of %s was interrupted and is finished", l.of)
-		if waiting > 0 {
-			text += fmt.Sprintf("; %s that it keeps meanwhile go back into the queue", plural(waiting, "message"))
+		if kept > 0 {
+			text += fmt.Sprintf("; %s that it keeps meanwhile go back into the queue", plural(kept, "message"))
 			if !wanted {
-				o.losses = append(o.losses, fmt.Sprintf("%s kept for %s, which is no longer declared, would be lost", plural(waiting, "message"), l.of))
+				o.losses = append(o.losses, fmt.Sprintf("%s kept for %s, which is no longer declared, would be lost", plural(kept, "message"), l.of))
 			}
 		}
 		if !wanted {
@@ -168,19 +168,17 @@ func (r reader) observeLeftovers(ctx context.Context, s *snapshot, books *books,
 
 // waiting counts the messages that an interrupted migration keeps. The broker's
 // numbers may be some seconds old.
-func (r reader) waiting(ctx context.Context, l leftover) (int64, error) {
-	if l.of.Kind != queueName {
+func waiting(ctx context.Context, c reads, of resources.Addr) (int64, error) {
+	if of.Kind != queueName {
 		return 0, nil
 	}
-	sum := int64(0)
+	sum, parts := int64(0), of.Parts()
 	for _, role := range []string{roleNew, roleOld} {
-		parts := l.of.Parts()
-		row, err := r.b.reads().row(ctx, apiPath("queues", parts[0], helperName(parts[1], role))+queueTotals)
+		l, err := queueKind{}.countAt(ctx, c, apiPath("queues", parts[0], helperName(parts[1], role)))
 		if err != nil {
-			return 0, fmt.Errorf("count messages: %w", err)
+			return 0, err
 		}
-		n, _ := row.number("messages")
-		sum += n
+		sum += l.messages()
 	}
 	return sum, nil
 }

@@ -57,8 +57,11 @@ const (
 	// enough in every run.
 	quorumGap     = time.Second
 	quorumGapFast = 60 * time.Millisecond
-	// switchLimit is how long a moment is waited for in which nothing is in
-	// flight, to switch back without changing the order of messages.
+	// cancelLimit is how long the broker may take to tell the consumers of a
+	// replicated queue that it is gone.
+	cancelLimit = 10 * time.Second
+	// switchLimit is how long a moment is waited for in which nothing comes, to
+	// switch back without changing the order of messages.
 	switchLimit = 3 * time.Second
 )
 
@@ -379,11 +382,24 @@ func (g *migration) deleteOld(ctx context.Context, classic bool) (again bool, er
 		}
 		return false, err
 	}
+	cancelled, leave, err := g.mover.awaitCancel(g.queue)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
 	ready, _, err := g.mover.counts(g.queue)
 	if err != nil || ready > 0 {
 		return err == nil, err
 	}
-	return false, g.c.remove(ctx, path)
+	if err := g.c.remove(ctx, path); err != nil {
+		return false, err
+	}
+	select {
+	case <-cancelled:
+	case <-time.After(cancelLimit):
+	case <-ctx.Done():
+	}
+	return false, nil
 }
 
 // finish makes the new queue if there is none, moves what was kept into it,
@@ -446,26 +462,18 @@ func (g *migration) helpers(ctx context.Context) (map[string]bool, error) {
 }
 
 // switchBack binds mid to the queue again: from then on what is published goes
-// there directly. It is made while what is kept goes on being moved, at a moment
-// at which nothing is in flight, so that the order of messages stays; where
-// there is none for a while, at any.
+// there directly. Moving goes on meanwhile, by another channel, as the broker
+// takes some milliseconds for the binding: only what is under way at the moment
+// it takes effect could be overtaken. So it is begun when nothing is; where
+// there is no such moment for a while, at any.
 func (g *migration) switchBack(ctx context.Context, p *progress) error {
 	ch, err := g.mover.conn.Channel()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = ch.Close() }()
-	if err := g.nothingInFlight(ctx, p); err != nil {
-		return err
-	}
-	return ch.QueueBind(g.queue, "", g.name(roleMid), false, nil)
-}
-
-// nothingInFlight waits for a moment at which the mover has moved everything,
-// for at most switchLimit after the queue was first seen empty.
-func (g *migration) nothingInFlight(ctx context.Context, p *progress) error {
 	for {
-		ready, err := p.ready()
+		ready, _, err := g.mover.counts(g.name(roleNew))
 		if err != nil {
 			return err
 		}
@@ -488,7 +496,7 @@ func (g *migration) nothingInFlight(ctx context.Context, p *progress) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return nil
+	return ch.QueueBind(g.queue, "", g.name(roleMid), false, nil)
 }
 
 // moveBack moves what a helper keeps into the queue. then, when set, is called

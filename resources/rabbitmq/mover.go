@@ -33,9 +33,11 @@ type mover struct {
 // more.
 const prefetch = 2000
 
-// settled is how long nothing more must come out of the client's own buffer for
-// it to be empty.
+// settled is how long nothing must have come for everything to have come.
 const settled = 500 * time.Microsecond
+
+// consumerTag names the mover's consumer.
+const consumerTag = "midaz"
 
 // pendingMessage is a message that was published and not yet confirmed.
 type pendingMessage struct {
@@ -48,9 +50,6 @@ type progress struct {
 	// ask is answered, by closing what is sent, at the next moment at which
 	// everything that came is moved and confirmed.
 	ask chan chan struct{}
-	// ready counts what is still in the queue. When it returns, everything that was
-	// delivered before has come, as the broker answers in order.
-	ready func() (int, error)
 	// busy is when the mover last had something in hand, in nanoseconds.
 	busy atomic.Int64
 }
@@ -74,14 +73,8 @@ func (m *mover) move(ctx context.Context, from, exchange string, watch func(ctx 
 	}
 	w := &moving{m: m, ch: ch, from: from, exchange: exchange, progress: &progress{ask: make(chan chan struct{})},
 		closed: ch.NotifyClose(make(chan *amqp.Error, 1)), returned: ch.NotifyReturn(make(chan amqp.Return, 1)), cancelled: ch.NotifyCancel(make(chan string, 1))}
-	w.progress.ready = func() (int, error) {
-		w.sending.Lock()
-		defer w.sending.Unlock()
-		q, err := ch.QueueDeclarePassive(from, true, false, false, false, nil)
-		return q.Messages, err
-	}
 	w.progress.busy.Store(time.Now().UnixNano())
-	deliveries, err := ch.Consume(from, "midaz", false, false, false, false, amqp.Table{"x-priority": int32(100)})
+	deliveries, err := ch.Consume(from, consumerTag, false, false, false, false, amqp.Table{"x-priority": int32(100)})
 	if err != nil {
 		return 0, err
 	}
@@ -103,49 +96,44 @@ type moving struct {
 	returned       chan amqp.Return
 	cancelled      chan string
 
-	// sending keeps a question of watch from falling between the frames of a
-	// message, which the broker takes for a fault.
-	sending sync.Mutex
-
 	pending []pendingMessage
 	moved   int
 }
 
 func (w *moving) run(ctx context.Context, deliveries <-chan amqp.Delivery, over <-chan error) error {
-	ending := false
 	var asked chan struct{}
 	for {
-		if ending && len(w.pending) == 0 {
+		if deliveries == nil && len(w.pending) == 0 {
 			return nil
 		}
 		var confirmed <-chan struct{}
 		if len(w.pending) > 0 {
 			confirmed = w.pending[0].confirm.Done()
 		}
-		incoming := deliveries
-		if ending {
-			incoming = nil // what is not taken goes back to its place
-		}
 		var caughtUp <-chan time.Time
 		if asked != nil && len(w.pending) == 0 {
 			caughtUp = time.After(settled)
 		}
 		select {
-		case d, ok := <-incoming:
-			if !ok {
+		case d, ok := <-deliveries:
+			switch {
+			case ok:
+				if err := w.pass(ctx, d); err != nil {
+					return err
+				}
+			case over == nil: // cancelled, and nothing is left
+				deliveries = nil
+			default:
 				return closeError(ctx, w.closed)
 			}
-			if err := w.pass(ctx, d); err != nil {
-				return err
-			}
+		case <-caughtUp:
+			close(asked)
+			asked = nil
+		case asked = <-w.progress.ask:
 		case <-confirmed:
 			if err := w.acknowledge(); err != nil {
 				return err
 			}
-		case asked = <-w.progress.ask:
-		case <-caughtUp:
-			close(asked)
-			asked = nil
 		case r := <-w.returned:
 			return fmt.Errorf("a message moved out of queue %s had nowhere to go: %s", w.from, r.ReplyText)
 		case <-w.cancelled:
@@ -161,7 +149,12 @@ func (w *moving) run(ctx context.Context, deliveries <-chan amqp.Delivery, over 
 			if err != nil {
 				return err
 			}
-			ending, over = true, nil
+			// What was delivered until then is moved too: it may be older than what
+			// the queue's own consumers would get next.
+			over = nil
+			if err := w.ch.Cancel(consumerTag, false); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -169,9 +162,7 @@ func (w *moving) run(ctx context.Context, deliveries <-chan amqp.Delivery, over 
 // pass publishes one message.
 func (w *moving) pass(ctx context.Context, d amqp.Delivery) error {
 	w.progress.busy.Store(time.Now().UnixNano())
-	w.sending.Lock()
 	c, err := w.ch.PublishWithDeferredConfirmWithContext(ctx, w.exchange, d.RoutingKey, true, false, w.m.copyOf(d))
-	w.sending.Unlock()
 	if err != nil {
 		return err
 	}
@@ -249,4 +240,32 @@ func (m *mover) counts(queue string) (ready, consumers int, err error) {
 		m.counting = nil
 	}
 	return q.Messages, q.Consumers, err
+}
+
+// awaitCancel consumes a queue that is empty and about to be deleted, so that it
+// is told, as the queue's own consumers are, when they have been cancelled. What
+// comes goes back when leave is called. Where a consumer of its own has the queue
+// for itself, cancelled is closed at once.
+func (m *mover) awaitCancel(queue string) (cancelled <-chan string, leave func(), err error) {
+	ch, err := m.conn.Channel()
+	if err != nil {
+		return nil, nil, err
+	}
+	leave = func() { _ = ch.Close() }
+	told := ch.NotifyCancel(make(chan string, 1))
+	err = ch.Qos(1, 0, false)
+	if err == nil {
+		_, err = ch.Consume(queue, consumerTag, false, false, false, false, amqp.Table{"x-priority": int32(-100)})
+	}
+	var refused *amqp.Error
+	switch {
+	case errors.As(err, &refused) && refused.Code == amqp.AccessRefused:
+		closed := make(chan string)
+		close(closed)
+		return closed, leave, nil
+	case err != nil:
+		leave()
+		return nil, nil, err
+	}
+	return told, leave, nil
 }

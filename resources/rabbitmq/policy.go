@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -109,32 +110,12 @@ func matchers(all *resources.Declared) map[string][]matcher {
 	return out
 }
 
-// covers reports whether a policy for applyTo is for such an object: an
-// exchange, or a queue of a type.
-func covers(applyTo, kind, queueType string) bool {
-	if kind == exchangeName {
-		return applyTo == "all" || applyTo == "exchanges"
-	}
-	switch applyTo {
-	case "all", "queues":
-		return true
-	case "classic_queues":
-		return queueType == "classic"
-	case "quorum_queues":
-		return queueType == "quorum"
-	case "streams":
-		return queueType == "stream"
-	default:
-		return false
-	}
-}
-
 func (m matcher) matches(r *resources.Resource) bool {
-	t := ""
+	objectType := routing.Exchanges
 	if r.Addr.Kind == queueName {
-		t = typeOf(r)
+		objectType = typeOf(r)
 	}
-	return covers(m.applyTo, r.Addr.Kind, t) && m.re.MatchString(r.Addr.Parts()[1])
+	return routing.Covers(m.applyTo, objectType) && m.re.MatchString(r.Addr.Parts()[1])
 }
 
 // policyRefs orders a queue or exchange after the policies for it, so that it

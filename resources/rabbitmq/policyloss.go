@@ -7,6 +7,7 @@ import (
 	"regexp"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 )
 
 // Some settings of a policy destroy messages the moment they are set. foretell
@@ -78,7 +79,7 @@ func (k policyKind) losses(ctx context.Context, s *snapshot, want *resources.Res
 		for _, r := range rows {
 			q := seeQueue(r)
 			messages, _ := r.number("messages")
-			if q == nil || !covers(applyTo, queueName, q.have.Text("type")) || !re.MatchString(q.addr.Parts()[1]) || !d.drops(n, messages) {
+			if q == nil || !routing.Covers(applyTo, q.have.Text("type")) || !re.MatchString(q.addr.Parts()[1]) || !d.drops(n, messages) {
 				continue
 			}
 			o.losses = append(o.losses, fmt.Sprintf("%s holds %s; those "+d.text+" would be dropped at once", q.addr, plural(messages, "message"), resources.Show(limit)))

@@ -64,18 +64,29 @@ func (w writer) clear(ctx context.Context, o *object, note resources.Note) error
 	return k.clear(ctx, w.b, o.migration.of, note, len(o.losses) > 0)
 }
 
-// migrationLock keeps replacements apart that would touch the same bindings:
-// those of queues go on at the same time, that of an exchange alone.
-func (b *Broker) migrationLock(vhost string) *sync.RWMutex {
+// lockReplacing opens the API for the replacement of an object and keeps
+// replacements apart that would touch the same bindings: those of queues go on
+// at the same time, that of an exchange alone in its virtual host.
+func (b *Broker) lockReplacing(a resources.Addr) (c writes, unlock func(), err error) {
+	if c, err = b.writes(); err != nil {
+		return c, nil, err
+	}
+	vhost := a.Parts()[0]
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.locks == nil {
 		b.locks = map[string]*sync.RWMutex{}
 	}
 	if b.locks[vhost] == nil {
 		b.locks[vhost] = &sync.RWMutex{}
 	}
-	return b.locks[vhost]
+	lock := b.locks[vhost]
+	b.mu.Unlock()
+	if a.Kind == exchangeName {
+		lock.Lock()
+		return c, lock.Unlock, nil
+	}
+	lock.RLock()
+	return c, lock.RUnlock, nil
 }
 
 // plan keeps what was found out for a plan, so that its steps know what was
@@ -333,14 +344,12 @@ func (w *surroundings) defaultPublishers(ctx context.Context, vhost string) ([]s
 // replace migrates the queue, or replaces it with what is in it when that was
 // said or nothing is.
 func (k queueKind) replace(ctx context.Context, b *Broker, r *resources.Resource, have, planned *object, note resources.Note) error {
-	c, err := b.writes()
+	c, unlock, err := b.lockReplacing(r.Addr)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	parts := r.Addr.Parts()
-	lock := b.migrationLock(parts[0])
-	lock.RLock()
-	defer lock.RUnlock()
 	b.noteMigrating([]leftover{{of: r.Addr}})
 	g := &migration{b: b, c: c, note: note, vhost: parts[0], queue: parts[1], body: k.body(r, have, nil), fast: r.Config.Text("migration") == "fast"}
 	defer g.close()
@@ -373,28 +382,24 @@ func (k queueKind) replace(ctx context.Context, b *Broker, r *resources.Resource
 }
 
 func (k queueKind) resume(ctx context.Context, b *Broker, r *resources.Resource, note resources.Note) error {
-	c, err := b.writes()
+	c, unlock, err := b.lockReplacing(r.Addr)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	parts := r.Addr.Parts()
-	lock := b.migrationLock(parts[0])
-	lock.RLock()
-	defer lock.RUnlock()
 	g := &migration{b: b, c: c, note: note, vhost: parts[0], queue: parts[1], body: k.body(r, nil, nil), fast: true}
 	defer g.close()
 	return g.finish(ctx)
 }
 
 func (k queueKind) clear(ctx context.Context, b *Broker, of resources.Addr, note resources.Note, lose bool) error {
-	c, err := b.writes()
+	c, unlock, err := b.lockReplacing(of)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	parts := of.Parts()
-	lock := b.migrationLock(parts[0])
-	lock.RLock()
-	defer lock.RUnlock()
 	g := &migration{b: b, c: c, note: note, vhost: parts[0], queue: parts[1]}
 	defer g.close()
 	r, err := c.row(ctx, g.queuePath(g.queue)+"?disable_stats=true")
@@ -406,16 +411,12 @@ func (k queueKind) clear(ctx context.Context, b *Broker, of resources.Addr, note
 	case lose:
 		return g.discard(ctx)
 	}
-	l := load{}
-	for _, role := range []string{roleNew, roleOld} {
-		n, err := k.countAt(ctx, c.reads, g.queuePath(g.name(role)))
-		if err != nil {
-			return err
-		}
-		l.ready += n.messages()
+	kept, err := waiting(ctx, c.reads, of)
+	if err != nil {
+		return err
 	}
-	if l.ready > 0 {
-		return k.refused(&object{addr: of}, fmt.Sprintf("%s are kept for it", plural(l.ready, "message")))
+	if kept > 0 {
+		return k.refused(&object{addr: of}, fmt.Sprintf("%s are kept for it", plural(kept, "message")))
 	}
 	return g.discard(ctx)
 }

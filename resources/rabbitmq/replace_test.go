@@ -168,9 +168,10 @@ func load(t *testing.T, b *target, queue string, n int) {
 	}
 	deadline := time.Now().Add(20 * time.Second)
 	for time.Now().Before(deadline) { // the broker's statistics lag
-		q := b.do(t, http.MethodGet, "/api/queues/midaz-test/"+queue+"?disable_stats=true&enable_queue_totals=true", "").(map[string]any)
-		if fmt.Sprint(q["messages_ready"]) == fmt.Sprint(n) {
-			return
+		for _, r := range b.do(t, http.MethodGet, "/api/queues/midaz-test?columns=name,messages_ready", "").([]any) {
+			if q := r.(map[string]any); q["name"] == queue && fmt.Sprint(q["messages_ready"]) == fmt.Sprint(n) {
+				return
+			}
 		}
 		<-time.After(100 * time.Millisecond)
 	}

@@ -200,17 +200,15 @@ func (k exchangeKind) remove(ctx context.Context, c writes, have *object) error 
 // replace makes the exchange anew with all its bindings, those of others
 // included.
 func (k exchangeKind) replace(ctx context.Context, b *Broker, r *resources.Resource, have, _ *object, _ resources.Note) error {
-	c, err := b.writes()
+	c, unlock, err := b.lockReplacing(r.Addr)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	parts := r.Addr.Parts()
 	if len(parts[1]) > longestMigrated {
 		return fmt.Errorf("the name %q is too long for an exchange to stand in for it: at most %d bytes", parts[1], longestMigrated)
 	}
-	lock := b.migrationLock(parts[0])
-	lock.Lock()
-	defer lock.Unlock()
 	g := &shadowing{c: c, vhost: parts[0], name: parts[1], body: k.body(r, have, nil)}
 	b.noteMigrating([]leftover{{of: r.Addr}})
 	return g.replace(ctx)
@@ -218,27 +216,23 @@ func (k exchangeKind) replace(ctx context.Context, b *Broker, r *resources.Resou
 
 // resume makes an exchange whose replacement was interrupted when it was gone.
 func (k exchangeKind) resume(ctx context.Context, b *Broker, r *resources.Resource, _ resources.Note) error {
-	c, err := b.writes()
+	c, unlock, err := b.lockReplacing(r.Addr)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	parts := r.Addr.Parts()
-	lock := b.migrationLock(parts[0])
-	lock.Lock()
-	defer lock.Unlock()
 	return (&shadowing{c: c, vhost: parts[0], name: parts[1], body: k.body(r, nil, nil)}).finish(ctx)
 }
 
 // clear finishes what a killed run left of a replacement.
 func (k exchangeKind) clear(ctx context.Context, b *Broker, of resources.Addr, _ resources.Note, _ bool) error {
-	c, err := b.writes()
+	c, unlock, err := b.lockReplacing(of)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	parts := of.Parts()
-	lock := b.migrationLock(parts[0])
-	lock.Lock()
-	defer lock.Unlock()
 	g := &shadowing{c: c, vhost: parts[0], name: parts[1]}
 	r, err := c.row(ctx, g.path(g.name))
 	switch {

@@ -15,7 +15,7 @@ import (
 type Broker struct {
 	*ReadBroker
 	keeper *keeper
-	// locks by virtual host; see migrationLock.
+	// locks by virtual host; see lockReplacing.
 	locks map[string]*sync.RWMutex
 }
 

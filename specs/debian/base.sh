@@ -5,17 +5,18 @@
 #   specs/debian/base.sh            make it unless it is there and up to date
 #   specs/debian/base.sh --force    make it again
 #
-# Taken from debian:trixie-slim where the engine has it or a registry answers in time,
+# Taken from debian:SUITE-slim where the engine has it or a registry answers in time,
 # otherwise bootstrapped from the distribution's packages (needs root).
 #
-#   MIDAZ_BASE_IMAGE        tag to make                    (midaz-debian/base:trixie)
+#   MIDAZ_BASE_SUITE        Debian's suite                 (trixie)
+#   MIDAZ_BASE_IMAGE        tag to make                    (midaz-debian/base:SUITE)
 #   MIDAZ_DEBIAN_MIRROR     mirror to bootstrap from       (debootstrap's own choice)
 #   MIDAZ_REGISTRY_TIMEOUT  seconds a registry may take, 0 never asks one  (40)
 set -eu
 
-image=${MIDAZ_BASE_IMAGE:-midaz-debian/base:trixie}
-suite=trixie
-upstream=debian:trixie-slim
+suite=${MIDAZ_BASE_SUITE:-trixie}
+image=${MIDAZ_BASE_IMAGE:-midaz-debian/base:$suite}
+upstream=debian:$suite-slim
 registry_timeout=${MIDAZ_REGISTRY_TIMEOUT:-40}
 label=midaz.debian.base
 

@@ -178,6 +178,7 @@ func (c *Client) Do(t testing.TB, method, path, body string) any {
 	}
 	req.SetBasicAuth(c.Username, c.Password)
 	req.Header.Set("Content-Type", "application/json")
+	req.Header["Idempotency-Key"] = nil // made again where a kept connection had just ended
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -43,8 +43,8 @@ type Setting struct {
 // ForQueue returns what holds for a queue.
 func (v *Vhost) ForQueue(q *Queue) Effective {
 	e := Effective{
-		Policy:   holding(v.Policies, q.Name, func(p *Policy) bool { return p.coversQueue(q.Type) }),
-		Operator: holding(v.Operator, q.Name, func(p *Policy) bool { return p.coversQueue(q.Type) }),
+		Policy:   holding(v.Policies, q.Name, func(p *Policy) bool { return Covers(p.ApplyTo, q.Type) }),
+		Operator: holding(v.Operator, q.Name, func(p *Policy) bool { return Covers(p.ApplyTo, q.Type) }),
 	}
 	arguments := map[string]any{}
 	for k, value := range q.Arguments {
@@ -59,8 +59,8 @@ func (v *Vhost) ForQueue(q *Queue) Effective {
 // ForExchange returns what holds for an exchange.
 func (v *Vhost) ForExchange(x *Exchange) Effective {
 	e := Effective{
-		Policy:   holding(v.Policies, x.Name, (*Policy).coversExchanges),
-		Operator: holding(v.Operator, x.Name, (*Policy).coversExchanges),
+		Policy:   holding(v.Policies, x.Name, func(p *Policy) bool { return Covers(p.ApplyTo, Exchanges) }),
+		Operator: holding(v.Operator, x.Name, func(p *Policy) bool { return Covers(p.ApplyTo, Exchanges) }),
 	}
 	arguments := map[string]any{}
 	if x.HasAlternate {
@@ -105,18 +105,25 @@ func (h Holding) unsure(key string) []*Policy {
 	return out
 }
 
-func (p *Policy) coversExchanges() bool { return p.ApplyTo == "all" || p.ApplyTo == "exchanges" }
+// Exchanges is what Covers is asked for an exchange.
+const Exchanges = "exchange"
 
-func (p *Policy) coversQueue(queueType string) bool {
-	switch p.ApplyTo {
-	case "all", "queues":
+// Covers reports whether a policy for applyTo is for such an object: a queue of
+// the type classic, quorum or stream, or Exchanges.
+func Covers(applyTo, objectType string) bool {
+	switch applyTo {
+	case "all":
 		return true
+	case "exchanges":
+		return objectType == Exchanges
+	case "queues":
+		return objectType != Exchanges
 	case "classic_queues":
-		return queueType == "classic"
+		return objectType == "classic"
 	case "quorum_queues":
-		return queueType == "quorum"
+		return objectType == "quorum"
 	case "streams":
-		return queueType == "stream"
+		return objectType == "stream"
 	default:
 		return false
 	}
@@ -166,8 +173,8 @@ func (v *Vhost) Dead() (policies, operator []*Policy) {
 }
 
 func (v *Vhost) matchesAny(p *Policy) bool {
-	return slices.ContainsFunc(v.Queues, func(q *Queue) bool { return p.coversQueue(q.Type) && p.re.MatchString(q.Name) }) ||
-		slices.ContainsFunc(v.Exchanges, func(x *Exchange) bool { return p.coversExchanges() && p.re.MatchString(x.Name) })
+	return slices.ContainsFunc(v.Queues, func(q *Queue) bool { return Covers(p.ApplyTo, q.Type) && p.re.MatchString(q.Name) }) ||
+		slices.ContainsFunc(v.Exchanges, func(x *Exchange) bool { return Covers(p.ApplyTo, Exchanges) && p.re.MatchString(x.Name) })
 }
 
 const (

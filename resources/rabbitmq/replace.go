@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -309,8 +310,9 @@ func (w *surroundings) direct(ctx context.Context, queue resources.Addr) ([]stri
 }
 
 // defaultPublishers names the connections that publish to the default exchange
-// of a virtual host, as the broker's statistics know them. They cannot tell to
-// which queue.
+// of a virtual host, as the broker's statistics know them. Unless it collects
+// detailed ones (collect_statistics is basic by default), they only tell that
+// someone does. They never tell to which queue.
 func (w *surroundings) defaultPublishers(ctx context.Context, vhost string) ([]string, error) {
 	if known, ok := w.rows[vhost]; ok {
 		return known, nil
@@ -324,8 +326,7 @@ func (w *surroundings) defaultPublishers(ctx context.Context, vhost string) ([]s
 	for _, e := range incoming {
 		from, _ := e.(map[string]any)
 		channel := row(row(from).object("channel_details"))
-		rate := row(row(row(from).object("stats")).object("publish_details"))["rate"]
-		if f, ok := rate.(float64); !ok || f <= 0 {
+		if rateOf(row(from).object("stats"), "publish_details") <= 0 {
 			continue
 		}
 		who := strings.TrimSpace(channel.text("user") + " from " + cmpText(channel.text("connection_name"), channel.text("peer_host")))
@@ -334,11 +335,26 @@ func (w *surroundings) defaultPublishers(ctx context.Context, vhost string) ([]s
 		}
 	}
 	slices.Sort(out)
+	if rate := rateOf(r.object("message_stats"), "publish_in_details"); len(out) == 0 && rate > 0 {
+		out = append(out, fmt.Sprintf("someone publishes to the default exchange of this virtual host (%.0f messages/s), perhaps to this queue", math.Ceil(rate)))
+	}
 	if w.rows == nil {
 		w.rows = map[string][]string{}
 	}
 	w.rows[vhost] = out
 	return out, nil
+}
+
+// rateOf reads messages per second out of statistics, 0 where they do not say.
+func rateOf(stats row, details string) float64 {
+	switch rate := row(stats.object(details))["rate"].(type) {
+	case float64:
+		return rate
+	case int64:
+		return float64(rate)
+	default:
+		return 0
+	}
 }
 
 // replace migrates the queue, or replaces it with what is in it when that was

@@ -273,7 +273,7 @@ Examples:
   midaz topology -format svg > topology.svg
   midaz topology -format mermaid -vhost / >> docs/broker.md`,
 			Flags: join(specFlags(), []cli.Flag{
-				&cli.StringFlag{Name: "format", Value: "text", Usage: "text, dot, mermaid or svg"},
+				&cli.StringFlag{Name: "format", Value: "text", Usage: "text, dot, mermaid, svg or json"},
 				&cli.StringFlag{Name: "vhost", Value: "/", DefaultText: "all", Usage: "only virtual host `NAME`"},
 			}, outputFlags()), Action: action(0, drawTopology),
 		},

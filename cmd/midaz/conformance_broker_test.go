@@ -128,8 +128,8 @@ func (b *conformanceBroker) subjects(t *testing.T) []enginetest.Subject {
 	}
 }
 
-// partsOf are the parts of a subject's address.
-func partsOf(kind, own string) []string {
+// nameParts are the parts of a subject's address.
+func nameParts(kind, own string) []string {
 	switch kind {
 	case "vhost", "user", "user-limit", "vhost-limit", "global-parameter":
 		return []string{own}
@@ -149,7 +149,7 @@ func (b *conformanceBroker) subject(t *testing.T, kind string, fields section, i
 	o := &outsideBroker{b: b, kind: kind, own: own}
 	t.Cleanup(func() { o.clear(t) })
 	s := enginetest.Subject{
-		Addr: resources.NewAddr(kind, partsOf(kind, own)...), Fields: fields, Outside: o,
+		Addr: resources.NewAddr(kind, nameParts(kind, own)...), Fields: fields, Outside: o,
 		Spec: func(fields map[string]any) map[string]any {
 			broker := in(own, fields)
 			broker["url"] = b.URL
@@ -209,7 +209,7 @@ type outsideBroker struct {
 
 // path is the object's own path.
 func (o *outsideBroker) path() string {
-	parts := partsOf(o.kind, o.own)
+	parts := nameParts(o.kind, o.own)
 	switch o.kind {
 	case "topic-permission":
 		parts = parts[:2] // the last one is in the body

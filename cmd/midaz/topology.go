@@ -12,9 +12,9 @@ import (
 func drawTopology(c *call) error {
 	format := c.flags.String("format")
 	draw, ok := map[string]func([]*routing.Vhost, ink) string{
-		"text": topologyText, "dot": topologyDot, "mermaid": topologyMermaid, "svg": topologySVG}[format]
+		"text": topologyText, "dot": topologyDot, "mermaid": topologyMermaid, "svg": topologySVG, "json": topologyJSON}[format]
 	if !ok {
-		return c.usage(fmt.Sprintf("-format %q is not known", format), "expected one of text, dot, mermaid, svg")
+		return c.usage(fmt.Sprintf("-format %q is not known", format), "expected one of text, dot, mermaid, svg, json")
 	}
 	if err := c.needQuiet(); err != nil {
 		return err

@@ -149,6 +149,8 @@ func (d *decider) refusal(c resources.Addr, code, msg, hint string) {
 	r := Refusal{Addr: c, Code: code, Msg: msg, Hint: hint}
 	if res := d.declared.Get(c); res != nil {
 		r.Pos = res.KeyPos
+	} else if o := d.seen.Get(c); o != nil {
+		r.Pos = o.Pos
 	}
 	d.plan.Refusals = append(d.plan.Refusals, r)
 }

@@ -81,12 +81,17 @@ type Change struct {
 	Have *resources.Observed
 }
 
-// Pos is where the resource is declared, zero when it no longer is.
+// Pos is where the resource is declared, or was in the spec that is compared
+// with; zero when it is in none.
 func (c *Change) Pos() specs.Pos {
-	if c.Want == nil {
+	switch {
+	case c.Want != nil:
+		return c.Want.KeyPos
+	case c.Have != nil:
+		return c.Have.Pos
+	default:
 		return specs.Pos{}
 	}
-	return c.Want.KeyPos
 }
 
 // IsNoOp reports whether nothing happens to the resource.

@@ -119,7 +119,7 @@ func (t *Table) Decode(n specs.Node, report Report) Config {
 			report(t.unknownKey(e))
 			continue
 		}
-		v, ok := f.Type.Decode(e.Value, report)
+		v, ok := f.decode(e.Value, report)
 		if !ok {
 			continue
 		}
@@ -139,6 +139,18 @@ func (t *Table) Decode(n specs.Node, report Report) Config {
 		}
 	}
 	return c
+}
+
+// decode reads the field's value. One that cannot be read because references in
+// it have no value stands for itself, as it is written.
+func (f *Field) decode(n specs.Node, report Report) (Value, bool) {
+	if !n.Unset() {
+		return f.Type.Decode(n, report)
+	}
+	if v, ok := f.Type.Decode(n, func(*specs.Problem) {}); ok {
+		return v, true
+	}
+	return Normalize(n.Written()), true
 }
 
 func (t *Table) unknownKey(e specs.Entry) *specs.Problem {
@@ -190,6 +202,17 @@ func (f *Field) Schema() Schema {
 		s["examples"] = []any{ex}
 	}
 	return s
+}
+
+// Marked returns the declared fields that are written on the object.
+func (t *Table) Marked(c Config) Config {
+	out := Config{}
+	for key, v := range c {
+		if f, ok := t.Field(key); ok && !f.Unmarked && v != nil {
+			out[key] = v
+		}
+	}
+	return out
 }
 
 // Compare returns the differences between what is wanted and what was

@@ -126,6 +126,9 @@ type Observed struct {
 	// Notes are what a person should know before it is touched: "1,284
 	// messages ready, 3 consumers".
 	Notes []string
+	// Pos is where a spec declares it that is no longer the one of today; zero
+	// where that is not known.
+	Pos specs.Pos
 	// Warnings are told at places of the spec whenever the object is looked at.
 	Warnings specs.Problems
 	// State is the running state for ps and drift ("running", "exited (1)",
@@ -284,6 +287,12 @@ type (
 	// it cannot be written. ok is false for what is written like any other field.
 	Speller interface {
 		Spell(want *Resource, have *Observed, d Diff, all *Declared) (written []Written, ok bool, err error)
+	}
+	// Settler completes what is seen of a resource right after it was applied,
+	// for kinds of which that is more than the declared fields that are marked.
+	// now is what is declared at its place today, nil for nothing.
+	Settler interface {
+		Settle(r *Resource, o *Observed, now *Resource)
 	}
 	// Ruled lists the rules its checks use.
 	Ruled interface {

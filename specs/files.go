@@ -23,7 +23,10 @@ type File struct {
 	Name string
 	Mode fs.FileMode
 	// Text is the content, nil when only Size and SHA256 (hex) are known.
-	Text   []byte
+	Text []byte
+	// Fetch, when not nil, gets the content of a file of the past that has no
+	// Text.
+	Fetch  func() ([]byte, error)
 	Size   int
 	SHA256 string
 	// Secret says that the content must not be kept.
@@ -38,7 +41,7 @@ const maxRemembered = 1 << 20
 
 var (
 	errNotRegular = errors.New("is not a regular file")
-	errNotKept    = errors.New("is not among the files that were kept of that run")
+	errOutside    = errors.New("lies outside of the repository, and is not read here")
 )
 
 // TooLargeError is returned for a file that is larger than it may be.
@@ -51,19 +54,25 @@ func (e *TooLargeError) Error() string { return fmt.Sprintf("is larger than %d M
 // that in place of the disk.
 type files struct {
 	dir  string // Spec.Dir, once it is known
+	root string // Options.Root
 	past map[string]File
+	// missing is the error for a file that the past does not have.
+	missing error
 
 	mu   sync.Mutex
 	seen map[string]File
 }
 
-func newFiles(past []File) *files {
-	f := &files{seen: map[string]File{}}
-	if past == nil {
+func newFiles(opt Options) *files {
+	f := &files{seen: map[string]File{}, root: opt.Root, missing: errors.New("is not among the files that were kept of that run")}
+	if opt.PastOf != "" {
+		f.missing = fmt.Errorf("is not there in %s: %w", opt.PastOf, fs.ErrNotExist)
+	}
+	if opt.Past == nil {
 		return f
 	}
-	f.past = make(map[string]File, len(past))
-	for _, p := range past {
+	f.past = make(map[string]File, len(opt.Past))
+	for _, p := range opt.Past {
 		f.past[p.Name] = p
 	}
 	return f
@@ -105,6 +114,12 @@ func (s *Spec) Files() []File {
 	return out
 }
 
+// Bounded reports whether nothing outside of a folder is read: see Options.Root.
+func (s *Spec) Bounded() bool { return s.named != nil && s.named.root != "" }
+
+// KeepsUnset reports whether references without a value stay as written.
+func (s *Spec) KeepsUnset() bool { return s.keepUnset }
+
 // SpecFiles returns the names of the spec's own files as Files has them, in the
 // order of merging.
 func (s *Spec) SpecFiles() []string { return slices.Clone(s.order) }
@@ -113,12 +128,15 @@ func (s *Spec) SpecFiles() []string { return slices.Clone(s.order) }
 // of more than limit bytes is a TooLargeError. secret says that it must not be kept.
 func (s *Spec) ReadFile(full string, limit int, secret bool) ([]byte, fs.FileMode, error) {
 	if s.named == nil {
-		return readRegular(full, limit)
+		return (&files{}).readRegular(full, limit)
 	}
 	name := s.named.name(full)
 	text, mode, found, err := s.named.readPast(name)
-	if !found {
-		text, mode, err = readRegular(full, limit)
+	switch {
+	case !found:
+		text, mode, err = s.named.readRegular(full, limit)
+	case err == nil && len(text) > limit:
+		err = &TooLargeError{limit}
 	}
 	if err != nil {
 		return nil, 0, err
@@ -134,18 +152,58 @@ func (f *files) readPast(name string) (text []byte, mode fs.FileMode, found bool
 		return nil, 0, false, nil
 	}
 	p, ok := f.past[name]
-	if !ok {
-		return nil, 0, true, errNotKept
+	switch {
+	case !ok:
+		return nil, 0, true, f.missing
+	case p.Text == nil && p.Fetch != nil:
+		text, err = p.Fetch()
+		return text, p.Mode, true, err
+	default:
+		return p.Text, p.Mode, p.Text != nil, nil
 	}
-	return p.Text, p.Mode, p.Text != nil, nil
 }
 
-func readRegular(full string, limit int) ([]byte, fs.FileMode, error) {
-	f, err := os.Open(full)
+func (f *files) readRegular(full string, limit int) ([]byte, fs.FileMode, error) {
+	file, err := f.open(full)
 	if err != nil {
 		return nil, 0, err
 	}
-	return readOpen(f, limit)
+	return readOpen(file, limit)
+}
+
+// open opens a file of the disk by its absolute path. Outside of the root there
+// is nothing to be opened, not even by a link that lies within.
+func (f *files) open(full string) (*os.File, error) {
+	if f.root == "" {
+		return os.Open(full)
+	}
+	rel, err := filepath.Rel(f.root, full)
+	if err != nil || !filepath.IsLocal(rel) {
+		return nil, errOutside
+	}
+	root, err := os.OpenRoot(f.root)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	file, err := root.Open(rel)
+	if escapes(err) {
+		return nil, errOutside
+	}
+	return file, err
+}
+
+// stat is os.Stat within the root.
+func (f *files) stat(full string) (fs.FileInfo, error) {
+	if f.root == "" {
+		return os.Stat(full)
+	}
+	file, err := f.open(full)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	return file.Stat()
 }
 
 // readOpen reads and closes a file.
@@ -181,9 +239,13 @@ func (s *Spec) IsFolder(full string) (bool, error) {
 				return true, nil
 			}
 		}
-		return false, errNotKept
+		return false, s.named.missing
 	}
-	info, err := os.Stat(full)
+	disk := s.named
+	if disk == nil {
+		disk = &files{}
+	}
+	info, err := disk.stat(full)
 	if err != nil {
 		return false, err
 	}
@@ -202,6 +264,11 @@ func isBelow(name, folder string) bool {
 func (s *Spec) ReadFolder(full string, limit int, secret bool, visit func(name string, mode fs.FileMode, text []byte) error) error {
 	if s.named != nil && s.named.past != nil {
 		return s.readPastFolder(full, limit, secret, visit)
+	}
+	if s.named != nil {
+		if _, err := s.named.stat(full); err != nil {
+			return err
+		}
 	}
 	root, err := os.OpenRoot(full)
 	if err != nil {
@@ -246,11 +313,16 @@ func openIn(root *os.Root, name string) (*os.File, error) {
 
 // outside says in our words that a link leads out of the folder.
 func outside(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) && strings.Contains(p.Err.Error(), "escapes") {
+	if escapes(err) {
 		return errors.New("is a link that leads out of the folder")
 	}
 	return fmt.Errorf("cannot be read: %s", reason(err))
+}
+
+// escapes reports whether a root refused a path that leads out of it.
+func escapes(err error) bool {
+	var p *fs.PathError
+	return errors.As(err, &p) && strings.Contains(p.Err.Error(), "escapes")
 }
 
 func (s *Spec) readPastFolder(full string, limit int, secret bool, visit func(string, fs.FileMode, []byte) error) error {

@@ -85,6 +85,7 @@ func (in *interpolation) scalar(t, out *tree) {
 	if e.incomplete {
 		in.spec.unresolved[t.pos] = true
 		out.text, out.kind = t.text, String
+		out.unset = in.spec.keepUnset
 	}
 	if !e.substituted {
 		return
@@ -190,6 +191,9 @@ func (e *expansion) miss(ref *reference, msg string) {
 // reportMissing reports each variable without a value once, at its first use,
 // with the other uses beside it.
 func (in *interpolation) reportMissing() {
+	if in.spec.keepUnset {
+		return
+	}
 	for _, name := range slices.Sorted(maps.Keys(in.missing)) {
 		uses := in.missing[name]
 		slices.SortFunc(uses, func(a, b missing) int { return a.pos.Compare(b.pos) })

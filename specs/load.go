@@ -32,6 +32,13 @@ type Options struct {
 	// Texts are read in place of the files of these names, to try an edit before
 	// it is written.
 	Texts map[string]string
+	// KeepUnset leaves ${X} as written where X has no value, instead of an error,
+	// so that specs can be compared that nobody here could apply.
+	KeepUnset bool
+	// Root, when not empty, is the absolute folder outside of which nothing that
+	// the spec names is read, links followed. Files of values that are named in
+	// EnvFiles and VarFiles are not bound by it.
+	Root string
 	// NoInterpolate leaves ${X} as written, for tools that only look at shape.
 	NoInterpolate bool
 	// Past, when not nil, is read in place of the disk: the files that an
@@ -39,6 +46,8 @@ type Options struct {
 	// spec file. Of one without a text the disk's is taken. Files of values
 	// are always today's.
 	Past []File
+	// PastOf says what the past is, for messages; "" is an earlier run.
+	PastOf string
 	// Pinned are values of variables that only Vars beat; nil is one that is
 	// not set, whatever the environment has.
 	Pinned map[string]*string
@@ -77,6 +86,7 @@ type Spec struct {
 	scope      *scope
 	files      []*source
 	unresolved map[Pos]bool
+	keepUnset  bool
 	secrets    []string // texts that a snippet must not show
 	named      *files   // what it is made from
 	order      []string // its own files, in the order of merging
@@ -103,7 +113,7 @@ func Load(opt Options) (*Spec, Problems) {
 
 func (l *loader) load() (*Spec, Problems) {
 	opt := l.opt
-	l.spec = &Spec{Profiles: opt.Profiles, unresolved: map[Pos]bool{}, scope: newScope(opt.LookupEnv), named: newFiles(opt.Past)}
+	l.spec = &Spec{Profiles: opt.Profiles, unresolved: map[Pos]bool{}, scope: newScope(opt.LookupEnv), named: newFiles(opt), keepUnset: opt.KeepUnset}
 	l.spec.scope.pinned = opt.Pinned
 	dir, err := filepath.Abs(opt.Dir)
 	if err != nil {

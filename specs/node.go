@@ -60,6 +60,7 @@ type tree struct {
 	text      string // scalars: the text after interpolation
 	written   string // scalars with a substituted variable: the text before it
 	sensitive bool   // scalars: holds the value of a sensitive variable
+	unset     bool   // scalars: a reference without a value stands there as written
 	entries   []Entry
 	items     []Node
 	index     map[string]int // large maps: key -> entry
@@ -157,6 +158,16 @@ func (n Node) Text() string {
 // Sensitive reports whether the scalar holds the value of a sensitive
 // variable, wholly or in part. Its Text must then never be printed.
 func (n Node) Sensitive() bool { return n.t != nil && n.t.sensitive }
+
+// Unset reports whether a reference without a value was left in the value, or
+// in one below it: see Options.KeepUnset.
+func (n Node) Unset() bool {
+	if n.t == nil {
+		return false
+	}
+	return n.t.unset || slices.ContainsFunc(n.t.items, Node.Unset) ||
+		slices.ContainsFunc(n.t.entries, func(e Entry) bool { return e.Value.Unset() })
+}
 
 // Entries returns a map's entries in the order they were written.
 func (n Node) Entries() []Entry {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -107,8 +108,12 @@ func (l *loader) readText(name string) ([]byte, bool) {
 		l.stdinRead = true
 		return l.readLimited(at, l.opt.Stdin)
 	}
-	f, err := os.Open(l.path(name))
-	if err != nil {
+	f, err := l.open(name)
+	switch {
+	case errors.Is(err, errOutside):
+		l.report(RuleFile.At(at, err.Error(), "keep what the spec needs beside it, in the repository"))
+		return nil, false
+	case err != nil:
 		l.report(RuleFile.At(at, "cannot be read: "+reason(err), missingHint(err)))
 		return nil, false
 	}
@@ -118,6 +123,15 @@ func (l *loader) readText(name string) ([]byte, bool) {
 		return nil, false
 	}
 	return l.readLimited(at, f)
+}
+
+// open opens a file of the disk. Files of values were named by whoever runs the
+// program, and may lie anywhere.
+func (l *loader) open(name string) (*os.File, error) {
+	if slices.Contains(l.opt.EnvFiles, name) || slices.Contains(l.opt.VarFiles, name) {
+		return os.Open(l.path(name))
+	}
+	return l.spec.named.open(l.path(name))
 }
 
 func (l *loader) readLimited(at Pos, r io.Reader) ([]byte, bool) {

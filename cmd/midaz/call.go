@@ -102,11 +102,23 @@ func (c *call) tell(text string)  { _, _ = io.WriteString(c.sys.stderr, text) }
 // against the JSON schema, as editors do, finds nothing that decoding does not
 // and costs more than all the rest: only validate does it.
 func (c *call) load(withSchema bool) {
-	kinds := c.sys.world.kinds()
 	options := c.specOptions()
 	if c.past != nil {
 		options = c.past.instead(options)
 	}
+	r := c.read(options, withSchema)
+	c.spec, c.declared, c.problems, c.silenced = r.spec, r.declared, r.problems, r.silenced
+}
+
+// reading is a spec that was read, with all problems found.
+type reading struct {
+	spec               *specs.Spec
+	declared           *resources.Declared
+	problems, silenced specs.Problems
+}
+
+func (c *call) read(options specs.Options, withSchema bool) reading {
+	kinds := c.sys.world.kinds()
 	spec, loaded := specs.Load(options)
 	if c.past != nil {
 		spec.Root = c.past.pin(spec.Root)
@@ -117,9 +129,9 @@ func (c *call) load(withSchema bool) {
 	if withSchema {
 		all = schema.Complete
 	}
-	problems := all(spec, kinds, loaded, decoded)
-	c.spec, c.declared = spec, declared
-	c.problems, c.silenced = spec.Silence(problems)
+	r := reading{spec: spec, declared: declared}
+	r.problems, r.silenced = spec.Silence(all(spec, kinds, loaded, decoded))
+	return r
 }
 
 // need loads the spec, prints its problems, and fails when one is an error.

@@ -65,6 +65,27 @@ Examples:
 				jsonFlags("the plan"), formatFlags(planFormats), outputFlags()), Action: action(0, plan),
 		},
 		{
+			Name: "diff", Category: groupMain, Usage: "compare two specs, with no engine", ArgsUsage: "[OLD [NEW]]",
+			Description: `Shows what applying NEW would do where OLD was applied, in every format of plan. Each is a file, a git revision (of which
+the files of -file are taken), REV:FILE as in git, or BASE... for the commit where a branch began. OLD is HEAD and NEW
+the working tree when they are left out. Places are those of NEW, and of OLD for what is destroyed.
+
+It asks no engine and no broker, runs nothing of the specs, and reads nothing outside of their repository, so that it is safe for
+what a stranger proposes. A variable that has no value here stands for itself, as ${NAME}. What only an engine knows is
+not in it: what was changed outside, how many messages a queue holds, whether an image has moved.
+
+The exit status is that of plan: 2 with -detailed-exitcode when the specs differ, 7 when apply would refuse the change.
+
+Examples:
+  midaz diff
+  midaz diff origin/main...
+  midaz diff v1.4.0 HEAD
+  midaz diff main:midaz.infra.yaml midaz.infra.yaml -format markdown`,
+			Flags: join(specFlags(), planFlags(), []cli.Flag{
+				&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when there are changes"},
+			}, jsonFlags("the plan"), formatFlags(planFormats), outputFlags()), Action: action(2, diff),
+		},
+		{
 			Name: "apply", Category: groupMain, Usage: "make it so, after showing the plan and asking", ArgsUsage: "[PLANFILE]",
 			Description: `Shows the plan, asks, and carries it out: in the order of what needs what, in parallel, each resource waiting until the gates
 of what it needs have passed. A failure costs only what depends on it; everything else goes on.

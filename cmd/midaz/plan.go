@@ -32,6 +32,11 @@ func plan(c *call) error {
 	if err := c.savePlan(p, options); err != nil {
 		return err
 	}
+	return c.planExit(p)
+}
+
+// planExit is how a command that only shows a plan ends.
+func (c *call) planExit(p *engine.Plan) error {
 	switch {
 	case len(p.Refusals) > 0:
 		return shown(p.Refused())

@@ -296,9 +296,9 @@ func adoptedMarks(r *resources.Resource, f *facts, finished bool) map[string]str
 func rememberedOf(r *resources.Resource) resources.Config {
 	switch r.Addr.Kind {
 	case "network":
-		return marked(&networkTable, r.Config)
+		return networkTable.Marked(r.Config)
 	case "volume":
-		return marked(&volumeTable, r.Config)
+		return volumeTable.Marked(r.Config)
 	default:
 		return remembered(r)
 	}

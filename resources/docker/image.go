@@ -73,7 +73,8 @@ type recipe struct {
 	text       []byte // the Dockerfile
 	bases      []string
 	buildKit   bool
-	problem    error // why it cannot be read
+	digest     string // of the folder's files, where it was read through the spec
+	problem    error  // why it cannot be read
 }
 
 // Refs returns the images of the stack that it is built on.
@@ -108,7 +109,7 @@ func (imageKind) Derive(all *resources.Declared) []*resources.Resource {
 		merge(first, img)
 	}
 	for _, img := range out {
-		readRecipe(img)
+		readRecipe(all.Spec, img)
 	}
 	// Only bases that are images of the stack are of interest.
 	for _, img := range out {

@@ -24,6 +24,7 @@ import (
 	"github.com/moby/patternmatcher/ignorefile"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // addedDockerfile is the name in the tar of a Dockerfile that stands in the
@@ -44,7 +45,7 @@ func (rec *recipe) name() string {
 }
 
 // readRecipe reads the Dockerfile of an image that may be built.
-func readRecipe(img *resources.Resource) {
+func readRecipe(spec *specs.Spec, img *resources.Resource) {
 	c := resources.Config(img.Config.Map("build"))
 	if len(c) == 0 {
 		return
@@ -63,6 +64,12 @@ func readRecipe(img *resources.Resource) {
 		folder = filepath.Join(img.Dir, folder)
 	}
 	rec.folder = filepath.Clean(folder)
+	if spec != nil && spec.Bounded() {
+		if rec.problem = rec.readBounded(spec, c); rec.problem == nil {
+			rec.parse(textMap(c["args"]))
+		}
+		return
+	}
 	if st, err := os.Stat(rec.folder); err != nil || !st.IsDir() {
 		rec.problem = fmt.Errorf("there is no folder %s", rec.folder)
 		return
@@ -268,15 +275,20 @@ func (rec *recipe) ignored(root *os.Root) (*patternmatcher.PatternMatcher, []byt
 		}
 		break
 	}
+	pm, err := ignorePatterns(text)
+	return pm, text, err
+}
+
+func ignorePatterns(text []byte) (*patternmatcher.PatternMatcher, error) {
 	patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", ignoreFile, err)
+		return nil, fmt.Errorf("%s: %w", ignoreFile, err)
 	}
 	pm, err := patternmatcher.New(patterns)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", ignoreFile, err)
+		return nil, fmt.Errorf("%s: %w", ignoreFile, err)
 	}
-	return pm, text, nil
+	return pm, nil
 }
 
 func addEntry(root *os.Root, name string, d fs.DirEntry, to sink) error {

@@ -92,7 +92,7 @@ func recipeIn(t *testing.T, dir string, build map[string]any) *resources.Resourc
 	t.Helper()
 	build["context"] = dir
 	img := &resources.Resource{Addr: resources.ImageAddr("app:1"), Stack: "s", Config: resources.Config{"build": build, "pull_policy": "build"}}
-	readRecipe(img)
+	readRecipe(nil, img)
 	if rec := img.Native.(*recipe); rec.problem != nil {
 		t.Fatal(rec.problem)
 	}
@@ -156,7 +156,7 @@ func TestDockerfileStaysInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	img := &resources.Resource{Config: resources.Config{"build": map[string]any{"context": folder(t, map[string]string{"link:Dockerfile": secret})}}}
-	readRecipe(img)
+	readRecipe(nil, img)
 	if rec := img.Native.(*recipe); rec.problem == nil {
 		t.Errorf("read %q", rec.text)
 	}

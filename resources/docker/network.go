@@ -259,7 +259,7 @@ func checkNames(all []*resources.Resource, report resources.Report) {
 // Compare adds to the table's differences that of the owner, and what a killed
 // run left undone.
 func (networkKind) Compare(want *resources.Resource, have *resources.Observed) resources.Delta {
-	delta := networkTable.Compare(marked(&networkTable, want.Config), have.Have, have.Applied)
+	delta := networkTable.Compare(networkTable.Marked(want.Config), have.Have, have.Applied)
 	delta = append(ownerDiff(want, have), delta...)
 	if n, ok := have.Native.(*seenNetwork); ok && n.journal != nil {
 		delta = append(delta, resources.Diff{Path: "containers", Field: "containers", After: n.journal.names(), Cost: resources.Reconnect, Drift: true,

@@ -79,7 +79,7 @@ func seenAs(t *testing.T, text string, n network.Summary, api string) string {
 	}
 	r := set.Of("network")[0]
 	n.Name = r.Config.Text("name")
-	n.Labels = ownLabels(r, marked(&networkTable, r.Config))
+	n.Labels = ownLabels(r, networkTable.Marked(r.Config))
 	var paths []string
 	for _, d := range (networkKind{}).Compare(r, observeNetwork(n, r.Addr, r.Config, api)) {
 		paths = append(paths, d.Path)
@@ -170,7 +170,7 @@ func TestOwners(t *testing.T) {
 func TestVolumeIsCompared(t *testing.T) {
 	set, _ := declared(t, "volumes: { data: { driver_opts: { type: tmpfs }, labels: { a: b } } }")
 	r := set.Of("volume")[0]
-	v := &volume.Volume{Name: r.Config.Text("name"), Driver: "local", Options: map[string]string{"type": "tmpfs"}, Labels: ownLabels(r, marked(&volumeTable, r.Config))}
+	v := &volume.Volume{Name: r.Config.Text("name"), Driver: "local", Options: map[string]string{"type": "tmpfs"}, Labels: ownLabels(r, volumeTable.Marked(r.Config))}
 	v.Labels["a"] = "b"
 	o := observeVolume(v, r.Addr, r.Config)
 	if d := (volumeKind{}).Compare(r, o); len(d) != 0 || !o.Protected || o.Stack != r.Stack {

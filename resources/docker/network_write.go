@@ -65,19 +65,8 @@ func (k networkWriter) createOptions(r *resources.Resource) (network.CreateOptio
 				IPRange: p.Text("ip_range"), AuxAddress: textMap(p["aux_addresses"])})
 		}
 	}
-	maps.Copy(opts.Labels, ownLabels(r, marked(&networkTable, c)))
+	maps.Copy(opts.Labels, ownLabels(r, networkTable.Marked(c)))
 	return opts, nil
-}
-
-// marked returns the declared fields that are remembered on the object.
-func marked(t *resources.Table, c resources.Config) resources.Config {
-	out := resources.Config{}
-	for key, v := range c {
-		if f, ok := t.Field(key); ok && !f.Unmarked && v != nil {
-			out[key] = v
-		}
-	}
-	return out
 }
 
 // create makes the network, and only one: engines before 25 let several calls

@@ -195,7 +195,7 @@ func (f *finisher) environment() {
 		m := resources.Config(mapOf(e))
 		name, pointer := m.Text("path"), "/env_file/"+strconv.Itoa(i)
 		text, _, err := f.read(name, true)
-		if errors.Is(err, fs.ErrNotExist) && m["required"] == false {
+		if errors.Is(err, fs.ErrNotExist) && (m["required"] == false || f.spec().KeepsUnset()) {
 			continue
 		}
 		if err != nil {

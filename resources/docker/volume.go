@@ -69,7 +69,7 @@ func (volumeKind) Check(all *resources.Declared, report resources.Report) {
 
 // Compare adds the owner.
 func (volumeKind) Compare(want *resources.Resource, have *resources.Observed) resources.Delta {
-	delta := volumeTable.Compare(marked(&volumeTable, want.Config), have.Have, have.Applied)
+	delta := volumeTable.Compare(volumeTable.Marked(want.Config), have.Have, have.Applied)
 	for i := range delta {
 		if delta[i].Field == "name" {
 			delta[i].Why = fmt.Sprintf("a volume cannot be renamed; to keep this one and its data, write `name: %s`", have.ID)
@@ -181,7 +181,7 @@ func (k volumeWriter) Create(ctx context.Context, r *resources.Resource, _ resou
 		driver = "local"
 	}
 	labels := textMap(r.Config["labels"])
-	maps.Copy(labels, ownLabels(r, marked(&volumeTable, r.Config)))
+	maps.Copy(labels, ownLabels(r, volumeTable.Marked(r.Config)))
 	ctx, cancel := lasting(ctx, writeTimeout)
 	defer cancel()
 	made, err := k.e.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Driver: driver, DriverOpts: textMap(r.Config["driver_opts"]), Labels: labels})

@@ -37,6 +37,13 @@ func (k movable) Compare(want *resources.Resource, have *resources.Observed) res
 	return delta
 }
 
+// Settle remembers where the object of one that was moved is.
+func (movable) Settle(r *resources.Resource, o *resources.Observed, _ *resources.Resource) {
+	if o.Addr != r.Addr {
+		o.Native = r.Addr
+	}
+}
+
 func table(name, section string) *resources.Table {
 	return &resources.Table{
 		Kind: name, Section: section, NullOK: true,

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// diff compares two specs: what applying the second would do where the first
+// was applied. It asks no engine and no broker, and runs nothing of either.
+func diff(c *call) error {
+	options, err := c.planOptions()
+	if err != nil {
+		return err
+	}
+	files, err := c.outputs(planFormats)
+	if err != nil {
+		return err
+	}
+	p, err := c.comparePlans(options)
+	if err != nil {
+		return c.failed(err, files...)
+	}
+	if err := c.deliver(files, c.planRenderings(p)); err != nil {
+		return err
+	}
+	return c.planExit(p)
+}
+
+func (c *call) comparePlans(options engine.Options) (*engine.Plan, error) {
+	was, is, err := c.sides()
+	if err != nil {
+		return nil, err
+	}
+	old := c.read(was.options, false)
+	if n := old.problems.Errors(); n > 0 {
+		if c.wantsText() {
+			c.tell(problemText(old.spec, old.problems, c.err()))
+		}
+		c.spec, c.problems = old.spec, old.problems
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is not valid, so nothing can be compared with it: %s", was.name, count(n, "error")), Hint: "choose another revision, or compare with a file"}
+	}
+	now := c.read(is.options, false)
+	c.spec, c.declared, c.problems, c.silenced = now.spec, now.declared, now.problems, now.silenced
+	if len(c.problems) > 0 && c.wantsText() {
+		c.tell(problemText(c.spec, c.problems, c.err()))
+	}
+	if n := c.problems.Errors(); n > 0 {
+		if c.wantsText() {
+			c.tell("\n" + verdictText(c.problems) + "\n")
+		}
+		return nil, shown(errInvalid)
+	}
+	c.tell(comparedText(was.name, is.name, old.declared.Stack, c.declared.Stack, c.err()))
+	return engine.MakePlan(c.declared, engine.Foresee(old.declared, c.declared), options), nil
+}
+
+// side is one of the two specs that are compared.
+type side struct {
+	name    string // for people
+	options specs.Options
+}
+
+// sides reads the arguments: the spec at HEAD against the working tree when
+// there are none, an argument against the working tree when there is one.
+func (c *call) sides() (was, is side, err error) {
+	o := c.specOptions()
+	if slices.Contains(o.Files, "-") {
+		return was, is, c.usage("standard input cannot be compared", "write it to a file")
+	}
+	o.KeepUnset = true
+	before := "HEAD"
+	if len(c.args) > 0 {
+		before = c.args[0]
+	}
+	if was, err = c.side(o, before); err != nil {
+		return was, is, err
+	}
+	if len(c.args) < 2 {
+		is, err = c.onDisk(o, "the working tree")
+		return was, is, err
+	}
+	is, err = c.side(o, c.args[1])
+	return was, is, err
+}
+
+// side reads one argument: a file, REV:FILE, or a revision, of which the files
+// of -file are taken.
+func (c *call) side(o specs.Options, arg string) (side, error) {
+	if info, err := os.Stat(c.path(arg)); err == nil && info.Mode().IsRegular() {
+		o.Files = []string{arg}
+		return c.onDisk(o, arg)
+	}
+	if strings.HasPrefix(arg, "-") || arg == "" {
+		return side{}, c.usage(fmt.Sprintf("%q is no revision", arg), "")
+	}
+	dir, err := c.folder(o)
+	if err != nil {
+		return side{}, err
+	}
+	repo := openRepository(c.ctx, dir)
+	if repo == nil {
+		return side{}, &resources.Diagnosis{Err: fmt.Errorf("%q is no file, and %s is in no git repository", arg, dir), Hint: "compare two files: `midaz diff OLD.yaml NEW.yaml`"}
+	}
+	rev, file, named := strings.Cut(arg, ":")
+	commit, err := repo.commit(rev)
+	if err != nil {
+		return side{}, err
+	}
+	name := fmt.Sprintf("%s (%.12s)", rev, commit)
+	switch {
+	case named && strings.HasPrefix(file, "."): // as in git, relative to the current folder
+		o.Files = []string{filepath.Clean(filepath.FromSlash(file))}
+	case named:
+		o.Files, o.Dir, dir = []string{filepath.FromSlash(file)}, repo.top, repo.top
+	}
+	if named {
+		name = file + " at " + name
+	}
+	first := o.Files[0]
+	if !filepath.IsAbs(first) {
+		first = filepath.Join(dir, first)
+	}
+	o.Root, o.PastOf = repo.top, "revision "+rev
+	if o.Past, err = repo.files(commit, realFolder(first)); err != nil {
+		return side{}, err
+	}
+	return side{name, o}, nil
+}
+
+// folder is the absolute folder that relative paths start at.
+func (c *call) folder(o specs.Options) (string, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(dir)
+}
+
+// realFolder returns the folder of a file with links followed, as far as it
+// exists: that of a revision may be gone by now.
+func realFolder(file string) string {
+	dir := filepath.Dir(file)
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		return real
+	}
+	return dir
+}
+
+// onDisk reads files of the disk, and nothing outside of their repository, or
+// of their folder where there is none.
+func (c *call) onDisk(o specs.Options, name string) (side, error) {
+	dir, err := c.folder(o)
+	if err != nil {
+		return side{}, err
+	}
+	o.Dir = dir
+	first := o.Files[0]
+	if !filepath.IsAbs(first) {
+		first = filepath.Join(dir, first)
+	}
+	o.Root = realFolder(first)
+	if repo := openRepository(c.ctx, o.Root); repo != nil {
+		o.Root = repo.top
+	} else if rel, err := filepath.Rel(dir, o.Root); err == nil && filepath.IsLocal(rel) {
+		o.Root = dir
+	}
+	if _, err := os.Stat(o.Root); errors.Is(err, os.ErrNotExist) {
+		o.Root = dir
+	}
+	return side{name, o}, nil
+}

@@ -33,7 +33,7 @@ func Assemble(kinds []resources.Kind) resources.Schema {
 			root.put(t, strings.Split(t.Section, "/"))
 		}
 	}
-	props := resources.Schema{"version": versionSchema(), "stack": stackSchema(), "variables": variablesSchema(), "moved": movedSchema(), "drift": driftSchema()}
+	props := resources.Schema{"version": versionSchema(), "stack": stackSchema(), "variables": variablesSchema(), "moved": movedSchema(), "drift": driftSchema(), "policy": policySchema()}
 	for name, child := range root.below {
 		props[name] = child.schema(name)
 	}
@@ -140,6 +140,12 @@ func extensions() resources.Schema {
 func driftSchema() resources.Schema {
 	s := resources.Drift.Schema()
 	s["description"] = "How drift is looked at: what someone changed outside and is let be."
+	return s
+}
+
+func policySchema() resources.Schema {
+	s := resources.Policy.Schema()
+	s["description"] = "By name: rules that a plan is held against before it is applied. Variables are not substituted in them."
 	return s
 }
 

@@ -56,7 +56,7 @@ func Top(spec *specs.Spec, kinds []resources.Kind) specs.Problems {
 
 // sections returns the top-level keys, sorted.
 func sections(kinds []resources.Kind) []string {
-	known := map[string]bool{"version": true, "stack": true, "variables": true, "moved": true, "drift": true}
+	known := map[string]bool{"version": true, "stack": true, "variables": true, "moved": true, "drift": true, "policy": true}
 	for _, k := range kinds {
 		if section := k.Table().Section; section != "" {
 			first, _, _ := strings.Cut(section, "/")

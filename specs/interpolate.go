@@ -34,14 +34,14 @@ type missing struct {
 }
 
 // interpolate returns the root with variables substituted in every value,
-// apart from the declarations of variables and top-level x-* fragments, which
-// matter only where an alias takes them over.
+// apart from the declarations of variables, rules of the policy, and top-level
+// x-* fragments, which matter only where an alias takes them over.
 func (l *loader) interpolate(root *tree) *tree {
 	in := &interpolation{spec: l.spec, report: l.report, done: map[*tree]*tree{}, missing: map[string][]missing{}}
 	out := *root
 	out.entries = slices.Clone(root.entries)
 	for i, e := range out.entries {
-		if e.Key == "variables" || strings.HasPrefix(e.Key, "x-") {
+		if e.Key == "variables" || e.Key == "policy" || strings.HasPrefix(e.Key, "x-") {
 			continue
 		}
 		out.entries[i].Value = Node{in.tree(e.Value.t)}
@@ -247,6 +247,15 @@ func placeInText(file, text string, at int) Pos {
 	}
 	lines := splitLines(text[:at])
 	return Pos{File: file, Line: len(lines), Col: runeCount(lines[len(lines)-1]) + 1}
+}
+
+// Place returns where the bytes from start to end of a scalar's text stand in
+// the file, as far as escapes and folding let that be told.
+func (s *Spec) Place(n Node, start, end int) Pos {
+	if n.t == nil || start < 0 || end < start || end > len(n.t.text) {
+		return n.Pos()
+	}
+	return s.place(n.t, start, end)
 }
 
 // place returns where the bytes from start to end of a scalar's text stand in

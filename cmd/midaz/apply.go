@@ -188,7 +188,7 @@ func (a *applying) rounds() error {
 		if n == rounds {
 			return shown(errPartly)
 		}
-		if p, err = a.observeAndPlan(a.world, a.options, false); err != nil {
+		if p, err = a.planned(a.world, a.options, false); err != nil {
 			return err
 		}
 		if p.IsEmpty() && len(p.Refusals) == 0 {
@@ -232,7 +232,7 @@ func (a *applying) glance() (*engine.Plan, error) {
 
 // planOf plans, and compares with the saved plan when there is one.
 func (a *applying) planOf(s *sight) (*engine.Plan, error) {
-	p, err := a.observeAndPlan(s, a.options, false)
+	p, err := a.planned(s, a.options, false)
 	if err != nil || a.saved == nil {
 		return p, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/engine/policy"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/schema"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -37,6 +38,7 @@ type call struct {
 	declared *resources.Declared
 	problems specs.Problems // those that stand
 	silenced specs.Problems
+	policies policies
 }
 
 // runCommand finds the command and runs it.
@@ -107,7 +109,12 @@ func (c *call) load(withSchema bool) {
 		options = c.past.instead(options)
 	}
 	r := c.read(options, withSchema)
-	c.spec, c.declared, c.problems, c.silenced = r.spec, r.declared, r.problems, r.silenced
+	c.take(r)
+}
+
+// take makes a spec that was read the one of the call.
+func (c *call) take(r reading) {
+	c.spec, c.declared, c.problems, c.silenced, c.policies = r.spec, r.declared, r.problems, r.silenced, policies{r.policy}
 }
 
 // reading is a spec that was read, with all problems found.
@@ -115,8 +122,10 @@ type reading struct {
 	spec               *specs.Spec
 	declared           *resources.Declared
 	problems, silenced specs.Problems
+	policy             *policy.Policy
 }
 
+// read reads a spec. Rules of a policy are compiled only where there are any.
 func (c *call) read(options specs.Options, withSchema bool) reading {
 	kinds := c.sys.world.kinds()
 	spec, loaded := specs.Load(options)
@@ -125,11 +134,12 @@ func (c *call) read(options specs.Options, withSchema bool) reading {
 	}
 	declared, decoded := engine.Resolve(spec, kinds)
 	decoded = append(decoded, engine.HoldIgnores(declared, c.sys.now())...)
+	rules := readPolicy(spec, func(p *specs.Problem) { decoded = append(decoded, p) })
 	all := schema.Quick
 	if withSchema {
 		all = schema.Complete
 	}
-	r := reading{spec: spec, declared: declared}
+	r := reading{spec: spec, declared: declared, policy: rules}
 	r.problems, r.silenced = spec.Silence(all(spec, kinds, loaded, decoded))
 	return r
 }
@@ -147,7 +157,7 @@ func (c *call) need(quiet bool) error {
 		}
 		return shown(errInvalid)
 	}
-	return nil
+	return c.needPolicies()
 }
 
 // wantsWarnings reports whether findings that are no errors are told: under

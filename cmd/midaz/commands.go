@@ -57,7 +57,7 @@ Examples:
   midaz plan -out next.plan
   midaz plan -target 'service/rabbitmq' -target 'queue/%2F/*'
   midaz plan -detailed-exitcode -json-into plan.json`,
-			Flags: join(specFlags(), planFlags(),
+			Flags: join(specFlags(), planFlags(), policyFlags(),
 				[]cli.Flag{
 					&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "save the plan to `FILE`, readable by its owner only"},
 					&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when there are changes"},
@@ -81,7 +81,7 @@ Examples:
   midaz diff origin/main...
   midaz diff v1.4.0 HEAD
   midaz diff main:midaz.infra.yaml midaz.infra.yaml -format markdown`,
-			Flags: join(specFlags(), planFlags(), []cli.Flag{
+			Flags: join(specFlags(), planFlags(), policyFlags(), []cli.Flag{
 				&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when there are changes"},
 			}, jsonFlags("the plan"), formatFlags(planFormats), outputFlags()), Action: action(2, diff),
 		},
@@ -114,7 +114,7 @@ Examples:
   midaz apply next.plan
   midaz apply -auto-approve -report run.html
   midaz apply -lock-timeout 10m`,
-			Flags: join(specFlags(), planFlags(), applyFlags(true), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(1, apply),
+			Flags: join(specFlags(), planFlags(), policyFlags(), applyFlags(true), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(1, apply),
 		},
 		{
 			Name: "up", Category: groupMain, Usage: "apply without asking",
@@ -123,7 +123,7 @@ Examples:
 Examples:
   midaz up
   midaz up --profile telemetry`,
-			Flags: join(specFlags(), planFlags(), applyFlags(false), []cli.Flag{
+			Flags: join(specFlags(), planFlags(), policyFlags(), applyFlags(false), []cli.Flag{
 				&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Hidden: true, Usage: "up never stays attached"},
 				&cli.BoolFlag{Name: "wait", Hidden: true, Usage: "up always waits"},
 			}, jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(0, up),
@@ -136,7 +136,7 @@ after "midaz up" the data is there again. Nothing that another owner made is tou
 Examples:
   midaz down
   midaz down -exclude service/rabbitmq`,
-			Flags: join(specFlags(), destroyFlags(), applyFlags(false), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(0, down),
+			Flags: join(specFlags(), destroyFlags(), policyFlags(), applyFlags(false), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(0, down),
 		},
 		{
 			Name: "destroy", Category: groupMain, Usage: "remove the stack after asking; with --volumes its data too",
@@ -149,7 +149,7 @@ Examples:
   midaz destroy
   midaz destroy --volumes
   midaz destroy --volumes -exclude volume/postgres-data`,
-			Flags: join(specFlags(), destroyFlags(), []cli.Flag{
+			Flags: join(specFlags(), destroyFlags(), policyFlags(), []cli.Flag{
 				&cli.BoolFlag{Name: "volumes", Aliases: []string{"v"}, Usage: "remove volumes too, protected ones included: their data is lost"},
 			}, applyFlags(true), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(0, destroy),
 		},
@@ -204,7 +204,28 @@ to be had any more, such as an image that was removed, is named and nothing is c
 Examples:
   midaz rollback 3f9a1c20
   midaz rollback 3f9a -auto-approve`,
-			Flags: join(specFlags(), stackFlag(), planFlags(), applyFlags(true), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(1, rollback),
+			Flags: join(specFlags(), stackFlag(), planFlags(), policyFlags(), applyFlags(true), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(1, rollback),
+		},
+		{
+			Name: "policy test", Category: groupTool, Usage: "try rules on plans on the tests that stand beside them", ArgsUsage: "[FILE…]",
+			Description: `Rules under "policy" say in CEL (https://cel.dev) what a plan must not do (deny) or should not (warn). They stand in the spec, or
+in files of their own that are given with -policy, which the spec cannot change. A rule sees the plan as "midaz plan -json"
+prints it, with secrets masked. What is denied makes plan and apply end with status 7, before anything is written; what
+is warned of is shown in every format at the line that asks for it. "midaz explain MZ053" says what a rule sees.
+
+  policy:
+    volumes-stay-on-fridays:
+      deny: change.type == "volume" && "delete" in change.change.actions && now.getDayOfWeek() == 5
+      message: volumes are not destroyed on Fridays
+      tests:
+        - { change: { type: volume, change: { actions: [delete] } }, now: "2026-11-20T12:00:00Z", expect: deny }
+
+Without a FILE the rules of the spec are tried. The exit status is 1 when a test fails.
+
+Examples:
+  midaz policy test
+  midaz policy test specs/policy.yaml`,
+			Flags: join(specFlags(), outputFlags()), Action: action(-1, policyTest),
 		},
 		{
 			Name: "show", Category: groupMain, Usage: "show what a plan file would do", ArgsUsage: "PLANFILE",

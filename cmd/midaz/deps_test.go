@@ -24,12 +24,13 @@ var mayImport = map[string][]string{
 	"resources/fake":                 {"specs", "resources"},
 	"resources/conform":              {"specs", "resources"},
 	"engine/graph":                   {},
+	"engine/policy":                  {"specs", "resources"},
 	"engine":                         {"specs", "resources", "engine/graph"},
 
 	// For tests only.
 	"resources/rabbitmq/brokertest": {},
 	"engine/enginetest":             {"specs", "resources", "resources/fake", "engine", "engine/graph"},
-	"cmd/midaz":                     {"specs", "specs/draft", "specs/compose", "schema", "resources", "resources/docker", "resources/rabbitmq", "resources/rabbitmq/routing", "resources/rabbitmq/definitions", "engine", "engine/graph"},
+	"cmd/midaz":                     {"specs", "specs/draft", "specs/compose", "schema", "resources", "resources/docker", "resources/rabbitmq", "resources/rabbitmq/routing", "resources/rabbitmq/definitions", "engine", "engine/graph", "engine/policy"},
 	"e2e":                           {},
 }
 

@@ -48,7 +48,7 @@ func (c *call) comparePlans(options engine.Options) (*engine.Plan, error) {
 		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is not valid, so nothing can be compared with it: %s", was.name, count(n, "error")), Hint: "choose another revision, or compare with a file"}
 	}
 	now := c.read(is.options, false)
-	c.spec, c.declared, c.problems, c.silenced = now.spec, now.declared, now.problems, now.silenced
+	c.take(now)
 	if len(c.problems) > 0 && c.wantsText() {
 		c.tell(problemText(c.spec, c.problems, c.err()))
 	}
@@ -58,8 +58,12 @@ func (c *call) comparePlans(options engine.Options) (*engine.Plan, error) {
 		}
 		return nil, shown(errInvalid)
 	}
+	if err := c.needPolicies(); err != nil {
+		return nil, err
+	}
 	c.tell(comparedText(was.name, is.name, old.declared.Stack, c.declared.Stack, c.err()))
-	return engine.MakePlan(c.declared, engine.Foresee(old.declared, c.declared), options), nil
+	p := engine.MakePlan(c.declared, engine.Foresee(old.declared, c.declared), options)
+	return p, c.judge(p)
 }
 
 // side is one of the two specs that are compared.

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/engine/policy"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // allRules returns the rules of every package, in order of their codes.
 func allRules(w world) []*specs.Rule {
-	rules := slices.Concat(specs.Rules(), resources.Rules(), engine.Rules())
+	rules := slices.Concat(specs.Rules(), resources.Rules(), engine.Rules(), policy.Codes())
 	if w.rules != nil {
 		rules = append(rules, w.rules()...)
 	}

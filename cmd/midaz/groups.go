@@ -12,6 +12,7 @@ import (
 // itself.
 var groups = []group{
 	{"import", "write a spec from what is there already"},
+	{"policy", "try the rules that plans are held against"},
 	{"export", "write what the spec says in another format"},
 }
 

@@ -140,7 +140,16 @@ func (c *call) readPlan(options engine.Options, deep bool) (*engine.Plan, error)
 		return nil, err
 	}
 	defer s.close()
-	return c.observeAndPlan(s, options, deep)
+	return c.planned(s, options, deep)
+}
+
+// planned plans, and holds the plan against the policy.
+func (c *call) planned(s *sight, options engine.Options, deep bool) (*engine.Plan, error) {
+	p, err := c.observeAndPlan(s, options, deep)
+	if err != nil {
+		return nil, err
+	}
+	return p, c.judge(p)
 }
 
 func (c *call) observeAndPlan(s *sight, options engine.Options, deep bool) (*engine.Plan, error) {

@@ -182,7 +182,7 @@ func TestTop(t *testing.T) {
 		{"stack as a map", "version: \"1\"\nstack: {}\n", []string{`-:2:8: stack is a name, not a map [MZ020] (for example: stack: midaz)`}},
 		{"secret stack", "version: \"1\"\nvariables: { SECRET: { sensitive: true } }\nstack: ${SECRET}-\n", []string{`-:3:8: the name of the stack is no secret: it stands on everything it makes [MZ021] (use a variable that is not sensitive)`}},
 		{"misspelt", head + "servces: {}\n", []string{`-:3:1: unknown top-level key "servces" [MZ022] (did you mean "services"?)`}},
-		{"far from anything", head + "zzzzzzzz: {}\n", []string{`-:3:1: unknown top-level key "zzzzzzzz" [MZ022] (expected one of drift, moved, rabbitmq, services, stack, variables, version, or a key beginning with x-)`}},
+		{"far from anything", head + "zzzzzzzz: {}\n", []string{`-:3:1: unknown top-level key "zzzzzzzz" [MZ022] (expected one of drift, moved, policy, rabbitmq, services, stack, variables, version, or a key beginning with x-)`}},
 		{"keys of Compose", head + "name: a\nsecrets: {}\n", []string{"-:3:1: top-level key \"name\" of Compose is not supported [MZ023] (write `stack: NAME`)",
 			"-:4:1: top-level key \"secrets\" of Compose is not supported [MZ023] (declare a variable with `sensitive: true` and write ${NAME} where the secret is needed, under `files:` of the service for a file)"}},
 	}

@@ -113,12 +113,12 @@ func (c *call) load(withSchema bool) {
 }
 
 // take makes a spec that was read the one of the call.
-func (c *call) take(r reading) {
+func (c *call) take(r specRead) {
 	c.spec, c.declared, c.problems, c.silenced, c.policies = r.spec, r.declared, r.problems, r.silenced, policies{r.policy}
 }
 
-// reading is a spec that was read, with all problems found.
-type reading struct {
+// specRead is a spec that was read, with all problems found.
+type specRead struct {
 	spec               *specs.Spec
 	declared           *resources.Declared
 	problems, silenced specs.Problems
@@ -126,7 +126,7 @@ type reading struct {
 }
 
 // read reads a spec. Rules of a policy are compiled only where there are any.
-func (c *call) read(options specs.Options, withSchema bool) reading {
+func (c *call) read(options specs.Options, withSchema bool) specRead {
 	kinds := c.sys.world.kinds()
 	spec, loaded := specs.Load(options)
 	if c.past != nil {
@@ -139,7 +139,7 @@ func (c *call) read(options specs.Options, withSchema bool) reading {
 	if withSchema {
 		all = schema.Complete
 	}
-	r := reading{spec: spec, declared: declared, policy: rules}
+	r := specRead{spec: spec, declared: declared, policy: rules}
 	r.problems, r.silenced = spec.Silence(all(spec, kinds, loaded, decoded))
 	return r
 }

@@ -15,17 +15,17 @@ import (
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
-// repository is a git working tree. Only objects are read from it: no hook, no
+// gitTree is a git working tree. Only objects are read from it: no hook, no
 // filter and no configured command is run.
-type repository struct {
+type gitTree struct {
 	ctx context.Context
 	top string // absolute, links followed
 }
 
 // openRepository returns the repository that a folder lies in, nil when it lies
 // in none or there is no git.
-func openRepository(ctx context.Context, dir string) *repository {
-	r := &repository{ctx: ctx, top: dir}
+func openRepository(ctx context.Context, dir string) *gitTree {
+	r := &gitTree{ctx: ctx, top: dir}
 	out, err := r.git("rev-parse", "--show-toplevel")
 	if err != nil {
 		return nil
@@ -34,7 +34,7 @@ func openRepository(ctx context.Context, dir string) *repository {
 	return r
 }
 
-func (r *repository) git(args ...string) ([]byte, error) {
+func (r *gitTree) git(args ...string) ([]byte, error) {
 	all := append([]string{"--no-pager", "--no-optional-locks", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"}, args...)
 	c := exec.CommandContext(r.ctx, "git", all...)
 	c.Dir = r.top
@@ -54,7 +54,7 @@ func (r *repository) git(args ...string) ([]byte, error) {
 
 // commit returns the full name of a revision's commit; "A...B" is the merge
 // base of the two, and HEAD stands for one that is left out.
-func (r *repository) commit(rev string) (string, error) {
+func (r *gitTree) commit(rev string) (string, error) {
 	if a, b, ok := strings.Cut(rev, "..."); ok {
 		var sides []string
 		for _, side := range []string{a, b} {
@@ -84,7 +84,7 @@ func (r *repository) commit(rev string) (string, error) {
 // files returns every regular file of a commit, by names relative to a folder
 // of the working tree, with links within the commit followed. What they hold
 // is fetched when it is asked for.
-func (r *repository) files(commit, dir string) ([]specs.File, error) {
+func (r *gitTree) files(commit, dir string) ([]specs.File, error) {
 	out, err := r.git("ls-tree", "-r", "-z", "--full-tree", commit)
 	if err != nil {
 		return nil, err

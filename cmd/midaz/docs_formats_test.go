@@ -64,7 +64,7 @@ func words(text string) []string {
 }
 
 // documentSection describes one schema: its top first, then the objects in it.
-func documentSection(p *page, file, top string, defs resources.Schema) {
+func documentSection(p *docPage, file, top string, defs resources.Schema) {
 	name := strings.TrimSuffix(file, ".schema.json")
 	p.line("## %s\n", name)
 	p.line("Schema: [`schema/%s`](../../schema/%s)\n", file, file)

@@ -149,7 +149,7 @@ func defaultText(f *resources.Field) string {
 	}
 }
 
-func fieldSection(p *page, t *resources.Table, f *resources.Field) {
+func fieldSection(p *docPage, t *resources.Table, f *resources.Field) {
 	p.line("### `%s`\n", f.Key)
 	p.line("%s\n", sentence(f.Doc))
 	var rows [][]string

@@ -72,12 +72,12 @@ func current(t *testing.T, path, text string) {
 	}
 }
 
-// page is Markdown being written.
-type page struct{ bytes.Buffer }
+// docPage is Markdown being written.
+type docPage struct{ bytes.Buffer }
 
 // generated begins a page that nobody edits.
-func generated(title, from string) *page {
-	p := &page{}
+func generated(title, from string) *docPage {
+	p := &docPage{}
 	p.line("<!-- Generated from %s by `make docs`. Do not edit. -->", from)
 	p.line("")
 	p.line("# %s", title)
@@ -85,10 +85,10 @@ func generated(title, from string) *page {
 	return p
 }
 
-func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+func (p *docPage) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
 
 // table writes a table; one without rows is left out.
-func (p *page) table(head []string, rows [][]string) {
+func (p *docPage) table(head []string, rows [][]string) {
 	if len(rows) == 0 {
 		return
 	}
@@ -105,7 +105,7 @@ func (p *page) table(head []string, rows [][]string) {
 }
 
 // block writes fenced text.
-func (p *page) block(language, text string) {
+func (p *docPage) block(language, text string) {
 	p.line("%s", fence(language, text))
 }
 

@@ -20,8 +20,8 @@ import (
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
-// hostile is a text that is markup wherever it is not taken as text.
-const hostile = `</script><script>document.title='owned'</script>"'><img src=x onerror=alert(1)>`
+// markup is a text that does harm wherever it is not taken as text.
+const markup = `</script><script>document.title='owned'</script>"'><img src=x onerror=alert(1)>`
 
 // samplePlan is a plan for the stack of this repository with something of
 // everything: changes, replacements, removals, and a topology that is new.
@@ -49,7 +49,7 @@ func samplePlan(t testing.TB) *engine.Plan {
 		switch r.Addr.String() {
 		case "service/mongodb", "service/postgres-replica":
 			o.Have["image"] = "registry.test/old:1"
-			o.Have["labels"] = map[string]any{"note": hostile}
+			o.Have["labels"] = map[string]any{"note": markup}
 		case "user/consumer":
 			sealed := resources.Seal(r.Config)
 			o.Presence, o.Stack, o.ID, o.Applied, o.Have = resources.Present, declared.Stack, "1", &sealed, resources.Config{"tags": []any{"administrator"}}
@@ -61,7 +61,7 @@ func samplePlan(t testing.TB) *engine.Plan {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen = append(seen, &resources.Observed{Addr: a, Presence: resources.Present, Stack: declared.Stack, ID: "9", Notes: []string{"it says " + hostile}})
+		seen = append(seen, &resources.Observed{Addr: a, Presence: resources.Present, Stack: declared.Stack, ID: "9", Notes: []string{"it says " + markup}})
 	}
 	return engine.MakePlan(declared, engine.NewSeen(seen), engine.Options{AllowEmpty: true})
 }
@@ -95,7 +95,7 @@ func sampleRun(plan *engine.Plan, fails resources.Addr) (*resources.Run, []*engi
 			res.End = start.Add(time.Duration(60+90*(n%11)) * time.Millisecond)
 		}
 		if s.Addr == fails && s.Verb == engine.VerbAwait {
-			res.State, res.Err, res.RolledBack = graph.Failed, &engine.StepError{Step: s, Err: errors.New("health check failed 3 times: " + hostile)}, true
+			res.State, res.Err, res.RolledBack = graph.Failed, &engine.StepError{Step: s, Err: errors.New("health check failed 3 times: " + markup)}, true
 			run.Result = resources.RunGate
 		}
 		by[s] = res
@@ -117,15 +117,15 @@ func samplePages(t testing.TB) map[string]string {
 		"plan":   planHTML(plan, nil),
 		"graph":  graphHTML(plan.Stack)(specPicture(plan.Declared(), nil)),
 		"run":    runHTML(run, reports, nil, nil),
-		"failed": failedHTML("plan", hostile, errors.New(hostile), specs.Problems{specs.RuleFile.At(specs.Pos{File: "a.yaml", Line: 1, Col: 2}, hostile, hostile)}),
+		"failed": failedHTML("plan", markup, errors.New(markup), specs.Problems{specs.RuleFile.At(specs.Pos{File: "a.yaml", Line: 1, Col: 2}, markup, markup)}),
 	}
 }
 
 var (
-	reference = regexp.MustCompile(`(?i)\s(src|href|srcset|action|data|xlink:href)\s*=\s*["']?([^"'\s>]*)`)
-	loader    = regexp.MustCompile(`(?i)<(script|link|iframe|img|object|embed|base|form|style|use|image)\b`)
-	inline    = regexp.MustCompile(`(?is)<(style|script)>(.*?)</(?:style|script)>`)
-	handler   = regexp.MustCompile(`(?i)<[a-z][^<>]*\s(on[a-z]+|style)\s*=`)
+	loading = regexp.MustCompile(`(?i)\s(src|href|srcset|action|data|xlink:href)\s*=\s*["']?([^"'\s>]*)`)
+	loader  = regexp.MustCompile(`(?i)<(script|link|iframe|img|object|embed|base|form|style|use|image)\b`)
+	inline  = regexp.MustCompile(`(?is)<(style|script)>(.*?)</(?:style|script)>`)
+	handler = regexp.MustCompile(`(?i)<[a-z][^<>]*\s(on[a-z]+|style)\s*=`)
 )
 
 // A page refers to nothing but itself, allows itself nothing but its own style
@@ -149,7 +149,7 @@ func TestPagesStandAlone(t *testing.T) {
 		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
 			t.Errorf("%s: the policy is %s", name, policy)
 		}
-		for _, m := range reference.FindAllStringSubmatch(tagsOf(rest), -1) {
+		for _, m := range loading.FindAllStringSubmatch(tagsOf(rest), -1) {
 			if !strings.HasPrefix(m[2], "#") {
 				t.Errorf("%s: it refers to %q", name, m[2])
 			}

@@ -89,7 +89,8 @@ func (b *broker) try(method, path, body string) (int, string, error) {
 		return 0, "", err
 	}
 	req.SetBasicAuth(brokerUser, brokerPassword)
-	client := http.Client{Timeout: 10 * time.Second}
+	req.Header.Set("Content-Type", "application/json")
+	client := http.Client{Timeout: 30 * time.Second}
 	res, err := client.Do(req)
 	if err != nil {
 		return 0, "", err

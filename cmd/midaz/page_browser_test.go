@@ -106,7 +106,7 @@ func (o opened) script(statement string) {
 // until waits for a condition, which the page looks at before each picture.
 func (o opened) until(condition string) {
 	o.Helper()
-	ctx, cancel := context.WithTimeout(o.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(o.ctx, time.Minute)
 	defer cancel()
 	o.ctx = ctx
 	eval[bool](o, `new Promise(done => { const look = () => (`+condition+`) ? done(true) : requestAnimationFrame(look); look() })`)

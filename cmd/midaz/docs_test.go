@@ -61,7 +61,15 @@ func current(t *testing.T, path, text string) {
 		return
 	}
 	if !*update {
-		t.Errorf("%s is stale: make docs", path)
+		before, after := strings.Split(string(have), "\n"), strings.Split(text, "\n")
+		for i, line := range before {
+			if i >= len(after) || after[i] != line {
+				t.Errorf("%s is stale: make docs. From line %d it has\n%s\nand would have\n%s", path, i+1,
+					strings.Join(before[i:min(len(before), i+4)], "\n"), strings.Join(after[min(len(after), i):min(len(after), i+4)], "\n"))
+				return
+			}
+		}
+		t.Errorf("%s is stale: make docs. It ends too early", path)
 		return
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

@@ -115,22 +115,35 @@ func (r *reading) write(name, text string) {
 	}
 }
 
-// console runs the commands of a block and returns it with their output.
+// console runs the commands of a block and returns it with their output. Lines
+// that only come in another order stay as they were: a gate that is waited for
+// beside other steps is told when it is told.
 func (r *reading) console(body []string) []string {
 	var out []string
-	for i := 0; i < len(body); i++ {
+	for i := 0; i < len(body); {
 		command, ok := strings.CutPrefix(body[i], "$ ")
 		if !ok {
-			continue // what was printed when the page was written
+			i++
+			continue // printed by no command
 		}
 		out = append(out, body[i])
-		for strings.HasSuffix(body[i], `\`) && i+1 < len(body) {
-			i++
-			out, command = append(out, body[i]), command+"\n"+body[i]
+		for ; strings.HasSuffix(body[i], `\`) && i+1 < len(body); i++ {
+			out, command = append(out, body[i+1]), command+"\n"+body[i+1]
 		}
+		i++
+		end := i
+		for end < len(body) && !strings.HasPrefix(body[end], "$ ") {
+			end++
+		}
+		was := body[i:end]
+		var lines []string
 		if printed := r.run(command); printed != "" {
-			out = append(out, strings.Split(strings.TrimRight(printed, "\n"), "\n")...)
+			lines = strings.Split(strings.TrimRight(printed, "\n"), "\n")
 		}
+		if slices.Equal(slices.Sorted(slices.Values(was)), slices.Sorted(slices.Values(lines))) {
+			lines = was
+		}
+		out, i = append(out, lines...), end
 	}
 	return out
 }

@@ -62,7 +62,7 @@ func (c faultCase) String() string {
 // an apply without faults.
 //
 // MIDAZ_FAULTS=all tries every fault at every writing call and one at each
-// reading call; without it every fourth writing call gets one fault.
+// reading call; without it every sixth writing call gets one fault.
 // MIDAZ_FAULTS=TEXT tries the cases whose name contains it, MIDAZ_FAULTS_TABLE
 // names a file for the numbers.
 func TestFaults(t *testing.T) {
@@ -133,7 +133,7 @@ func (m *faultMatrix) learn(t *testing.T) {
 
 // cases lists what is tried.
 func (m *faultMatrix) cases(which string) []faultCase {
-	const part = 4
+	const part = 6
 	var out []faultCase
 	for api := range 2 {
 		for k := range m.writes[api] {

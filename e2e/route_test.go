@@ -32,11 +32,11 @@ const (
 	perImport = 25
 )
 
-// routeTopologies is how many random topologies are compared: 150 take some 20
+// routeTopologies is how many random topologies are compared: 75 take some ten
 // seconds, and `make routes` asks for 1,000 by MIDAZ_ROUTES.
 func routeTopologies(t *testing.T) int {
 	t.Helper()
-	text := cmp.Or(os.Getenv("MIDAZ_ROUTES"), "150")
+	text := cmp.Or(os.Getenv("MIDAZ_ROUTES"), "75")
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
 		t.Fatalf("MIDAZ_ROUTES=%s: it must be how many", text)

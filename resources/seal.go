@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // Sealed is a Config as it is written on the object itself: the declared
@@ -54,29 +56,17 @@ func Seal(c Config) Sealed {
 }
 
 func sealValue(v Value, key []byte) any {
-	switch v := v.(type) {
-	case Secret:
-		return map[string]any{secretMark: v.Digest(key)}
-	case string:
-		if len(v) > maxSealedText || !utf8.ValidString(v) {
-			return map[string]any{textMark: textHash(v)}
+	return specs.MapLeaves(v, func(v any) any {
+		switch v := v.(type) {
+		case Secret:
+			return map[string]any{secretMark: v.Digest(key)}
+		case string:
+			if len(v) > maxSealedText || !utf8.ValidString(v) {
+				return map[string]any{textMark: textHash(v)}
+			}
 		}
 		return v
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = sealValue(e, key)
-		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			out[k] = sealValue(e, key)
-		}
-		return out
-	default:
-		return v
-	}
+	})
 }
 
 // String returns the JSON form.

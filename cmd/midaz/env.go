@@ -60,8 +60,8 @@ var (
 	envBlank = regexp.MustCompile(`(?m)^# ([A-Za-z_][A-Za-z0-9_]*)=$`)
 )
 
-// newEnvFile works out what is missing in the file.
-func newEnvFile(path string, variables []specs.Variable) (*envFile, error) {
+// readEnvFile returns the file as it is, to which nothing is to be added yet.
+func readEnvFile(path string) (*envFile, error) {
 	e := &envFile{path: path}
 	old, err := os.ReadFile(path)
 	switch {
@@ -69,6 +69,15 @@ func newEnvFile(path string, variables []specs.Variable) (*envFile, error) {
 		e.exists, e.hadText = true, string(old)
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return e, nil
+}
+
+// newEnvFile works out what is missing in the file.
+func newEnvFile(path string, variables []specs.Variable) (*envFile, error) {
+	e, err := readEnvFile(path)
+	if err != nil {
+		return nil, err
 	}
 	has, blank := names(envName, e.hadText), names(envBlank, e.hadText)
 	var b strings.Builder

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,13 +83,9 @@ func (c *call) writeImport(text []byte, secrets []definitions.Secret) (string, e
 	if len(secrets) == 0 {
 		return "", writeSpec(path, string(text))
 	}
-	e := &envFile{path: filepath.Join(filepath.Dir(path), ".env")}
-	old, err := os.ReadFile(e.path)
-	switch {
-	case err == nil:
-		e.exists, e.hadText = true, string(old)
-	case !errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("read %s: %w", e.path, err)
+	e, err := readEnvFile(filepath.Join(filepath.Dir(path), ".env"))
+	if err != nil {
+		return "", err
 	}
 	has := names(envName, e.hadText)
 	var b strings.Builder

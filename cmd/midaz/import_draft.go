@@ -127,13 +127,9 @@ func writeNew(path, text string, force bool) error {
 // newValues works out what is missing in a file of values: the variables
 // without a default, with the values they had.
 func newValues(path string, variables []draft.Variable) (*envFile, error) {
-	e := &envFile{path: path}
-	old, err := os.ReadFile(path)
-	switch {
-	case err == nil:
-		e.exists, e.hadText = true, string(old)
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("read %s: %w", path, err)
+	e, err := readEnvFile(path)
+	if err != nil {
+		return nil, err
 	}
 	has := names(envName, e.hadText)
 	var b strings.Builder

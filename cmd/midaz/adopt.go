@@ -288,8 +288,5 @@ func overwrite(path, text string) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.HasPrefix(old, []byte("\ufeff")) {
 		text = "\ufeff" + text
 	}
-	if err := writeFile(path, text); err != nil {
-		return err
-	}
-	return os.Chmod(path, info.Mode().Perm())
+	return writeFileAs(path, text, info.Mode().Perm())
 }

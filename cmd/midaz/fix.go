@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -232,13 +231,7 @@ func (c *call) stage(f *fixes) error {
 		if err != nil {
 			return err
 		}
-		t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-		if err != nil {
-			return fmt.Errorf("write beside %s: %w", file.name, err)
-		}
-		file.staged = t.Name()
-		_, err = io.WriteString(t, file.after)
-		if err = errors.Join(err, t.Chmod(was.Mode().Perm()), t.Close()); err != nil {
+		if file.staged, err = stageFile(path, file.after, was.Mode().Perm()); err != nil {
 			return fmt.Errorf("write beside %s: %w", file.name, err)
 		}
 	}

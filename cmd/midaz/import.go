@@ -105,15 +105,11 @@ func (c *call) writeImport(text []byte, secrets []definitions.Secret) (string, e
 	return e.path, writeSpec(path, string(text))
 }
 
-// writeSpec writes a file that holds no secret: a new one as the umask asks, in
-// the place of an old one with the mode that it had.
+// writeSpec writes a new file for its owner only, and in the place of an old one
+// with the mode that it had.
 func writeSpec(path, text string) error {
-	was, err := os.Stat(path)
-	if err == nil {
-		if err := writeFile(path, text); err != nil {
-			return err
-		}
-		return os.Chmod(path, was.Mode().Perm())
+	if was, err := os.Stat(path); err == nil {
+		return writeFileAs(path, text, was.Mode().Perm())
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -266,16 +266,27 @@ func (e *ReadEngine) now() time.Time {
 // image returns what the engine knows of the reference, nil when it has no
 // such image. It asks once a run, unless something pulled or built since.
 func (e *ReadEngine) image(ctx context.Context, ref string) (*image.InspectResponse, error) {
-	e.mu.Lock()
-	known, ok := e.images[ref]
-	e.mu.Unlock()
-	if ok {
+	if known, ok := e.imageKnown(ref); ok {
 		return known, nil
 	}
-	// Containers of one image are looked at together, and one answer is for all.
-	got, err, _ := e.asking.Do(ref, func() (any, error) { return e.imageNow(ctx, ref) })
+	// Containers of one image are looked at together, and one answer is for all:
+	// also for who saw none yet, and comes here when it has just been given.
+	got, err, _ := e.asking.Do(ref, func() (any, error) {
+		if known, ok := e.imageKnown(ref); ok {
+			return known, nil
+		}
+		return e.imageNow(ctx, ref)
+	})
 	found, _ := got.(*image.InspectResponse)
 	return found, err
+}
+
+// imageKnown returns what was answered before, and whether something was.
+func (e *ReadEngine) imageKnown(ref string) (*image.InspectResponse, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	known, ok := e.images[ref]
+	return known, ok
 }
 
 // imageNow asks in any case.

@@ -287,7 +287,7 @@ func (k imageReader) Observe(ctx context.Context, scope resources.Scope) ([]*res
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			out[i], errs[i] = k.one(ctx, r)
+			out[i], errs[i] = k.one(ctx, r, scope.Owned)
 		})
 	}
 	wg.Wait()
@@ -299,9 +299,13 @@ func (k imageReader) Observe(ctx context.Context, scope resources.Scope) ([]*res
 	return out, nil
 }
 
-func (k imageReader) one(ctx context.Context, r *resources.Resource) (*resources.Observed, error) {
+func (k imageReader) one(ctx context.Context, r *resources.Resource, planning bool) (*resources.Observed, error) {
 	ref := r.Addr.Name
-	found, err := k.e.imageNow(ctx, ref)
+	ask := k.e.imageNow
+	if planning { // containers that run it ask for it too
+		ask = k.e.image
+	}
+	found, err := ask(ctx, ref)
 	if err != nil {
 		return nil, err
 	}

@@ -162,10 +162,14 @@ func load(t *testing.T, b *target, queue string, n int) {
 		b.fake.Load("midaz-test", queue, brokertest.Counts{Ready: n})
 		return
 	}
+	// Not through the default exchange: that someone publishes there is told by plans.
+	binding := "/api/bindings/midaz-test/e/amq.direct/q/" + queue
+	b.do(t, http.MethodPost, binding, fmt.Sprintf(`{"routing_key":%q}`, queue))
 	for range n {
 		body := fmt.Sprintf(`{"properties":{},"routing_key":%q,"payload":"x","payload_encoding":"string"}`, queue)
-		b.do(t, http.MethodPost, "/api/exchanges/midaz-test/amq.default/publish", body)
+		b.do(t, http.MethodPost, "/api/exchanges/midaz-test/amq.direct/publish", body)
 	}
+	b.do(t, http.MethodDelete, binding+"/"+queue, "")
 	deadline := time.Now().Add(20 * time.Second)
 	for time.Now().Before(deadline) { // the broker's statistics lag
 		for _, r := range b.do(t, http.MethodGet, "/api/queues/midaz-test?columns=name,messages_ready", "").([]any) {

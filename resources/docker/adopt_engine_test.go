@@ -47,6 +47,7 @@ func release(e *Engine, y *yard, all *resources.Declared) error {
 // before and after it takes effect. The next one finishes, the container runs on
 // all the while, and of the records one is left.
 func TestAdoptIsKilled(t *testing.T) {
+	t.Parallel()
 	for _, after := range []bool{false, true} {
 		for n := 1; !t.Failed(); n++ {
 			ended := false
@@ -101,6 +102,7 @@ func adoptKilledAt(t *testing.T, n int, after bool) bool {
 // A change that only a new container can have replaces an adopted one, which
 // then needs no record; what is removed by others leaves it as well.
 func TestAdoptedIsReplacedAndForgotten(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	id := foreigners(y)
 	one, two := y.spec(adoptedSpec), y.spec(strings.Replace(adoptedSpec, "restart: always", "restart: always, command: [serve, -body, other]", 1))

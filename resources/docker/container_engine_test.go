@@ -40,6 +40,7 @@ services:
 `
 
 func TestSwapStartsFirst(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	y.must(y.spec(fmt.Sprintf(quietService, "one")))
 	old := y.inspect(y.stack + "-web")
@@ -59,6 +60,7 @@ func TestSwapStartsFirst(t *testing.T) {
 }
 
 func TestSwapStopsFirst(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	y.must(y.spec(fmt.Sprintf(sharingService, "one", "")))
 	old := y.inspect(y.stack + "-web")
@@ -75,6 +77,7 @@ func TestSwapStopsFirst(t *testing.T) {
 }
 
 func TestSwapRollsBack(t *testing.T) {
+	t.Parallel()
 	for name, spec := range map[string]string{"start-first": strings.Replace(quietService, "%s]", "%s%s]", 1), "stop-first": sharingService} {
 		t.Run(name, func(t *testing.T) {
 			y := newYard(t)
@@ -108,6 +111,7 @@ func TestSwapRollsBack(t *testing.T) {
 
 // A replacement that cannot even be created or started harms nothing.
 func TestSwapThatCannotStart(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	one := y.spec(fmt.Sprintf(sharingService, "one", ""))
 	y.must(one)
@@ -183,6 +187,7 @@ func (k *killer) ContainerUpdate(ctx context.Context, id string, u container.Upd
 // it takes effect. The old container must be there until the new one is ready,
 // and the next run must bring the spec about with nothing left over; or back.
 func TestSwapIsKilled(t *testing.T) {
+	t.Parallel()
 	for name, spec := range map[string]string{"start-first": quietService + "# %s", "stop-first": sharingService} {
 		for _, fails := range []bool{false, true} {
 			for _, after := range []bool{false, true} {
@@ -241,6 +246,7 @@ func TestSwapIsKilled(t *testing.T) {
 }
 
 func TestPortConflict(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -267,6 +273,7 @@ services:
 }
 
 func TestJobsOnEngine(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	spec := func(code, run string) *resources.Declared {
 		return y.spec(fmt.Sprintf(`
@@ -301,6 +308,7 @@ jobs:
 }
 
 func TestUpdateKeepsTheContainer(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	spec := func(more string) *resources.Declared {
 		return y.spec(`
@@ -350,6 +358,7 @@ services:
 }
 
 func TestFilesOnTheLivingContainer(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	spec := func(a, b string) *resources.Declared {
 		return y.spec(fmt.Sprintf(`
@@ -379,6 +388,7 @@ services:
 
 // Data in a volume without a name must outlive a replacement.
 func TestAnonymousVolumeIsHandedOn(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	spec := func(body string) *resources.Declared {
 		return y.spec(fmt.Sprintf(`

@@ -41,6 +41,7 @@ func gated(y *yard, settings string) (error, time.Duration) {
 }
 
 func TestGates(t *testing.T) {
+	t.Parallel()
 	const probe = "/tiny, probe, \"http://127.0.0.1:8080/health\""
 	for name, c := range map[string]struct{ settings, fails string }{
 		"healthy, by a probe of ours": {"command: [serve, -healthy-after, 300ms]\nhealthcheck: { test: [CMD, " + probe + "], interval: 1h }\ngate: { healthy: true }", ""},
@@ -84,6 +85,7 @@ func TestGates(t *testing.T) {
 }
 
 func TestGateShowsNoSecret(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	all := y.spec("services:\n  web: { image: TINY, command: [say, hunter2hunter2], environment: { X: Y } }\n")
 	r := all.Of("service")[0]
@@ -106,6 +108,7 @@ func TestGateShowsNoSecret(t *testing.T) {
 
 // Many gates at one time share one stream of events and few probes.
 func TestManyGates(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	var b strings.Builder
 	b.WriteString("services:\n")
@@ -133,6 +136,7 @@ func TestManyGates(t *testing.T) {
 }
 
 func TestDialer(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	all := y.spec("services:\n  web: { image: TINY, ports: [\"127.0.0.1::8080\"], gate: { tcp: 8080 } }\n")
 	r := all.Get(resources.NewAddr("service", "web"))
@@ -171,6 +175,7 @@ func TestDialer(t *testing.T) {
 
 // A published port is open before anything listens behind it.
 func TestPublishedPortIsNotTakenForTheService(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	y.e.local = false
 	err, took := gated(y, "command: [serve, -after, 700ms]\nports: [\"127.0.0.1::8080\"]\ngate: { tcp: 8080 }")
@@ -180,6 +185,7 @@ func TestPublishedPortIsNotTakenForTheService(t *testing.T) {
 }
 
 func TestLook(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	y.must(y.spec("services:\n  web: { image: TINY, command: [serve, -log, hello], ports: [\"127.0.0.1::8080\"], gate: { log: hello } }\njobs:\n  init: { image: TINY, command: [say, done] }\n"))
 	all, err := y.e.Services(t.Context(), y.stack)
@@ -233,6 +239,7 @@ func (y *yard) write(name, text string) {
 }
 
 func TestBuild(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	t.Cleanup(func() { removeImages(y) })
 	y.write("app/Dockerfile", "FROM "+y.tiny+"\nARG V\nLABEL v=$V\nCOPY . /src/\n")
@@ -271,6 +278,7 @@ func TestBuild(t *testing.T) {
 }
 
 func TestBuildInline(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	t.Cleanup(func() { removeImages(y) })
 	y.write("app/a.txt", "one")
@@ -284,6 +292,7 @@ func TestBuildInline(t *testing.T) {
 }
 
 func TestBuildThatFails(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	t.Cleanup(func() { removeImages(y) })
 	for dockerfile, says := range map[string]string{
@@ -310,6 +319,7 @@ func removeImages(y *yard) {
 }
 
 func TestImageThatIsNowhere(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	for policy, says := range map[string]string{"missing": "connection refused", "never": "never"} {
 		err := y.apply(y.e, y.spec("services:\n  web: { image: \"localhost:1/midaz-tb/nowhere:1\", pull_policy: "+policy+" }\n"))
@@ -321,6 +331,7 @@ func TestImageThatIsNowhere(t *testing.T) {
 
 // What only BuildKit understands is built by it, without a session.
 func TestBuildKit(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	t.Cleanup(func() { removeImages(y) })
 	y.write("app/Dockerfile", "FROM "+y.tiny+"\nCOPY --chmod=0751 a.txt /src/\n")
@@ -340,6 +351,7 @@ func TestBuildKit(t *testing.T) {
 
 // An image built on another one of the stack follows it.
 func TestBuildOnAnotherImage(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	t.Cleanup(func() { removeImages(y); removeImage(y, y.stack+"/base:1") })
 	spec := func() *resources.Declared {

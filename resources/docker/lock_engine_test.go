@@ -40,6 +40,7 @@ func lockStack(t *testing.T, e *Engine) string {
 
 // TestLockHasOneHolder lets many take, hold and release one lock.
 func TestLockHasOneHolder(t *testing.T) {
+	t.Parallel()
 	e := lockEngine(t)
 	stack := lockStack(t, e)
 	var holders, most, taken atomic.Int32
@@ -68,6 +69,7 @@ func TestLockHasOneHolder(t *testing.T) {
 }
 
 func TestLockNamesItsHolder(t *testing.T) {
+	t.Parallel()
 	e := lockEngine(t)
 	stack := lockStack(t, e)
 	l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack, Who: "ann@host", PID: 7, Operation: "apply"}, resources.LockWait{})
@@ -92,6 +94,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 
 // TestLockOfADeadHolderExpires leaves a lock without signs of life.
 func TestLockOfADeadHolderExpires(t *testing.T) {
+	t.Parallel()
 	e := lockEngine(t)
 	stack := lockStack(t, e)
 	dead := resources.LockInfo{ID: "dead", Stack: stack, Who: "gone@host"}
@@ -118,6 +121,7 @@ func TestLockOfADeadHolderExpires(t *testing.T) {
 
 // TestLockIsMissed removes the lock under its holder, as a prune would.
 func TestLockIsMissed(t *testing.T) {
+	t.Parallel()
 	e := lockEngine(t)
 	stack := lockStack(t, e)
 	l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack}, resources.LockWait{})

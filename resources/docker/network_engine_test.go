@@ -96,6 +96,7 @@ func pidsOf(y *yard, ids []string) []int {
 }
 
 func TestNetworkReplaceKeepsProcesses(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	const subnet = "10.211.31.0/24"
 	all, ids := attachedTo(y, subnet)
@@ -108,6 +109,7 @@ func TestNetworkReplaceKeepsProcesses(t *testing.T) {
 
 // A subnet that is taken makes the old network come back.
 func TestNetworkReplacePutsBack(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	const subnet = "10.211.32.0/24"
 	all, ids := attachedTo(y, subnet)
@@ -158,6 +160,7 @@ func (k *killer) VolumeRemove(ctx context.Context, n string, force bool) error {
 // TestNetworkReplaceIsKilled kills the run at each of its calls; the next one
 // must put every container back.
 func TestNetworkReplaceIsKilled(t *testing.T) {
+	t.Parallel()
 	for _, after := range []bool{false, true} {
 		t.Run(fmt.Sprintf("after=%v", after), func(t *testing.T) {
 			if os.Getenv("MIDAZ_E2E_LONG") == "" && after {
@@ -195,6 +198,7 @@ func TestNetworkReplaceIsKilled(t *testing.T) {
 }
 
 func TestNetworkIsMadeOnce(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	all := y.spec("networks: { net: {} }\n")
 	r := all.Of("network")[0]
@@ -212,6 +216,7 @@ func TestNetworkIsMadeOnce(t *testing.T) {
 }
 
 func TestNetworkDeleteNamesWhoIsOnIt(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	y.must(y.spec("networks: { net: {} }\n"))
 	name := engineName(y.stack, "net", "")
@@ -223,6 +228,7 @@ func TestNetworkDeleteNamesWhoIsOnIt(t *testing.T) {
 }
 
 func TestNetworkForms(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	for _, text := range []string{
 		"net:", "net: { driver: bridge, internal: true, attachable: true }", "net: { name: " + y.stack + "-given, labels: [a=b] }",
@@ -240,6 +246,7 @@ func TestNetworkForms(t *testing.T) {
 }
 
 func TestVolumes(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	all := y.spec("volumes: { data: { protect: false, labels: { a: b }, driver_opts: { type: tmpfs, device: tmpfs, o: size=1m } }, kept: }\n")
 	y.must(all)

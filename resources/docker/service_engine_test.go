@@ -281,6 +281,7 @@ func random(rnd *rand.Rand, image, api, tmp string) string {
 // TestRowsOnEngine makes containers with random rows, and finds no difference
 // when they are created, running and ended.
 func TestRowsOnEngine(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("MIDAZ_SEED"); s != "" {
@@ -336,6 +337,7 @@ func (b *bench) same(r *resources.Resource, state, fields string) {
 // the writer and behind its back: exactly that field differs, and after Update
 // nothing does, on the same container.
 func TestUpdatesOnEngine(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	ctx := t.Context()
 	const base = "command: [sleep, 1h]\nrestart: \"no\"\nnetworks: [infra]\n"

@@ -103,6 +103,52 @@ func TestLock_of_a_killed_holder_must_be_taken_over(t *testing.T) {
 	}
 }
 
+// onAnotherHost starts midaz with a host name and process numbers of its own, as
+// on a machine that knows nothing of the processes of this one.
+func (s *stack) onAnotherHost(name string, args ...string) *process {
+	s.t.Helper()
+	if os.Geteuid() != 0 {
+		s.t.Skip("only root can have another host name")
+	}
+	p := s.command(args...)
+	p.Path = "/bin/sh"
+	p.Args = append([]string{"sh", "-c", `echo "$0" >/proc/sys/kernel/hostname && exec "$@"`, name, binary}, p.args...)
+	p.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUTS | syscall.CLONE_NEWPID}
+	p.run()
+	return p
+}
+
+// Of two hosts one works; the other says who does, or waits. When the first is
+// killed nobody can tell but by its missing signs of life, and the other waits
+// no longer than the lock holds without them.
+func TestLock_must_hold_between_two_hosts(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, slow)
+	s.sweepLock()
+	first := s.onAnotherHost("host-b", "apply", "-auto-approve")
+	waitUntil(t, "a", func() bool { return len(s.containers()) > 0 })
+	s.exits(5, "apply", "-auto-approve").says(`is locked by \S+@host-b \(apply, process`, "midaz unlock [0-9a-f]{16}")
+	second := s.onAnotherHost("host-c", "apply", "-auto-approve", "-lock-timeout", "2m")
+	waitUntil(t, "the second to wait", func() bool { return strings.Contains(second.output(), "Waiting up to 2m0s") })
+	_ = first.Process.Kill()
+	_ = first.end()
+	killed := time.Now()
+	waitUntil(t, "the second to plan", func() bool { return strings.Contains(second.output(), "service/b will be created") })
+	const expiry, grain = 20 * time.Second, 5 * time.Second // the engine tells whole seconds, and it is asked every two
+	held := time.Since(killed)
+	t.Logf("the lock of a holder that was killed on another host was had after %v", held.Round(time.Second))
+	if held > expiry+grain {
+		t.Errorf("it was held up for %v", held)
+	}
+	_ = second.Process.Signal(syscall.SIGTERM)
+	if r := second.end(); r.code != 143 {
+		t.Errorf("exit %d, want 143\n%s", r.code, r)
+	}
+	if left := s.locks(); len(left) != 0 {
+		t.Errorf("left of the lock: %v", left)
+	}
+}
+
 func TestUnlock_must_drain_the_holder(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, slow)

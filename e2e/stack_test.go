@@ -227,15 +227,27 @@ const longest = 8 * time.Minute
 // own arguments come behind the verb.
 func (s *stack) start(args ...string) *process {
 	s.t.Helper()
+	p := s.command(args...)
+	p.run()
+	return p
+}
+
+// command is what start starts.
+func (s *stack) command(args ...string) *process {
 	all := append([]string{args[0]}, append(slices.Clone(s.args), args[1:]...)...)
-	p := &process{Cmd: exec.Command(binary, all...), s: s, args: all, began: time.Now()}
+	p := &process{Cmd: exec.Command(binary, all...), s: s, args: all}
 	p.Dir, p.Env = s.dir, s.env
+	return p
+}
+
+func (p *process) run() {
+	p.s.t.Helper()
+	p.began = time.Now()
 	p.Cmd.Stdout, p.Cmd.Stderr = &p.stdout, &p.stderr
 	if err := p.Start(); err != nil {
-		s.t.Fatal(err)
+		p.s.t.Fatal(err)
 	}
 	p.guard = time.AfterFunc(longest, func() { _ = p.Process.Kill() })
-	return p
 }
 
 // end waits for the process and returns what it left.

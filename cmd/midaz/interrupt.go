@@ -4,18 +4,32 @@ import (
 	"context"
 	"os"
 	"sync"
+	"time"
+)
+
+// How long a command that was told to end may take for it before it is left as
+// it is: one that reads a terminal, a pipe or much text does not hear of it. One
+// that may have begun something ends a call that is under way, and writes down
+// what it did.
+const (
+	leaveReading = 500 * time.Millisecond
+	leaveWriting = 5 * time.Second
 )
 
 // interrupt turns signals into what the commands understand. A command that
 // only reads ends at the first one. While an apply drains, the first one lets
-// the steps in flight finish and only the second cancels them.
+// the steps in flight finish and only the second cancels them. Whoever was
+// cancelled and does not end is left, at the next signal at once.
 type interrupt struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	stop   func()
 	sys    system
+	closed chan struct{} // no more signals are taken
+	left   chan struct{} // the command is not to be waited for any more
 
 	mu       sync.Mutex
+	writes   bool // the command may have begun something
 	first    os.Signal
 	draining bool
 	drain    chan struct{}
@@ -24,7 +38,7 @@ type interrupt struct {
 }
 
 func newInterrupt(ctx context.Context, sys system) *interrupt {
-	in := &interrupt{sys: sys, drain: make(chan struct{})}
+	in := &interrupt{sys: sys, drain: make(chan struct{}), closed: make(chan struct{}), left: make(chan struct{})}
 	in.ctx, in.cancel = context.WithCancel(ctx)
 	in.stop = func() {}
 	if sys.signals == nil {
@@ -37,7 +51,7 @@ func newInterrupt(ctx context.Context, sys system) *interrupt {
 			select {
 			case sig := <-signals:
 				in.take(sig)
-			case <-in.ctx.Done():
+			case <-in.closed:
 				return
 			}
 		}
@@ -47,7 +61,15 @@ func newInterrupt(ctx context.Context, sys system) *interrupt {
 
 func (in *interrupt) close() {
 	in.stop()
+	close(in.closed)
 	in.cancel()
+}
+
+// writing notes that from now on something may be begun.
+func (in *interrupt) writing() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.writes = true
 }
 
 func (in *interrupt) take(sig os.Signal) {
@@ -60,7 +82,33 @@ func (in *interrupt) take(sig os.Signal) {
 		in.finish(drainNotice)
 		return
 	}
+	if in.ctx.Err() != nil {
+		in.leave()
+		return
+	}
 	in.cancel()
+	limit := leaveReading
+	if in.writes {
+		limit = leaveWriting
+	}
+	go func() {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			in.mu.Lock()
+			defer in.mu.Unlock()
+			in.leave()
+		case <-in.closed:
+		}
+	}()
+}
+
+// leave ends the waiting for the command. The lock is held.
+func (in *interrupt) leave() {
+	if !isClosed(in.left) {
+		close(in.left)
+	}
 }
 
 // stopNew does to an apply what the first signal does, for another reason.

@@ -17,6 +17,7 @@ const releaseWithin = 10 * time.Second
 // takeLock takes the stack's lock, and has it given back when the run ends. It
 // waits as long as -lock-timeout says, and tells for whom.
 func (a *applying) takeLock() error {
+	a.in.writing()
 	if a.world.locks == nil {
 		a.say(noLockText)
 		return nil

@@ -91,7 +91,14 @@ func notify() (<-chan os.Signal, func()) {
 func run(ctx context.Context, args []string, sys system) int {
 	in := newInterrupt(ctx, sys)
 	defer in.close()
-	err := runCommand(in.ctx, args, sys, in)
+	done := make(chan error, 1)
+	go func() { done <- runCommand(in.ctx, args, sys, in) }()
+	var err error
+	select {
+	case err = <-done:
+	case <-in.left:
+		err = engine.ErrInterrupted
+	}
 	if sig := in.ended(); sig != nil && (errors.Is(err, context.Canceled) || errors.Is(err, engine.ErrInterrupted)) {
 		err = stoppedError{sig: sig, cause: err}
 	}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A spec that is read from a pipe may never come to its end: the command hears
+// of no context, and ends all the same.
+func TestSignalEndsACommandThatDoesNotHearOfIt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		signals []os.Signal
+		want    int
+		within  time.Duration
+	}{
+		"one":   {[]os.Signal{syscall.SIGTERM}, 143, leaveReading + 5*time.Second},
+		"again": {[]os.Signal{os.Interrupt, os.Interrupt}, 130, leaveReading},
+	} {
+		t.Run(name, func(t *testing.T) {
+			endless, hold := io.Pipe()
+			defer hold.Close()
+			signals := make(chan os.Signal, len(tc.signals))
+			sys := fakeSystem()
+			sys.stdin, sys.stdout, sys.stderr = readingTells{endless, func() {
+				for _, sig := range tc.signals {
+					signals <- sig
+				}
+			}}, io.Discard, &bytes.Buffer{}
+			sys.signals = func() (<-chan os.Signal, func()) { return signals, func() {} }
+			ended := make(chan int, 1)
+			began := time.Now()
+			go func() { ended <- run(context.Background(), []string{"validate", "-f", "-"}, sys) }()
+			select {
+			case status := <-ended:
+				if took := time.Since(began); status != tc.want || took > tc.within {
+					t.Errorf("status %d after %v, want %d within %v", status, took, tc.want, tc.within)
+				}
+			case <-time.After(time.Minute):
+				t.Fatal("it does not end")
+			}
+		})
+	}
+}
+
+// readingTells calls tell when somebody begins to read.
+type readingTells struct {
+	io.Reader
+	tell func()
+}
+
+func (r readingTells) Read(p []byte) (int, error) {
+	r.tell()
+	return r.Reader.Read(p)
+}

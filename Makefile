@@ -110,8 +110,9 @@ faults: build ## every fault at each call of an apply, on a real engine and brok
 	MIDAZ_FAULTS=all MIDAZ_FAULTS_TABLE=$(CURDIR)/.cache/faults.md $(GO) test -tags e2e -count=1 -timeout 3h -v -run '^TestFaults$$' ./e2e
 
 .PHONY: nightly
-nightly: ## what takes too long for every change: 100,000 random worlds, and all faults
+nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, all faults
 	@$(MAKE) --no-print-directory worlds WORLDS=100000
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=1000000x
 	@$(MAKE) --no-print-directory faults
 
 .PHONY: e2e
@@ -165,7 +166,7 @@ FUZZTIME ?= 1m
 # A target's seeds are run by `make unit` too; inputs that failed once stay under testdata/fuzz.
 # One of them for longer: go test -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime 10m ./specs
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME (1m)
+fuzz: ## every fuzz target for FUZZTIME (1m; 1000000x is a million inputs)
 	@grep -rlE --include='*_test.go' '^func Fuzz' . | while read -r file; do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 			echo "$$target in $$(dirname "$$file")"; \

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/LerianStudio/midaz-infra/e2e/proxy"
 )
 
 // web is one service on a port of this machine that answers with the body.
@@ -75,6 +77,36 @@ func TestReplacement_that_fails_must_put_the_old_container_back(t *testing.T) {
 		t.Errorf("left over: %v", got)
 	}
 	s.converged()
+}
+
+// A run that is killed while it waits for a replacement that will never do leaves
+// the old one aside: the next run brings it back, and says so.
+func TestReplacement_that_fails_must_be_put_back_by_the_run_after_a_killed_one(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, web("one", ""))
+	s.apply()
+	old := s.container("web")
+	s.write("midaz.infra.yaml", web("two", ", -exit-after, 200ms"))
+	p := s.record()
+	run := s.start("apply", "-auto-approve")
+	waitFor(t, p, "the start of the new one", func(c proxy.Call) bool { return strings.HasSuffix(c.Path, "/start") && c.Status == 204 })
+	_ = run.Process.Kill()
+	run.end()
+	if now := inspect(t, old.ID); now.State.Running {
+		t.Fatal("the old one was not stopped yet")
+	}
+	s.exits(0, "plan").says("left behind by an earlier run: the container before its replacement|it was left behind: the container before its replacement")
+	s.exits(4, "apply", "-auto-approve", "-json").says(`"rolled_back":true`)
+	s.answers("PORT1", "one")
+	if now := s.container("web"); now.ID != old.ID || now.Name != old.Name || now.HostConfig.RestartPolicy != old.HostConfig.RestartPolicy {
+		t.Errorf("%s %s %v came back, and it was %s %s %v", now.Name, now.ID, now.HostConfig.RestartPolicy, old.Name, old.ID, old.HostConfig.RestartPolicy)
+	}
+	s.write("midaz.infra.yaml", web("one", ""))
+	s.apply()
+	s.converged()
+	if got := s.containers(); len(got) != 1 {
+		t.Errorf("left over: %v", got)
+	}
 }
 
 func TestReplacement_that_fails_must_be_told_in_json(t *testing.T) {

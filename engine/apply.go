@@ -342,6 +342,10 @@ func (a *apply) await(ctx context.Context, c *Change, res *StepResult, note reso
 	if c.Action == resources.Replace && c.Mode == resources.SwapBack && a.did(Step{c.Addr, VerbSwap}) == resources.Replace {
 		return a.putBack(ctx, c, err, res, note)
 	}
+	var failed *resources.GateError
+	if errors.As(err, &failed) && failed.PutBack {
+		a.isBack(res)
+	}
 	return err
 }
 
@@ -357,9 +361,14 @@ func (a *apply) putBack(ctx context.Context, c *Change, cause error, res *StepRe
 	if err := a.retry(ctx, func() error { return swapper.Rollback(ctx, c.Want, c.Have, note) }); err != nil {
 		return errors.Join(cause, fmt.Errorf("put the old one back: %w", err))
 	}
+	a.isBack(res)
+	return cause
+}
+
+// isBack notes and tells that the old object is in its place again.
+func (a *apply) isBack(res *StepResult) {
 	res.RolledBack = true
 	a.emit(Event{Kind: StepRolledBack, Step: res.Step, Note: "the old one is back"})
-	return cause
 }
 
 // retry repeats a call whose error is marked as transient: four times in all,

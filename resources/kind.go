@@ -417,6 +417,9 @@ type GateError struct {
 	Restarts int      // how often the engine restarted it
 	Logs     []string // the last lines, at most 20
 	Next     string   // the next command to run
+	// PutBack tells that the object which a killed run had replaced is in its
+	// place again.
+	PutBack bool
 }
 
 // Error returns the first line.

@@ -75,7 +75,7 @@ func (w containerWriter) abandon(ctx context.Context, r *resources.Resource, fai
 		failed.Cause += "; the container before it could not be put back: " + oneLine(err.Error())
 		return
 	}
-	failed.Cause += "; the container before it was put back"
+	failed.PutBack = true
 }
 
 // gate is one wait.

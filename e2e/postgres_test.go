@@ -36,10 +36,12 @@ func postgresSpec(image, connections string) string {
 		`, image, connections)
 }
 
-// writer inserts numbers one after the other, and prints each that the server
-// has acknowledged.
-const writer = `i=0; while :; do i=$((i+1)); ` +
-	`psql -XAtq -h db -U postgres -c "INSERT INTO rows VALUES ($i)" >/dev/null 2>&1 && echo "row $i" || sleep 0.05; done`
+// writer inserts numbers one after the other, each in a transaction of its own,
+// and prints each that the server has acknowledged. A session that breaks is
+// followed by one with numbers of its own: what it had sent counts as not written.
+const writer = `n=0; while :; do n=$((n+1000000)); i=$n; ` +
+	`while echo "INSERT INTO rows SELECT $i FROM pg_sleep(0.002) RETURNING 'row ' || n;"; do i=$((i+1)); done 2>/dev/null | ` +
+	`psql -XAtq -v ON_ERROR_STOP=1 -h db -U postgres 2>/dev/null; sleep 0.05; done`
 
 // Rows are written all the while; whatever happens to the container, each that
 // the server has acknowledged is there afterwards.
@@ -59,7 +61,7 @@ func TestPostgreSQL_must_keep_each_acknowledged_row(t *testing.T) {
 		var rows []string
 		eventually(t, time.Minute, func() error {
 			rows = numbered(allLogs(t, id))
-			if len(rows) < known+20 {
+			if len(rows) < known+200 {
 				return fmt.Errorf("%d rows, and %d before", len(rows), known)
 			}
 			return nil

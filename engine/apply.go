@@ -342,11 +342,29 @@ func (a *apply) await(ctx context.Context, c *Change, res *StepResult, note reso
 	if c.Action == resources.Replace && c.Mode == resources.SwapBack && a.did(Step{c.Addr, VerbSwap}) == resources.Replace {
 		return a.putBack(ctx, c, err, res, note)
 	}
+	return a.restore(ctx, c, err, res)
+}
+
+// restore brings back the object that a killed run had replaced, when the gate
+// of the one in its place has failed.
+func (a *apply) restore(ctx context.Context, c *Change, cause error, res *StepResult) error {
+	w, ok := a.world.Writers[c.Addr.Kind].(resources.Restorer)
 	var failed *resources.GateError
-	if errors.As(err, &failed) && failed.PutBack {
+	if !ok || a.opt.OnFailure != Rollback || !errors.As(cause, &failed) {
+		return cause
+	}
+	back := false
+	err := a.retry(ctx, func() (err error) {
+		back, err = w.Restore(ctx, c.Want)
+		return err
+	})
+	if err != nil {
+		return errors.Join(cause, fmt.Errorf("put the old one back: %w", err))
+	}
+	if back {
 		a.isBack(res)
 	}
-	return err
+	return cause
 }
 
 // putBack brings the old object back after a failed replacement.

@@ -406,6 +406,14 @@ type Claimer interface {
 	Release(ctx context.Context, stack string, applied []*Resource, gone []Addr) error
 }
 
+// Restorer is a Writer of objects that a killed run may have put in the place of
+// others before they were ready.
+type Restorer interface {
+	// Restore puts back what a killed run has replaced by the object whose gate
+	// has failed now, and reports whether there was anything to put back.
+	Restore(ctx context.Context, r *Resource) (bool, error)
+}
+
 // GateError says why a gate did not pass, with what a person needs to see.
 type GateError struct {
 	Addr     Addr
@@ -417,9 +425,6 @@ type GateError struct {
 	Restarts int      // how often the engine restarted it
 	Logs     []string // the last lines, at most 20
 	Next     string   // the next command to run
-	// PutBack tells that the object which a killed run had replaced is in its
-	// place again.
-	PutBack bool
 }
 
 // Error returns the first line.

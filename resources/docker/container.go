@@ -27,6 +27,8 @@ var (
 	_ resources.Writer  = containerWriter{}
 	_ resources.Waiter  = containerWriter{}
 	_ resources.Swapper = containerWriter{}
+
+	_ resources.Restorer = containerWriter{}
 )
 
 // Create makes the container and starts it. A container that cannot be started

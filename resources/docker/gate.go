@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -26,12 +25,7 @@ func (w containerWriter) Await(ctx context.Context, r *resources.Resource, note 
 		return &resources.GateError{Addr: r.Addr, Cause: "there is no container", Next: "midaz plan"}
 	}
 	g := &gate{w: w, r: r, spec: spec, id: c.ID, note: note, hide: hider(map[string]any(r.Config)), reports: make(chan report)}
-	err = g.wait(ctx)
-	var failed *resources.GateError
-	if errors.As(err, &failed) {
-		w.abandon(ctx, r, failed, g.id)
-	}
-	return err
+	return g.wait(ctx)
 }
 
 // awaited returns the container whose gate counts: the newest that was not set
@@ -54,28 +48,24 @@ func (w containerWriter) awaited(ctx context.Context, r *resources.Resource) (*c
 	return nil, nil
 }
 
-// abandon puts the old container back when the one whose gate has failed was
-// put in its place by a run that was killed: nobody else will.
-func (w containerWriter) abandon(ctx context.Context, r *resources.Resource, failed *resources.GateError, id string) {
-	if w.e.isSwapping(r.Addr) {
-		return
-	}
-	c, err := w.inspect(ctx, id)
-	if err != nil || c.Config == nil || c.Config.Labels[labelReplaces] == "" {
-		return
+// Restore puts the old container back when the one whose gate has failed was put
+// in its place by a run that was killed: nobody else will.
+func (w containerWriter) Restore(ctx context.Context, r *resources.Resource) (bool, error) {
+	c, err := w.awaited(ctx, r)
+	if err != nil || c == nil || c.Config == nil || c.Config.Labels[labelReplaces] == "" {
+		return false, err
 	}
 	old, err := w.inspect(ctx, c.Config.Labels[labelReplaces])
+	if cerrdefs.IsNotFound(err) {
+		return false, nil
+	}
 	if err != nil {
-		return
+		return false, fmt.Errorf("inspect the old container: %w", err)
 	}
 	if _, role, _ := splitSwapName(nameOf(&old)); role != "old" {
-		return
+		return false, nil
 	}
-	if err := w.putBack(ctx, r, &old, container.RestartPolicy{}); err != nil {
-		failed.Cause += "; the container before it could not be put back: " + oneLine(err.Error())
-		return
-	}
-	failed.PutBack = true
+	return true, w.putBack(ctx, r, &old, container.RestartPolicy{})
 }
 
 // gate is one wait.

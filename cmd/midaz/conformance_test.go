@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/client"
 
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -81,8 +83,17 @@ func writeBetween(t *testing.T, path, mark, text string) {
 type conformance struct {
 	host    string // "" is what the environment says
 	version string
+	arch    string
 	api     *client.Client
 	prefix  string // of the names of everything it makes
+}
+
+// variant is another word for the engine's own architecture.
+func (c *conformance) variant() string {
+	if c.arch == "arm64" {
+		return "v8"
+	}
+	return "v1"
 }
 
 func openConformance(t *testing.T, host string) *conformance {
@@ -106,6 +117,7 @@ func openConformance(t *testing.T, host string) *conformance {
 	}
 	c.api = api
 	c.version, _, _ = strings.Cut(v.Version, "+")
+	c.arch = v.Arch
 	return c
 }
 
@@ -144,33 +156,75 @@ func rowsOf(t *testing.T, kinds []resources.Kind, world enginetest.World, subjec
 }
 
 // leftOut are rows that cannot be tried on this engine, each with the reason.
-func (c *conformance) leftOut(kind string) map[string]string {
+func (c *conformance) leftOut(t *testing.T, kind string) map[string]string {
 	out := map[string]string{
-		"platform":       "images of one platform only",
-		"storage_opt":    "the storage driver has no quota",
-		"cpu_rt_runtime": "the kernel has no realtime groups",
-		"cpu_rt_period":  "the kernel has no realtime groups",
-		"blkio_config":   "the kernel has no weights of block devices",
-		"privileged":     "privileged containers do not start on every test machine",
-		"profiles":       "it would be off",
-		"external":       "it would be someone else's",
-		"driver":         "it needs another driver",
+		"storage_opt": "the storage driver has no quota",
+		"external":    "it would be someone else's",
 	}
-	if kind == "image" {
+	switch kind {
+	case "image":
 		out["pull_policy"] = "only a registry has newer ones"
+	case "volume":
+		out["driver"] = "it needs another driver"
+	case "service":
+		if why := c.refusesPrivileged(t); why != "" {
+			out["privileged"] = why
+		}
+	}
+	if blockDevice() == "" && !hasBlockWeights() {
+		out["blkio_config"] = "this machine has no disk"
+	}
+	if why := c.noRealtime(t); why != "" {
+		out["cpu_rt_runtime"], out["cpu_rt_period"] = why, why
 	}
 	for _, k := range docker.Kinds() {
 		for _, f := range k.Table().Fields {
-			if f.Since != "" && k.Table().Kind == kind && olderAPI(c.api.ClientVersion(), f.Since) {
+			if f.Since != "" && k.Table().Kind == kind && c.tooOld(f.Since) {
 				out[f.Key] = "from API " + f.Since + " on"
 			}
 		}
 	}
-	if kind == "network" && olderAPI(c.api.ClientVersion(), "1.47") {
-		out["enable_ipv6"] = "it needs an IPv6 subnet beside it, which is another field"
-	}
 	return out
 }
+
+// refusesPrivileged returns why a privileged container does not start here; ""
+// when one does.
+func (c *conformance) refusesPrivileged(t *testing.T) string {
+	ctx := t.Context()
+	made, err := c.api.ContainerCreate(ctx, &container.Config{Image: conformanceImage, Cmd: []string{"true"}}, &container.HostConfig{Privileged: true}, nil, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { try(t, c.api.ContainerRemove(ctx, made.ID, container.RemoveOptions{Force: true})) }()
+	if err := c.api.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+		return "privileged containers do not start here"
+	}
+	return ""
+}
+
+// realtime is a cgroup that has realtime to give.
+const realtime = "/midaz-conformance-rt"
+
+// noRealtime makes the cgroup, and returns why there is none.
+func (c *conformance) noRealtime(t *testing.T) string {
+	if info := must[system.Info](t)(c.api.Info(t.Context())); info.CgroupDriver != "cgroupfs" {
+		return "cgroups are systemd's"
+	}
+	const root = "/sys/fs/cgroup/cpu"
+	if !exists(root + "/cpu.rt_runtime_us") {
+		return "the kernel has no realtime groups"
+	}
+	if err := os.Mkdir(root+realtime, 0o755); err != nil && !os.IsExist(err) {
+		return "only root may give realtime"
+	}
+	t.Cleanup(func() { _ = os.Remove(root + realtime) })
+	if err := os.WriteFile(root+realtime+"/cpu.rt_runtime_us", []byte("400000"), 0o644); err != nil {
+		return "the kernel has no realtime left to give"
+	}
+	return ""
+}
+
+func (c *conformance) tooOld(since string) bool { return olderAPI(c.api.ClientVersion(), since) }
 
 // olderAPI reports whether version a is below b.
 func olderAPI(a, b string) bool {
@@ -197,6 +251,11 @@ func (c *conformance) values(t *testing.T, kind string) map[string][2]string {
 		"name":           {name + "-one", name + "-two"},
 		"container_name": {name + "-one", name + "-two"},
 		"enable_ipv4":    {"true", "false"},
+		"driver":         {"bridge", "macvlan"},
+		"platform":       {"linux/" + c.arch, "linux/" + c.arch + "/" + c.variant()},
+		"blkio_config":   {"{device_read_bps: [{path: " + blockDevice() + ", rate: 12mb}]}", "{device_read_bps: [{path: " + blockDevice() + ", rate: 24mb}], device_write_iops: [{path: " + blockDevice() + ", rate: 100}]}"},
+		"cpu_rt_runtime": {"10000", "20ms"},
+		"cpu_rt_period":  {"1000000", "500ms"},
 		"enable_ipv6":    {"true", "false"},
 		"image":          {conformanceImage, otherImage},
 		"command":        {`[sleep, "1000"]`, "sleep 2000"},
@@ -224,6 +283,15 @@ func (c *conformance) values(t *testing.T, kind string) map[string][2]string {
 		})
 	}
 	return out
+}
+
+// company are fields that can only be changed together with the row: engines
+// before 27 have IPv6 addresses to give only from a subnet of the spec.
+func (c *conformance) company() map[string][2]string {
+	if !c.tooOld("1.47") {
+		return nil
+	}
+	return map[string][2]string{"enable_ipv6": {"{ipam: {config: [{subnet: \"fd00:214:7::/64\"}]}}", ""}}
 }
 
 func buildOf(text string) string {
@@ -255,13 +323,20 @@ func (c *conformance) subjects(t *testing.T) []enginetest.Subject {
 				}
 				return spec
 			},
-			Skip:   c.leftOut(kind),
+			Skip:   c.leftOut(t, kind),
+			TooOld: c.tooOld,
 			Values: c.values(t, kind),
 			With: map[string]string{
-				"enable_ipv4": "{enable_ipv6: true}",
-				"build":       "{image: " + stack + "-built:1, pull_policy: build}",
+				"enable_ipv4":    "{enable_ipv6: true}",
+				"build":          "{image: " + stack + "-built:1, pull_policy: build}",
+				"driver":         "{driver_opts: {parent: docker0}}",
+				"cpu_rt_runtime": "{cgroup_parent: " + realtime + "}",
+				"cpu_rt_period":  "{cgroup_parent: " + realtime + ", cpu_rt_runtime: 10000}",
+				"volumes":        "{depends_on: [db]}", // which fills a volume
 			},
-			Shows:   map[string][]string{"network_mode": {"networks"}, "deploy": {"cpus", "mem_limit", "mem_reservation", "pids_limit"}, "env_file": {"environment"}, "build": {"image"}},
+			Company: c.company(),
+			Parts:   c.parts(t, kind),
+			Shows:   map[string][]string{"network_mode": {"networks"}, "deploy": {"cpus", "mem_limit", "mem_reservation", "pids_limit"}, "env_file": {"environment"}, "build": {"image"}, "enable_ipv6": {"ipam"}},
 			Outside: &outside{c: c, kind: kind, stack: stack},
 		}
 	}
@@ -271,14 +346,21 @@ func (c *conformance) subjects(t *testing.T) []enginetest.Subject {
 	lasting := process("sleep", "infinity")
 	lasting["gate"] = map[string]any{"stable_for": "0s"}
 	around := func(spec map[string]any) {
-		spec["networks"] = map[string]any{"a": map[string]any{}, "b": map[string]any{}}
-		spec["volumes"] = map[string]any{"data": map[string]any{"protect": false}, "more": map[string]any{"protect": false}}
+		networks := map[string]any{"a": map[string]any{}, "b": map[string]any{}}
+		spec["networks"] = networks
+		spec["volumes"] = map[string]any{"data": map[string]any{"protect": false}, "more": map[string]any{"protect": false}, "shelf": map[string]any{"protect": false}}
+		if _, job := spec["jobs"]; !job {
+			networks["c"] = map[string]any{"enable_ipv6": true, "ipam": map[string]any{"config": []any{
+				map[string]any{"subnet": "10.214.9.0/24"}, map[string]any{"subnet": "fd00:214:9::/64"}}}}
+		}
 		all, ok := spec["services"].(map[string]any)
 		if !ok {
 			all = map[string]any{}
 			spec["services"] = all
 		}
-		all["db"] = lasting
+		db := maps.Clone(lasting)
+		db["volumes"] = []any{"shelf:/etc"}
+		all["db"] = db
 	}
 
 	network := one("network", "networks", nil, nil)

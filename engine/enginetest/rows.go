@@ -5,6 +5,7 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -31,8 +32,14 @@ type Subject struct {
 	Values map[string][2]string
 	// With replaces a row's own With, in YAML.
 	With map[string]string
+	// Company are fields in YAML that stand beside a row's first and second value
+	// only, and not when it is removed.
+	Company map[string][2]string
 	// Skip names rows that cannot be tried here, each with the reason.
 	Skip map[string]string
+	// TooOld reports whether the world is older than the version that a part has
+	// been there since; nil is never.
+	TooOld func(since string) bool
 	// Cost returns what a change of the field costs this resource; nil is what
 	// the row says.
 	Cost func(f *resources.Field) resources.Cost
@@ -47,6 +54,23 @@ type Subject struct {
 	Outside Outsider
 	// Events are what happens to the resource itself, and to no field of it.
 	Events []Event
+	// Parts says how the keys inside the rows are tried; nil leaves them out.
+	Parts *Parts
+}
+
+// Parts says how the keys inside rows are tried, by "ROW.PATH" or the row's key
+// for all of it. Rows that say how midaz treats the resource have no parts here.
+type Parts struct {
+	// Names are keys of maps in which any may stand.
+	Names map[string]string
+	// Values replaces the row's value with the key's example, with its other
+	// value, and without the key (none: without the row), in YAML.
+	Values map[string][3]string
+	// Shows is what the path of a difference ends with, where that is not the key.
+	Shows map[string]string
+	Skip  map[string]string
+	// Elsewhere are rows whose parts another subject tries.
+	Elsewhere []string
 }
 
 // Outsider changes an object without midaz.
@@ -100,18 +124,16 @@ func Rows(t *testing.T, kinds []resources.Kind, world World, s Subject) []Result
 	for i := range table.Fields {
 		f := &table.Fields[i]
 		r := row{kinds: kinds, world: world, subject: s, field: f}
-		res := Result{Kind: table.Kind, Field: f.Key, Cost: r.cost().String()}
-		if why, skip := s.Skip[f.Key]; skip {
-			res.Outcome = why
-			out = append(out, res)
-			continue
+		out = append(out, r.result(t, table.Kind, f.Key, s.Skip[f.Key]))
+		for _, p := range r.parts() {
+			path := f.Key + "." + p.Path
+			why := cmp.Or(s.Parts.Skip[path], s.Parts.Skip[f.Key], s.Skip[f.Key])
+			if p.Field.Since != "" && s.TooOld != nil && s.TooOld(p.Field.Since) {
+				why = "from API " + p.Field.Since + " on"
+			}
+			r := row{kinds: kinds, world: world, subject: s, field: f, part: &p}
+			out = append(out, r.result(t, table.Kind, path, why))
 		}
-		res.Outcome = outcome(t.Run(f.Key, func(t *testing.T) {
-			r.t = t
-			r.try()
-		}))
-		res.Outside = r.how
-		out = append(out, res)
 	}
 	for _, e := range s.Events {
 		r := row{kinds: kinds, world: world, subject: s}
@@ -123,6 +145,29 @@ func Rows(t *testing.T, kinds []resources.Kind, world World, s Subject) []Result
 		out = append(out, res)
 	}
 	return out
+}
+
+// result tries the row, unless there is a reason not to.
+func (r *row) result(t *testing.T, kind, name, why string) Result {
+	res := Result{Kind: kind, Field: name, Cost: r.cost().String(), Outcome: why}
+	if why == "" {
+		res.Outcome = outcome(t.Run(name, func(t *testing.T) {
+			r.t = t
+			r.try()
+		}))
+		res.Outside = r.how
+	}
+	return res
+}
+
+// parts returns the keys inside the row that are tried by themselves.
+func (r *row) parts() []resources.Part {
+	p := r.subject.Parts
+	hidden := r.field.Unmarked && len(r.subject.Shows[r.field.Key]) == 0
+	if p == nil || hidden || slices.Contains(p.Elsewhere, r.field.Key) {
+		return nil
+	}
+	return r.field.Parts(cmp.Or(p.Names[r.field.Key], "name"))
 }
 
 func outcome(ok bool) string {
@@ -138,14 +183,61 @@ type row struct {
 	world   World
 	subject Subject
 	field   *resources.Field
-	how     string // it was changed outside
+	part    *resources.Part // the key inside the field; nil for all of it
+	how     string          // it was changed outside
 }
 
 func (r *row) cost() resources.Cost {
+	cost := r.field.Cost
 	if r.subject.Cost != nil {
-		return r.subject.Cost(r.field)
+		cost = r.subject.Cost(r.field)
 	}
-	return r.field.Cost
+	if r.part != nil {
+		return r.part.Cost(cost)
+	}
+	return cost
+}
+
+// unmarked reports whether a change is to change nothing.
+func (r *row) unmarked() bool { return r.field.Unmarked || r.part != nil && r.part.Field.Unmarked }
+
+// path is the row's name in the table.
+func (r *row) path() string {
+	if r.part != nil {
+		return r.field.Key + "." + r.part.Path
+	}
+	return r.field.Key
+}
+
+// values returns the row's value at first, then another, and what stands there
+// when it is removed; nil is no such row.
+func (r *row) values() [3]any {
+	texts := [3]string{r.field.Example, r.field.Other}
+	if r.part != nil {
+		texts = [3]string{r.part.Field.Example, r.part.Field.Other}
+	}
+	whole := r.part == nil
+	if other, ok := r.subject.Values[r.path()]; ok {
+		texts = [3]string{other[0], other[1]}
+	}
+	if r.part != nil {
+		if other, ok := r.subject.Parts.Values[r.path()]; ok {
+			texts, whole = other, true
+		}
+	}
+	var out [3]any
+	for i, text := range texts {
+		if text != "" {
+			out[i] = r.value(text)
+		}
+		if !whole {
+			out[i] = r.part.Write(out[i])
+		}
+	}
+	if r.part != nil && r.part.Field.Required && !whole {
+		out[2] = nil
+	}
+	return out
 }
 
 func (r *row) try() {
@@ -159,13 +251,15 @@ func (r *row) try() {
 			r.t.Fatal(err)
 		}
 	}
-	examples := [2]string{r.field.Example, r.field.Other}
-	if other, ok := r.subject.Values[r.field.Key]; ok {
-		examples = other
+	values := r.values()
+	company := func(i int) map[string]any {
+		out := maps.Clone(with)
+		if err := yaml.Unmarshal([]byte(r.subject.Company[r.field.Key][i]), &out); err != nil {
+			r.t.Fatal(err)
+		}
+		return out
 	}
-	base := r.spec(with, nil)
-	first := r.spec(with, r.value(examples[0]))
-	second := r.spec(with, r.value(examples[1]))
+	base, first, second := r.spec(with, values[2]), r.spec(company(0), values[0]), r.spec(company(1), values[1])
 
 	r.apply("set", first)
 	r.empty("after setting", first)
@@ -178,7 +272,7 @@ func (r *row) try() {
 	r.outside(second)
 	// What a removal costs depends on what the engine can take away. Without a
 	// field it is as by default, which it may be already.
-	if !r.isDefault(examples[1]) && !slices.Contains(r.subject.Stays, r.field.Key) {
+	if !r.isDefault(values[1], values[2]) && !slices.Contains(r.subject.Stays, r.field.Key) {
 		r.exactly("remove", base, false)
 	}
 	r.apply("remove", base)
@@ -189,7 +283,7 @@ func (r *row) try() {
 // drift and nothing else, and an apply repairs it.
 func (r *row) outside(spec string) {
 	r.t.Helper()
-	if r.subject.Outside == nil || r.field.Unseen || r.field.Unmarked {
+	if r.subject.Outside == nil || r.field.Unseen || r.unmarked() {
 		return
 	}
 	if r.how = r.subject.Outside.Undo(r.t, r.field); r.how == "" {
@@ -246,14 +340,26 @@ func (r *row) value(text string) any {
 	return v
 }
 
-// isDefault reports whether the value is the one that holds without the field.
-func (r *row) isDefault(text string) bool {
-	node, err := specs.ParseNode("value.yaml", text)
-	if err != nil {
-		r.t.Fatal(err)
+// isDefault reports whether the row's value means the same as the one that is
+// left when it is removed.
+func (r *row) isDefault(value, without any) bool {
+	decode := func(v any) (resources.Value, bool) {
+		text, err := yaml.Marshal(v)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		node, err := specs.ParseNode("value.yaml", string(text))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return r.field.Type.Decode(node, func(*specs.Problem) {})
 	}
-	v, ok := r.field.Type.Decode(node, func(*specs.Problem) {})
-	return ok && resources.Equal(v, r.field.Default)
+	left := r.field.Default
+	if without != nil {
+		left, _ = decode(without)
+	}
+	v, ok := decode(value)
+	return ok && (resources.Equal(v, left) || resources.IsEmpty(v) && resources.IsEmpty(left))
 }
 
 func (r *row) spec(with map[string]any, value any) string {
@@ -284,7 +390,7 @@ func Plan(t *testing.T, kinds []resources.Kind, world World, spec string) (*engi
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, problems := engine.Resolve(&specs.Spec{Root: root, Stack: root.Get("stack").Text(), Dir: t.TempDir()}, kinds)
+	d, problems := engine.Resolve(&specs.Spec{Root: root, Stack: root.Get("stack").Text(), Dir: t.TempDir(), Profiles: []string{"*"}}, kinds)
 	if err := problems.Err(); err != nil {
 		t.Fatalf("%v\n%s", err, spec)
 	}
@@ -338,12 +444,12 @@ func (r *row) exactly(what, spec string, priced bool) *engine.Change {
 	c := plan.Change(r.subject.Addr)
 	fields := append([]string{r.field.Key}, r.subject.Shows[r.field.Key]...)
 	if c == nil || c.IsNoOp() {
-		if !r.field.Unmarked {
+		if !r.unmarked() {
 			r.t.Fatalf("%s: the plan does not see it:\n%s", what, spec)
 		}
 		return c
 	}
-	if r.field.Unmarked && len(fields) == 1 {
+	if r.unmarked() && len(fields) == 1 {
 		r.t.Errorf("%s: it is to change nothing:\n%s%s", what, plan, deltas(plan))
 	}
 	for _, d := range c.Delta {
@@ -351,10 +457,28 @@ func (r *row) exactly(what, spec string, priced bool) *engine.Change {
 			r.t.Errorf("%s: %s differs too: %s -> %s", what, d.Path, resources.Show(d.Before), resources.Show(d.After))
 		}
 	}
-	if got := c.Delta.Cost(); priced && got != r.cost() && !r.field.Unmarked {
+	if got := c.Delta.Cost(); priced && got != r.cost() && !r.unmarked() {
 		r.t.Errorf("%s: it costs %q, the table says %q", what, got, r.cost())
 	}
+	r.named(what, c.Delta)
 	return c
+}
+
+// named checks that differences of a part name it.
+func (r *row) named(what string, delta resources.Delta) {
+	r.t.Helper()
+	if r.part == nil || len(r.subject.Shows[r.field.Key]) > 0 {
+		return
+	}
+	key, ok := r.subject.Parts.Shows[r.path()]
+	if !ok {
+		key = r.part.Field.Key
+	}
+	for _, d := range delta {
+		if !strings.Contains(d.Path, key) {
+			r.t.Errorf("%s: %s does not name %s: %s -> %s", what, d.Path, key, resources.Show(d.Before), resources.Show(d.After))
+		}
+	}
 }
 
 func deltas(p *engine.Plan) string {

@@ -324,7 +324,7 @@ var cpuList = resources.Checked("a list such as 0-2,4", func(s string) (string, 
 var blkioType = resources.Object{
 	What: "a configuration of block devices",
 	Fields: []resources.Field{
-		{Key: "weight", Type: resources.Int(0, 1000), Example: "300", Other: "600", Doc: "Its share of all devices' time, from 10 to 1000."},
+		{Key: "weight", Type: resources.Int(0, 1000), Cost: resources.InPlace, Example: "300", Other: "600", Doc: "Its share of all devices' time, from 10 to 1000."},
 		{Key: "weight_device", Type: perDevice("weight", resources.Int(10, 1000)), Example: "[{path: /dev/sda, weight: 400}]", Other: "[{path: /dev/sdb, weight: 500}]", Doc: "Its share of single devices."},
 		{Key: "device_read_bps", Type: perDevice("rate", bytesNumber), Example: "[{path: /dev/sda, rate: 12mb}]", Other: "[{path: /dev/sda, rate: 1g}]", Doc: "Bytes read in a second."},
 		{Key: "device_read_iops", Type: perDevice("rate", resources.Int(0, math.MaxInt64)), Example: "[{path: /dev/sda, rate: 120}]", Other: "[{path: /dev/sda, rate: 60}]", Doc: "Read operations in a second."},
@@ -423,7 +423,7 @@ var ulimitType = resources.Object{
 	},
 	Fields: []resources.Field{
 		{Key: "soft", Type: resources.Int(-1, math.MaxInt64), Required: true, Example: "20000", Other: "1000", Doc: "the limit that holds."},
-		{Key: "hard", Type: resources.Int(-1, math.MaxInt64), Required: true, Example: "40000", Other: "2000", Doc: "how far the process may raise it."},
+		{Key: "hard", Type: resources.Int(-1, math.MaxInt64), Required: true, Example: "40000", Other: "50000", Doc: "how far the process may raise it."},
 	},
 	Finish: func(v map[string]any) error {
 		soft, hard := v["soft"].(int64), v["hard"].(int64)

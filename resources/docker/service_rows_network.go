@@ -120,8 +120,8 @@ var networksType = named{what: "a network", elem: resources.Object{
 		{Key: "ipv4_address", Type: resources.Checked("an IPv4 address", ipOfFamily(true)), Example: "172.30.0.10", Other: "172.30.0.11", Doc: "A fixed address; the network needs a subnet of its own."},
 		{Key: "ipv6_address", Type: resources.Checked("an IPv6 address", ipOfFamily(false)), Example: "\"fd00:30::10\"", Other: "\"fd00:30::11\"", Doc: "A fixed IPv6 address; the network needs an IPv6 subnet."},
 		{Key: "link_local_ips", Type: resources.Set(resources.Checked("an IP address", canonicalIP)), Example: "[169.254.8.8]", Other: "[169.254.8.9]", Doc: "Link-local addresses."},
-		{Key: "mac_address", Type: resources.Checked("a MAC address", canonicalMAC), Example: "\"02:42:ac:11:65:43\"", Other: "\"02:42:ac:11:65:44\"", Doc: "A fixed MAC address. Below API 1.44 only the main network can have one. A change replaces the container."},
-		{Key: "priority", Type: resources.Int(-1_000_000, 1_000_000), Example: "100", Other: "200", Doc: "The network of the highest priority is joined first."},
+		{Key: "mac_address", Type: resources.Checked("a MAC address", canonicalMAC), Cost: resources.Remake, Example: "\"02:42:ac:11:65:43\"", Other: "\"02:42:ac:11:65:44\"", Doc: "A fixed MAC address. Below API 1.44 only the main network can have one. A change replaces the container."},
+		{Key: "priority", Type: resources.Int(-1_000_000, 1_000_000), Unmarked: true, Example: "100", Other: "200", Doc: "The network of the highest priority is joined first."},
 		{Key: "gw_priority", Type: resources.Int(-1_000_000, 1_000_000), Since: "1.48", Example: "1", Other: "2", Doc: "The network of the highest value is the default gateway."},
 		{Key: "driver_opts", Type: resources.Pairs(), Example: "{com.docker.network.endpoint.sysctls: net.ipv4.conf.IFNAME.log_martians=1}", Other: "{com.example.opt: b}", Doc: "Options of the network's driver for this endpoint."},
 	},
@@ -332,7 +332,7 @@ var portFields = resources.Object{What: "a port", Fields: []resources.Field{
 	{Key: "published", Type: resources.Pattern("a port or a range of ports", `^[0-9]+(-[0-9]+)?$|^$`), Example: "5701", Other: "5702", Doc: "The port on the host; any free one when not given, any of a range when a range is given."},
 	{Key: "host_ip", Type: resources.Checked("an IP address", canonicalIP), Example: "127.0.0.1", Other: "\"::1\"", Doc: "The host's address it is bound to; all when not given."},
 	{Key: "protocol", Type: resources.Enum("tcp", "udp", "sctp"), Default: "tcp", Example: "udp", Other: "tcp", Doc: "tcp, udp or sctp."},
-	{Key: "name", Type: resources.String(), Example: "sql", Other: "ui", Doc: "A name for people."},
+	{Key: "name", Type: resources.String(), Unmarked: true, Example: "sql", Other: "ui", Doc: "A name for people."},
 }, Refused: map[string]string{
 	"mode":         "there is one host; leave it out",
 	"app_protocol": "nothing here reads it; leave it out",
@@ -342,6 +342,11 @@ var portFields = resources.Object{What: "a port", Fields: []resources.Field{
 func (portsType) Schema() resources.Schema {
 	return resources.Schema{"type": "array", "items": resources.Schema{"oneOf": []any{
 		resources.Schema{"type": []any{"string", "integer"}, "description": "[HOST_IP:][HOST:]CONTAINER[/PROTOCOL]"}, portFields.Schema()}}}
+}
+
+// Inner returns the long form of a port.
+func (portsType) Inner(string) []resources.Held {
+	return []resources.Held{{Type: portFields, Write: func(v any) any { return []any{v} }}}
 }
 
 // Decode returns the canonical map.

@@ -32,9 +32,9 @@ var filesType = resources.Keyed{
 			{Key: "mode", Type: modeType, Example: "\"0444\"", Other: "\"0400\"", Doc: "Permissions, octal; when not given 0755 for a source that can be executed, else 0644."},
 			{Key: "uid", Type: resources.Int(0, 1<<31-1), Default: int64(0), Example: "999", Other: "1000", Doc: "The number of the user who owns it."},
 			{Key: "gid", Type: resources.Int(0, 1<<31-1), Default: int64(0), Example: "999", Other: "1000", Doc: "The number of the group that owns it."},
-			{Key: "template", Type: resources.Bool(), Default: false, Example: "true", Other: "false", Doc: "Substitutes ${VARIABLE} in the source as in the spec."},
-			{Key: "sensitive", Type: resources.Bool(), Default: false, Example: "true", Other: "false", Doc: "Never shows the content. Content with the value of a sensitive variable never is."},
-			{Key: "on_change", Type: resources.Checked("replace, copy, signal or signal:NAME", onChange), Default: "replace", Example: "\"signal:SIGHUP\"", Other: "copy",
+			{Key: "template", Type: resources.Bool(), Default: false, Unmarked: true, Example: "true", Other: "false", Doc: "Substitutes ${VARIABLE} in the source as in the spec."},
+			{Key: "sensitive", Type: resources.Bool(), Default: false, Unmarked: true, Example: "true", Other: "false", Doc: "Never shows the content. Content with the value of a sensitive variable never is."},
+			{Key: "on_change", Type: resources.Checked("replace, copy, signal or signal:NAME", onChange), Default: "replace", Unmarked: true, Example: "\"signal:SIGHUP\"", Other: "copy",
 				Doc: "What a change of the content does: `replace` the container, `copy` the file into the running one, or copy it and send a `signal`."},
 		},
 		Finish: func(v map[string]any) error {

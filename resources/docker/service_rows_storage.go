@@ -57,7 +57,7 @@ var storageRows = []row{
 			What: "a device", ShortDoc: "HOST[:CONTAINER[:PERMISSIONS]]", Short: shortDevice, Finish: finishDevice,
 			Fields: []resources.Field{
 				{Key: "source", Type: resources.String(), Required: true, Example: "/dev/fuse", Other: "/dev/zero", Doc: "the device on the host."},
-				{Key: "target", Type: resources.String(), Example: "/dev/fuse", Other: "/dev/zero", Doc: "Its path in the container, the same when not given."},
+				{Key: "target", Type: resources.String(), Example: "/dev/mine", Other: "/dev/other", Doc: "Its path in the container, the same when not given."},
 				{Key: "permissions", Type: resources.Pattern("letters of rwm", `^[rwm]{1,3}$`), Example: "r", Other: "rw", Doc: "Any of r, w and m, all when not given."},
 			}}), Cost: resources.Remake,
 			Doc:     "Devices of the host, as `HOST[:CONTAINER[:PERMISSIONS]]` or as maps.",
@@ -106,7 +106,7 @@ var mountsType = resources.Keyed{
 			{Key: "read_only", Type: resources.Bool(), Default: false, Example: "true", Other: "false", Doc: "Nothing can be written through it."},
 			{Key: "bind", Type: resources.Object{What: "options of a bind mount", Fields: []resources.Field{
 				{Key: "propagation", Type: resources.Enum("rprivate", "private", "rshared", "shared", "rslave", "slave"), Default: "rprivate", Example: "rslave", Other: "shared", Doc: "How mounts below it are passed on."},
-				{Key: "create_host_path", Type: resources.Bool(), Default: true, Example: "false", Other: "true", Doc: "Makes a missing source a folder. With false it is an error."},
+				{Key: "create_host_path", Type: resources.Bool(), Default: true, Unmarked: true, Example: "false", Other: "true", Doc: "Makes a missing source a folder. With false it is an error."},
 				{Key: "recursive", Type: resources.Enum("enabled", "disabled", "writable", "readonly"), Default: "enabled", Example: "disabled", Other: "writable", Doc: "Whether mounts below the source come along, and whether read-only holds for them too; `writable` and `readonly` need API 1.44."},
 				{Key: "selinux", Type: resources.Enum("z", "Z"), Example: "z", Other: "Z", Doc: "Relabels the source for SELinux: z for several containers, Z for this one only."},
 			}}, Example: "{propagation: rslave}", Other: "{recursive: disabled}", Doc: "Options of a bind mount."},

@@ -32,6 +32,13 @@ func (t refined) Decode(n specs.Node, report resources.Report) (resources.Value,
 	return out, true
 }
 
+// Inner returns the type below.
+func (t refined) Inner(string) []resources.Held {
+	return []resources.Held{{Type: t.Type, Write: asIs}}
+}
+
+func asIs(v any) any { return v }
+
 // optional is a text whose empty form means "not declared".
 func optional(t resources.Type) resources.Type {
 	return refined{t, func(v resources.Value) (resources.Value, error) {
@@ -60,6 +67,11 @@ func (t either) Decode(n specs.Node, report resources.Report) (resources.Value, 
 		return t.first.Decode(n, report)
 	}
 	return t.second.Decode(n, report)
+}
+
+// Inner returns both forms.
+func (t either) Inner(string) []resources.Held {
+	return []resources.Held{{Type: t.first, Write: asIs}, {Type: t.second, Write: asIs}}
 }
 
 // named is a list of names, or a map from name to an object that may be empty.
@@ -119,6 +131,11 @@ func (t named) Decode(n specs.Node, report resources.Report) (resources.Value, b
 		return nil, false
 	}
 	return out, good
+}
+
+// Inner returns the object, under a name.
+func (t named) Inner(name string) []resources.Held {
+	return []resources.Held{{Type: t.elem, Write: func(v any) any { return map[string]any{name: v} }}}
 }
 
 // textOf returns text cut out of a node as a string, or as a Secret when the

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/system"
+	dockersystem "github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/client"
 
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -207,7 +207,7 @@ const realtime = "/midaz-conformance-rt"
 
 // noRealtime makes the cgroup, and returns why there is none.
 func (c *conformance) noRealtime(t *testing.T) string {
-	if info := must[system.Info](t)(c.api.Info(t.Context())); info.CgroupDriver != "cgroupfs" {
+	if info := must[dockersystem.Info](t)(c.api.Info(t.Context())); info.CgroupDriver != "cgroupfs" {
 		return "cgroups are systemd's"
 	}
 	const root = "/sys/fs/cgroup/cpu"

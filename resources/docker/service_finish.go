@@ -1,9 +1,11 @@
 package docker
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -135,6 +137,9 @@ func (f *finisher) networks() {
 			f.problem(ruleTogether, "/network_mode", "network_mode and networks exclude each other", "remove one of them")
 		}
 		delete(f.r.Config, "networks")
+		if f.r.Config["mac_address"] != nil {
+			f.problem(ruleTogether, "/mac_address", "with network_mode there is no network that mac_address could be for", "remove one of them")
+		}
 		return
 	}
 	networks := mapOf(declared)
@@ -148,7 +153,24 @@ func (f *finisher) networks() {
 		m["aliases"] = setOf(append(resources.Texts(m["aliases"]), f.key()))
 		out[key] = m
 	}
+	if mac := f.r.Config["mac_address"]; mac != nil {
+		key := mainOf(out)
+		main := mapOf(out[key])
+		if own := main["mac_address"]; own != nil && !resources.Equal(own, mac) {
+			f.problem(ruleTogether, "/mac_address", fmt.Sprintf("mac_address and networks.%s.mac_address differ", key), "write only one of them")
+		}
+		main["mac_address"] = mac
+	}
 	f.r.Config["networks"] = out
+}
+
+// mainOf returns the key of the network that is joined first.
+func mainOf(networks map[string]any) string {
+	priority := func(key string) int64 { return resources.Config(mapOf(networks[key])).Int("priority") }
+	name := func(key string) string { return resources.Config(mapOf(networks[key])).Text("name") }
+	return slices.MinFunc(sortedKeys(networks), func(a, b string) int {
+		return cmp.Or(cmp.Compare(priority(b), priority(a)), cmp.Compare(name(a), name(b)))
+	})
 }
 
 // nameOf returns the name on the engine of a network or volume.

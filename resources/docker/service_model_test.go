@@ -145,6 +145,9 @@ func (m *model) endpoint(e *network.EndpointSettings, name string, c *container.
 	}
 	if status == "running" && e.MacAddress == "" {
 		e.MacAddress = "02:42:ac:00:00:02"
+		if fixed := c.Config.MacAddress; fixed != "" && string(c.HostConfig.NetworkMode) == name {
+			e.MacAddress = fixed
+		}
 	}
 	if status != "running" && m.at("1.44") {
 		e.MacAddress = ""

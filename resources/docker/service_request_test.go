@@ -415,3 +415,28 @@ volumes: { data: {} }
 		t.Errorf("%v", refs)
 	}
 }
+
+func TestMACOfTheContainer(t *testing.T) {
+	const mac = "02:42:ac:11:65:43"
+	for _, c := range []struct{ networks, main string }{
+		{"", "default"},
+		{"networks: [infra, edge]\n", "edge"},
+		{"networks: {infra: {priority: 10}, edge: {}}\n", "infra"},
+		{"networks: {infra: {mac_address: \"" + mac + "\"}}\n", "infra"},
+	} {
+		r, ps := one(t, "service", "image: app:1\nmac_address: \"02-42-AC-11-65-43\"\n"+c.networks)
+		if err := ps.Err(); err != nil {
+			t.Errorf("%q: %v", c.networks, err)
+		}
+		for key, e := range r.Config.Map("networks") {
+			if got := resources.Text(mapOf(e)["mac_address"]); (got == mac) != (key == c.main) {
+				t.Errorf("%q: network %s has %q", c.networks, key, got)
+			}
+		}
+	}
+	for _, wrong := range []string{"network_mode: host", "networks: {infra: {mac_address: \"02:42:ac:11:65:44\"}}"} {
+		if _, ps := one(t, "service", "image: app:1\nmac_address: \""+mac+"\"\n"+wrong); !slices.Contains(codes(ps), ruleTogether.Code) {
+			t.Errorf("%s: %v", wrong, ps)
+		}
+	}
+}

@@ -48,6 +48,9 @@ var networkRows = []row{
 			return mode
 		},
 	},
+	hidden(resources.Field{Key: "mac_address", Type: resources.Checked("a MAC address", canonicalMAC),
+		Doc:     "Another word for `mac_address` of the network of the highest priority, the first by name among equals.",
+		Example: "\"02:42:ac:11:65:43\"", Other: "\"02:42:ac:11:65:44\""}),
 	{
 		Field: resources.Field{Key: "ports", Type: portsType{}, Cost: resources.Remake,
 			Doc:     "Published ports, as `[HOST_IP:][HOST:]CONTAINER[/udp]` (ranges too) or as maps. Without a host IP a port is reachable from other machines.",
@@ -250,11 +253,11 @@ func (s *sight) mac(e *network.EndpointSettings, want, before resources.Config) 
 	if want["mac_address"] == nil && before["mac_address"] == nil {
 		return nil // the engine chose it
 	}
+	if e.MacAddress != "" { // also where the container was made with another: connected anew, it loses it
+		return strings.ToLower(e.MacAddress)
+	}
 	if !atLeast(s.facts.API, "1.44") && s.c.Config.MacAddress != "" {
 		return strings.ToLower(s.c.Config.MacAddress)
-	}
-	if e.MacAddress != "" {
-		return strings.ToLower(e.MacAddress)
 	}
 	if before["mac_address"] != nil {
 		return before["mac_address"]

@@ -240,7 +240,6 @@ func refusedKeys(kind string) map[string]string {
 		"isolation":          "it exists on Windows only",
 		"label_file":         "write `labels`",
 		"links":              "services reach one another by their keys on a common network; write `aliases` under `networks` for other names",
-		"mac_address":        "write it at the network: `networks: {NAME: {mac_address: ...}}`",
 		"models":             "it belongs to Docker Desktop",
 		"post_start":         "write a job that depends on the service",
 		"pre_stop":           "handle the stop signal in the process",

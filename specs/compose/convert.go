@@ -6,7 +6,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/compose-spec/compose-go/v2/dotenv"
 
 	"github.com/LerianStudio/midaz-infra/specs/draft"
 )
@@ -87,14 +90,14 @@ func (r *reader) service(key string, read map[string]any, all map[string]any) {
 		d.Note(section, e, "taken for a job: %s. If it keeps running, it belongs under services", why)
 	}
 	e.Fields["container_name"] = r.name + "-" + key + "-1"
+	if n := max(replicas("scale", read["scale"]), replicas("deploy", read["deploy"])); n > 1 {
+		d.Note(section, e, "Compose runs %d of it; the spec has one", n)
+	}
 	for _, k := range sortedKeys(read) {
 		if strings.HasPrefix(k, "x-") {
 			continue
 		}
-		if n := replicas(k, read[k]); n > 1 {
-			d.Note(section, e, "Compose runs %d of it; the spec has one", n)
-		}
-		if v := r.field(section, e, k, read[k]); v != nil {
+		if v := r.field(section, e, k, read[k], read); v != nil {
 			e.Fields[k] = v
 		}
 	}
@@ -151,7 +154,7 @@ func (r *reader) isJob(key string, read map[string]any, all map[string]any) stri
 }
 
 // field returns the value of a key as the spec has it, nil to leave it out.
-func (r *reader) field(section string, e *draft.Entry, key string, v any) any {
+func (r *reader) field(section string, e *draft.Entry, key string, v any, read map[string]any) any {
 	switch key {
 	case "environment":
 		return r.environment(section, e, v)
@@ -160,8 +163,16 @@ func (r *reader) field(section string, e *draft.Entry, key string, v any) any {
 	case "volumes":
 		return appendAll(e.Fields["volumes"], r.mounts(v))
 	case "secrets", "configs":
-		if mounts := r.fileMounts(section, e, key, v); mounts != nil {
-			e.Fields["volumes"] = appendAll(e.Fields["volumes"], mounts)
+		r.given(section, e, key, v)
+		return nil
+	case "labels":
+		return r.labels(section, e, v, read["label_file"])
+	case "label_file":
+		if read["labels"] != nil {
+			return nil
+		}
+		if labels := r.labels(section, e, nil, v); labels != nil {
+			e.Fields["labels"] = labels
 		}
 		return nil
 	case "ports":
@@ -321,6 +332,9 @@ func (r *reader) mount(m map[string]any) any {
 		}
 	}
 	m, _ = r.tokens.back(dropEmpty(m)).(map[string]any)
+	if tmpfs, ok := m["tmpfs"].(map[string]any); ok && tmpfs["mode"] != nil {
+		tmpfs["mode"] = octal(tmpfs["mode"])
+	}
 	source, target := fmt.Sprint(m["source"]), fmt.Sprint(m["target"])
 	simple := m["type"] == "bind" || m["type"] == "volume"
 	for k := range m {
@@ -357,10 +371,59 @@ func dropEmpty(m map[string]any) map[string]any {
 	return out
 }
 
-// fileMounts are secrets and configs of files: Compose mounts the file.
-func (r *reader) fileMounts(section string, e *draft.Entry, key string, v any) any {
+// octal is a number of permission bits as the spec writes it. Compose's loader
+// has read it as a number of any base.
+func octal(v any) any {
+	n, ok := v.(int64)
+	if !ok {
+		return v
+	}
+	return fmt.Sprintf("%04o", n)
+}
+
+// labels joins the labels with those of files, which are read as Compose does.
+func (r *reader) labels(section string, e *draft.Entry, v, files any) any {
+	v = r.tokens.back(v)
+	var names []string
+	list, ok := files.([]any)
+	if !ok && files != nil {
+		list = []any{files}
+	}
+	for _, f := range list {
+		names = append(names, r.abs(fmt.Sprint(f)))
+	}
+	if len(names) == 0 {
+		if isEmpty(v) {
+			return nil
+		}
+		return v
+	}
+	read, err := dotenv.GetEnvFromFile(maps.Clone(r.env), names)
+	if err != nil {
+		r.draft.Note(section, e, "label_file cannot be read and is left out")
+		return v
+	}
+	out := map[string]any{}
+	for k, text := range read {
+		out[k] = strings.ReplaceAll(text, "$", "$$")
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		maps.Copy(out, v)
+	case []any:
+		for _, item := range v {
+			k, text, _ := strings.Cut(fmt.Sprint(item), "=")
+			out[k] = text
+		}
+	}
+	r.draft.Note(section, e, "the labels of label_file stand under labels")
+	return out
+}
+
+// given are secrets and configs. Compose mounts those that are files, and
+// places a copy of those that are texts.
+func (r *reader) given(section string, e *draft.Entry, key string, v any) {
 	all, _ := r.model[key].(map[string]any)
-	var out []any
 	list, _ := v.([]any)
 	for _, item := range list {
 		m, ok := item.(map[string]any)
@@ -378,16 +441,49 @@ func (r *reader) fileMounts(section string, e *draft.Entry, key string, v any) a
 		case !strings.HasPrefix(target, "/") && key == "secrets":
 			target = "/run/secrets/" + target
 		}
+		content := r.textOf(key, def)
 		if file, ok := def["file"].(string); ok {
-			out = append(out, map[string]any{"type": "bind", "source": r.path(file), "target": r.tokens.back(target), "read_only": true})
+			e.Fields["volumes"] = appendAll(e.Fields["volumes"], []any{map[string]any{"type": "bind", "source": r.path(file), "target": r.tokens.back(target), "read_only": true}})
 			continue
 		}
-		r.draft.Note(section, e, "the %s %s is not a file and is left out: place its content with `files`", strings.TrimSuffix(key, "s"), source)
+		if content == nil {
+			r.draft.Note(section, e, "the %s %s comes from elsewhere and is left out: place its content with `files`", strings.TrimSuffix(key, "s"), source)
+			continue
+		}
+		file := map[string]any{"content": content, "target": r.tokens.back(target), "mode": "0444"}
+		if m["mode"] != nil {
+			file["mode"] = octal(m["mode"])
+		}
+		for _, id := range []string{"uid", "gid"} {
+			if n, err := strconv.Atoi(fmt.Sprint(m[id])); err == nil && n != 0 {
+				file[id] = int64(n)
+			}
+		}
+		e.Fields["files"] = appendAll(e.Fields["files"], []any{file})
 	}
-	if out == nil {
+}
+
+// textOf is the text of a secret or config, nil when the project does not say
+// it. What a secret is is known to whoever runs Compose only.
+func (r *reader) textOf(key string, def map[string]any) any {
+	if text, ok := def["content"].(string); ok {
+		return r.tokens.back(text)
+	}
+	name, ok := def["environment"].(string)
+	if !ok {
 		return nil
 	}
-	return out
+	value, set := r.lookup(name)
+	if key == "configs" {
+		r.tokens.used[name] = variable{value: value, set: set}
+		return "${" + name + "}"
+	}
+	secret := draft.Variable{Name: name, Sensitive: true}
+	if set {
+		secret.Value = &value
+	}
+	r.draft.Declare(secret)
+	return "${" + name + "}"
 }
 
 // ports are written on one line each.

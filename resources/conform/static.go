@@ -3,6 +3,7 @@
 package conform
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func Static(t *testing.T, kinds []resources.Kind) {
 			if table.Doc == "" {
 				t.Error("the kind has no documentation")
 			}
-			checkFields(t, table.Kind, table.Fields)
+			checkFields(t, table.Kind, table.Fields, false)
 			for key, why := range table.Refused {
 				if _, ok := table.Field(key); ok || why == "" {
 					t.Errorf("refused key %q: supported, or without a reason", key)
@@ -42,7 +43,7 @@ func Static(t *testing.T, kinds []resources.Kind) {
 	}
 }
 
-func checkFields(t *testing.T, path string, fields []resources.Field) {
+func checkFields(t *testing.T, path string, fields []resources.Field, nested bool) {
 	t.Helper()
 	var keys []string
 	for i := range fields {
@@ -60,22 +61,38 @@ func checkFields(t *testing.T, path string, fields []resources.Field) {
 			t.Errorf("%s: documentation %q is not a sentence", name, f.Doc)
 		}
 		checkExamples(t, name, f)
-		switch typ := f.Type.(type) {
-		case resources.Object:
-			checkFields(t, name, typ.Fields)
-		case resources.Keyed:
-			checkFields(t, name, typ.Elem.Fields)
+		if !nested {
+			checkParts(t, name, f)
 		}
+	}
+}
+
+// checkParts checks the tables inside the field, at any depth.
+func checkParts(t *testing.T, name string, f *resources.Field) {
+	t.Helper()
+	tables := map[string][]resources.Field{}
+	for _, p := range f.Parts("name") {
+		at := name
+		if i := strings.LastIndexByte(p.Path, '.'); i >= 0 {
+			at += "." + p.Path[:i]
+		}
+		tables[at] = append(tables[at], *p.Field)
+	}
+	for _, at := range slices.Sorted(maps.Keys(tables)) {
+		checkFields(t, at, tables[at], true)
 	}
 }
 
 func checkExamples(t *testing.T, name string, f *resources.Field) {
 	t.Helper()
-	if f.Example == "" || f.Other == "" {
+	if f.Example == "" || f.Other == "" && !f.Unmarked {
 		t.Errorf("%s: needs an example and another value", name)
 		return
 	}
 	a, okA := decode(t, name, f, f.Example)
+	if f.Other == "" {
+		return // it has one value only
+	}
 	b, okB := decode(t, name, f, f.Other)
 	if !okA || !okB {
 		return

@@ -42,9 +42,9 @@ var networkTable = resources.Table{
 		{Key: "attachable", Type: resources.Bool(), Default: false, Cost: resources.Remake,
 			Doc: "For networks of a swarm: containers outside of it may join.", Example: "true", Other: "false"},
 		{Key: "enable_ipv4", Type: resources.Bool(), Default: true, Since: "1.48", Cost: resources.Remake,
-			Doc: "Gives IPv4 addresses. Only Docker 28 and later can turn them off.", Example: "true", Other: "true"},
+			Doc: "Gives IPv4 addresses. Only Docker 28 and later can turn them off.", Example: "true", Other: "false"},
 		{Key: "enable_ipv6", Type: resources.Bool(), Default: false, Cost: resources.Remake,
-			Doc: "Gives IPv6 addresses as well. Engines before Docker 27 need an IPv6 subnet under `ipam`.", Example: "false", Other: "false"},
+			Doc: "Gives IPv6 addresses as well. Engines before Docker 27 need an IPv6 subnet under `ipam`.", Example: "true", Other: "false"},
 		{Key: "labels", Type: resources.Pairs(), Cost: resources.Remake,
 			Doc: "Labels of the network. Those that begin with `midaz.` are midaz's own.", Example: "{team: ledger}", Other: "{team: payments}"},
 		{Key: "external", Type: resources.Bool(), Default: false, Unseen: true, Unmarked: true,
@@ -57,9 +57,9 @@ var networkTable = resources.Table{
 var ipamType = resources.Object{
 	What: "address management",
 	Fields: []resources.Field{
-		{Key: "driver", Type: resources.String(), Default: "default", Example: "default", Doc: "The driver that hands out addresses."},
-		{Key: "options", Type: resources.Pairs(), Example: "{foo: bar}", Doc: "Options of that driver."},
-		{Key: "config", Type: resources.List(ipamPool), Example: "[{subnet: 10.210.7.0/24}]", Doc: "The subnets, one of each IP version."},
+		{Key: "driver", Type: resources.String(), Default: "default", Example: "default", Other: "dhcp", Doc: "The driver that hands out addresses."},
+		{Key: "options", Type: resources.Pairs(), Example: "{foo: bar}", Other: "{foo: baz}", Doc: "Options of that driver."},
+		{Key: "config", Type: resources.List(ipamPool), Example: "[{subnet: 10.210.7.0/24}]", Other: "[{subnet: 10.210.8.0/24}]", Doc: "The subnets, one of each IP version."},
 	},
 	Finish: func(v map[string]any) error {
 		drop(v, map[string]any{"driver": "default", "options": nil, "config": nil})
@@ -70,10 +70,10 @@ var ipamType = resources.Object{
 var ipamPool = resources.Object{
 	What: "a subnet",
 	Fields: []resources.Field{
-		{Key: "subnet", Type: resources.Checked("a subnet such as 10.210.7.0/24", canonicalPrefix), Required: true, Example: "10.210.7.0/24", Doc: "The subnet, in CIDR form."},
-		{Key: "gateway", Type: resources.Checked("an IP address", canonicalAddress), Example: "10.210.7.1", Doc: "The host's address in it."},
-		{Key: "ip_range", Type: resources.Checked("a subnet such as 10.210.7.128/25", canonicalPrefix), Example: "10.210.7.128/25", Doc: "The part of the subnet that containers get addresses from."},
-		{Key: "aux_addresses", Type: resources.MapOf(resources.Checked("an IP address", canonicalAddress)), Example: "{router: 10.210.7.5}", Doc: "Addresses that are taken by others, by name."},
+		{Key: "subnet", Type: resources.Checked("a subnet such as 10.210.7.0/24", canonicalPrefix), Required: true, Example: "10.210.7.0/24", Other: "10.210.8.0/24", Doc: "The subnet, in CIDR form."},
+		{Key: "gateway", Type: resources.Checked("an IP address", canonicalAddress), Example: "10.210.7.1", Other: "10.210.7.2", Doc: "The host's address in it."},
+		{Key: "ip_range", Type: resources.Checked("a subnet such as 10.210.7.128/25", canonicalPrefix), Example: "10.210.7.128/25", Other: "10.210.7.0/25", Doc: "The part of the subnet that containers get addresses from."},
+		{Key: "aux_addresses", Type: resources.MapOf(resources.Checked("an IP address", canonicalAddress)), Example: "{router: 10.210.7.5}", Other: "{router: 10.210.7.6}", Doc: "Addresses that are taken by others, by name."},
 	},
 	Finish: checkPool,
 }

@@ -96,7 +96,7 @@ var orderRows = []row{
 			{Key: "condition", Type: resources.Enum("service_started", "service_healthy", "service_completed_successfully"), Default: "service_started", Example: "service_healthy", Other: "service_started",
 				Doc: "How far the other must have come: `service_started`, `service_healthy` (its gate has passed), or `service_completed_successfully` (a job has ended with 0)."},
 			{Key: "restart", Type: resources.Bool(), Default: false, Example: "true", Other: "false", Doc: "Make this one anew when the other is."},
-			{Key: "required", Type: resources.Bool(), Default: true, Example: "false", Other: "false", Doc: "With false it is no error when the other is not declared or its profile is off."},
+			{Key: "required", Type: resources.Bool(), Default: true, Example: "false", Other: "true", Doc: "With false it is no error when the other is not declared or its profile is off."},
 		},
 		Finish: func(v map[string]any) error {
 			if v["condition"] == nil {

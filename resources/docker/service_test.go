@@ -12,7 +12,7 @@ import (
 )
 
 func TestTables(t *testing.T) {
-	conform.Static(t, []resources.Kind{containerKind{"service"}, containerKind{"job"}})
+	conform.Static(t, Kinds())
 }
 
 // declared reads a spec and completes what it declares, as the engine does.

@@ -30,7 +30,7 @@ var volumeTable = resources.Table{
 		{Key: "name", Type: resources.Pattern("a volume name (at least two letters, digits, `_`, `.`, `-`)", `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`), Cost: resources.Remake,
 			Doc: "Its name on the engine; STACK_KEY when not given.", Example: "midaz_postgres", Other: "midaz_postgres2"},
 		{Key: "driver", Type: resources.Pattern("the name of a volume driver", `^[a-zA-Z0-9][a-zA-Z0-9_.:/-]*$`), Default: "local", Cost: resources.Remake,
-			Doc: "The driver that keeps the data.", Example: "local", Other: "local"},
+			Doc: "The driver that keeps the data.", Example: "local", Other: "vieux/sshfs"},
 		{Key: "driver_opts", Type: resources.Pairs(), Cost: resources.Remake,
 			Doc: "Options of the driver, such as `type`, `o` and `device` of local.", Example: "{type: tmpfs, device: tmpfs, o: size=16m}", Other: "{type: tmpfs, device: tmpfs, o: size=32m}"},
 		{Key: "labels", Type: resources.Pairs(), Cost: resources.Remake,

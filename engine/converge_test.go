@@ -43,7 +43,7 @@ func randomSpec(t *rapid.T, label string) string {
 		if rapid.Bool().Draw(t, "secret") {
 			fields = append(fields, "secret: "+rapid.SampledFrom([]string{canary, canary + "2"}).Draw(t, "secret"))
 		}
-		for _, field := range []string{"needs", "holds", "made_of"} {
+		for _, field := range []string{"needs", "holds", "made_of", "made_on"} {
 			if i > 0 && rapid.IntRange(0, 2).Draw(t, field) == 0 {
 				to := rapid.SliceOfNDistinct(rapid.SampledFrom(order[:i]), 1, min(i, 2), rapid.ID[string]).Draw(t, field+" to")
 				fields = append(fields, field+": ["+strings.Join(to, ", ")+"]")

@@ -455,6 +455,10 @@ func (d *decider) bound(c *Change, ref resources.Ref) bool {
 		c.Action, c.Code = resources.Replace, reasonTriggered
 		c.Reason = fmt.Sprintf("%s, which it holds, is replaced", ref.To)
 		return true
+	case ref.Bind == resources.Made && (to.Action == resources.Replace || to.Action == resources.Create) && c.Action != resources.Replace:
+		c.Action, c.Code = resources.Replace, reasonTriggered
+		c.Reason = fmt.Sprintf("%s is made anew, and it can be joined to that only when it is made", ref.To)
+		return true
 	case ref.Bind == resources.Content && c.Action != resources.Replace:
 		c.Action, c.Code = resources.Replace, reasonTriggered
 		c.Reason = fmt.Sprintf("%s, which is its content, changes", ref.To)

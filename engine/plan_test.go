@@ -115,6 +115,13 @@ crates: {c: {needs: [box/a]}, d: {needs: [crate/c]}}`, want: `
 [3] [2] -> await crate/a
 [4] [3] -> commit crate/a
 `},
+		{name: "who was made on a pipe is made anew with it", before: "pipes: {n: {colour: red}}\ncrates: {a: {made_on: [pipe/n]}}",
+			spec: "pipes: {n: {colour: blue}}\ncrates: {a: {made_on: [pipe/n]}}", want: `
+[1] replace pipe/n: colour cannot be changed in place
+[2] [1] -> swap crate/a: pipe/n is made anew, and it can be joined to that only when it is made
+[3] [2] -> await crate/a
+[4] [3] -> commit crate/a
+`},
 		{name: "orphans go in reverse order", before: "boxes: {a: {}, b: {needs: [box/a]}, keep: {}}\ncrates: {c: {holds: [box/b]}}",
 			spec: "boxes: {keep: {}}", want: `
 [1] delete crate/c: it is no longer in the spec

@@ -64,6 +64,7 @@ const (
 	Hold                // it is held open: released before the other is deleted, made anew after it
 	Content             // its content is part of this one: any change of it replaces this one
 	Inside              // it lives inside the other, and goes when the other is destroyed
+	Made                // it can be joined to the other only when it is made: made anew after it
 )
 
 // Wait says how far what is referred to must have come.

@@ -40,7 +40,7 @@ func networkParts() *enginetest.Parts {
 			"ipam.config.ip_range":      pool(subnet+", ip_range: 10.214.7.128/25", subnet+", ip_range: 10.214.7.64/26", bare),
 			"ipam.config.aux_addresses": pool(subnet+", aux_addresses: {router: 10.214.7.5}", subnet+", aux_addresses: {router: 10.214.7.6}", bare),
 		},
-		Shows: map[string]string{"ipam": "ipam"},
+		Shows: map[string]string{"ipam.options": "ipam", "ipam.config": "ipam", "ipam.config.subnet": "ipam"},
 		Skip:  map[string]string{"ipam.driver": "it needs another driver"},
 	}
 }
@@ -150,7 +150,8 @@ func (c *conformance) serviceParts(t *testing.T) *enginetest.Parts {
 			"healthcheck.disable": "test", "files.source": "content", "files.target": "files",
 			"ports.target": "ports", "ports.published": "ports", "ports.host_ip": "ports", "ports.protocol": "ports",
 			"volumes.target": "volumes", "devices.source": "devices", "devices.target": "devices", "devices.permissions": "devices",
-			"volumes.type": "volumes", "volumes.bind.selinux": "volumes",
+			"volumes.type": "volumes", "volumes.bind.selinux": "volumes", "volumes.source": "name",
+			"volumes.volume.subpath": "volumes",
 		},
 	}
 	blockParts(p)

@@ -470,14 +470,14 @@ func (r *row) named(what string, delta resources.Delta) {
 	if r.part == nil || len(r.subject.Shows[r.field.Key]) > 0 {
 		return
 	}
-	key, ok := r.subject.Parts.Shows[r.path()]
-	if !ok {
-		key = r.part.Field.Key
+	key := cmp.Or(r.subject.Parts.Shows[r.path()], r.part.Field.Key)
+	for _, d := range delta {
+		if strings.Contains(d.Path+resources.Show(d.Before)+resources.Show(d.After), key) {
+			return
+		}
 	}
 	for _, d := range delta {
-		if !strings.Contains(d.Path, key) {
-			r.t.Errorf("%s: %s does not name %s: %s -> %s", what, d.Path, key, resources.Show(d.Before), resources.Show(d.After))
-		}
+		r.t.Errorf("%s: %s does not name %s: %s -> %s", what, d.Path, key, resources.Show(d.Before), resources.Show(d.After))
 	}
 }
 

@@ -392,7 +392,7 @@ func observeNetwork(n network.Summary, addr resources.Addr, want resources.Confi
 	if like == nil {
 		like = o.Applied.Shape("ipam")
 	}
-	if seen := seenIPAM(n.IPAM, mapOf(like)); seen != nil {
+	if seen := seenIPAM(n.IPAM, mapOf(like), mapOf(o.Applied.Shape("ipam"))); seen != nil {
 		o.Have["ipam"] = seen
 	}
 	// Engines before 28 do not show it, and cannot do without IPv4.
@@ -469,10 +469,15 @@ func someOptions(have map[string]string, want, before resources.Value) resources
 
 // seenIPAM returns the address management in the form of like, the declared or
 // applied one: engines from 29 on add a gateway that nobody asked for, and keep
-// subnets in an order of their own.
-func seenIPAM(have network.IPAM, like map[string]any) resources.Value {
+// subnets in an order of their own, and every engine chooses a subnet for an IP
+// version that has none. before is what was last applied.
+func seenIPAM(have network.IPAM, like, before map[string]any) resources.Value {
 	if len(like) == 0 {
 		return nil
+	}
+	applied := map[string]map[string]any{}
+	for _, pool := range resources.Config(before).List("config") {
+		applied[resources.Text(mapOf(pool)["subnet"])] = mapOf(pool)
 	}
 	pools := map[string]network.IPAMConfig{}
 	var order []string
@@ -491,15 +496,29 @@ func seenIPAM(have network.IPAM, like map[string]any) resources.Value {
 			return
 		}
 		delete(pools, subnet)
-		config = append(config, seenPool(subnet, c, like))
+		config = append(config, seenPool(subnet, c, like, applied[subnet]))
 	}
 	wanted, _ := like["config"].([]any)
+	versions, declared := map[bool]bool{}, map[string]map[string]any{}
 	for _, w := range wanted {
-		add(resources.Text(mapOf(w)["subnet"]), mapOf(w))
+		subnet := resources.Text(mapOf(w)["subnet"])
+		versions[isIPv6(subnet)], declared[subnet] = true, mapOf(w)
+	}
+	// In the order of the spec; in that of the last apply where it is all as then,
+	// which must not look like a change made outside.
+	inOrder := wanted
+	if last := resources.Config(before).List("config"); len(last) == len(pools) {
+		inOrder = last
+	}
+	for _, w := range slices.Concat(inOrder, wanted) {
+		subnet := resources.Text(mapOf(w)["subnet"])
+		add(subnet, declared[subnet])
 	}
 	if wanted != nil {
 		for _, subnet := range order {
-			add(subnet, nil)
+			if _, was := applied[subnet]; was || versions[isIPv6(subnet)] {
+				add(subnet, nil)
+			}
 		}
 	}
 	out := map[string]any{}
@@ -515,14 +534,18 @@ func seenIPAM(have network.IPAM, like map[string]any) resources.Value {
 	return out
 }
 
-func seenPool(subnet string, c network.IPAMConfig, like map[string]any) map[string]any {
+func isIPv6(subnet string) bool { return strings.Contains(subnet, ":") }
+
+// seenPool leaves out a gateway that the engine has chosen: one that is neither
+// declared nor was applied.
+func seenPool(subnet string, c network.IPAMConfig, like, before map[string]any) map[string]any {
 	out := map[string]any{"subnet": subnet}
-	if c.Gateway != "" && like["gateway"] != nil {
-		text, _, _ := strings.Cut(c.Gateway, "/")
-		if canonical, err := canonicalAddress(text); err == nil {
-			text = canonical
-		}
-		out["gateway"] = text
+	gateway, _, _ := strings.Cut(c.Gateway, "/")
+	if canonical, err := canonicalAddress(gateway); err == nil {
+		gateway = canonical
+	}
+	if gateway != "" && (like["gateway"] != nil || before["gateway"] == gateway) {
+		out["gateway"] = gateway
 	}
 	if c.IPRange != "" {
 		out["ip_range"] = c.IPRange

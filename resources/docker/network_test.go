@@ -116,6 +116,14 @@ func TestNetworkIsComparedAsEnginesShowIt(t *testing.T) {
 		"another gateway": {"{ ipam: { config: [{ subnet: 10.1.0.0/24, gateway: 10.1.0.9 }] } }", with(func(n *network.Summary) {
 			n.IPAM = pool(network.IPAMConfig{Subnet: "10.1.0.0/24", Gateway: "10.1.0.1"})
 		}), "1.51", "ipam.config[0].gateway"},
+		"a subnet of the version that has none": {"{ enable_ipv6: true, ipam: { config: [{ subnet: \"fd00::/64\" }] } }", with(func(n *network.Summary) {
+			n.EnableIPv6 = true
+			n.IPAM = pool(network.IPAMConfig{Subnet: "172.18.0.0/16", Gateway: "172.18.0.1"}, network.IPAMConfig{Subnet: "fd00::/64"})
+		}), "1.41", ""},
+		"an IPv6 subnet from the engine's own": {"{ enable_ipv6: true, ipam: { config: [{ subnet: 10.1.0.0/24 }] } }", with(func(n *network.Summary) {
+			n.EnableIPv6 = true
+			n.IPAM = pool(network.IPAMConfig{Subnet: "10.1.0.0/24"}, network.IPAMConfig{Subnet: "fd12::/64", Gateway: "fd12::1"})
+		}), "1.51", ""},
 		"options that the daemon adds": {"{ driver_opts: { a: b } }", with(func(n *network.Summary) { n.Options = map[string]string{"a": "b", "mtu": "1450"} }), "1.51", ""},
 		"an option that differs":       {"{ driver_opts: { a: b } }", with(func(n *network.Summary) { n.Options = map[string]string{"a": "c"} }), "1.51", "driver_opts.a"},
 		"protect is no difference":     {"{ protect: true }", bridge, "1.51", ""},
@@ -124,6 +132,44 @@ func TestNetworkIsComparedAsEnginesShowIt(t *testing.T) {
 	} {
 		if got := seenAs(t, c.text, c.n, c.api); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// What was applied and is declared no longer is a difference as long as it is
+// there.
+func TestPartsOfIPAMThatLeftTheSpec(t *testing.T) {
+	const subnets = "{ subnet: 10.1.0.0/24 }, { subnet: \"fd00::/64\" }"
+	v4 := network.IPAMConfig{Subnet: "10.1.0.0/24", Gateway: "10.1.0.9"}
+	v6 := network.IPAMConfig{Subnet: "fd00::/64"}
+	for _, c := range []struct {
+		before, now string
+		config      []network.IPAMConfig
+		want        string
+	}{
+		{"{ ipam: { config: [{ subnet: 10.1.0.0/24, gateway: 10.1.0.9 }] } }", "{ ipam: { config: [{ subnet: 10.1.0.0/24 }] } }", []network.IPAMConfig{v4}, "ipam.config[0].gateway"},
+		{"{ enable_ipv6: true, ipam: { config: [" + subnets + "] } }", "{ enable_ipv6: true, ipam: { config: [{ subnet: \"fd00::/64\" }] } }", []network.IPAMConfig{v6, v4}, "ipam.config[0].subnet ipam.config[1]"},
+	} {
+		one := func(text string) *resources.Resource {
+			set, ps := declared(t, "networks: { a: "+text+" }")
+			if ps.Errors() > 0 {
+				t.Fatal(ps)
+			}
+			return set.Of("network")[0]
+		}
+		before, now := one(c.before), one(c.now)
+		n := network.Summary{Name: now.Config.Text("name"), Driver: "bridge", EnableIPv4: true, EnableIPv6: now.Config.Bool("enable_ipv6"),
+			Labels: ownLabels(before, networkTable.Marked(before.Config)), IPAM: network.IPAM{Driver: "default", Config: c.config}}
+		delta := (networkKind{}).Compare(now, observeNetwork(n, now.Addr, now.Config, "1.51"))
+		var paths []string
+		for _, d := range delta {
+			paths = append(paths, d.Path)
+			if !d.Pending || d.Drift {
+				t.Errorf("%s: %v", c.now, d)
+			}
+		}
+		if got := strings.Join(paths, " "); got != c.want {
+			t.Errorf("%s: %s, want %s", c.now, got, c.want)
 		}
 	}
 }

@@ -162,7 +162,7 @@ func price(d *resources.Diff, want *resources.Resource, have *resources.Observed
 		remake("the engine does not let a container go from cpu_quota to cpus")
 	case d.Path == "blkio_config.weight" && want.Config.Map("blkio_config")["weight"] != nil:
 		d.Cost = resources.InPlace
-	case d.Field == "networks" && strings.HasSuffix(d.Path, ".mac_address"):
+	case d.Field == "networks" && (strings.HasSuffix(d.Path, ".mac_address") || hasFixedMAC(want, d.Path)):
 		remake("the engine gives a fixed MAC address only to a new container")
 	case d.Field == "image" && d.Before != nil && strings.HasPrefix(resources.Text(d.Before), resources.Text(d.After)+" ("):
 		d.Why = "the name stands for another image now"
@@ -170,6 +170,13 @@ func price(d *resources.Diff, want *resources.Resource, have *resources.Observed
 			d.After = movedImage(resources.Text(d.After), n.current)
 		}
 	}
+}
+
+// hasFixedMAC reports whether the network at the path of a difference is wanted
+// with a MAC address, which an endpoint that is cut and made again would lose.
+func hasFixedMAC(want *resources.Resource, path string) bool {
+	parts := resources.SplitPath(path)
+	return len(parts) > 1 && mapOf(want.Config.Map("networks")[parts[1].Key])["mac_address"] != nil
 }
 
 // isNone reports whether v is the absence of the limit.

@@ -283,7 +283,11 @@ func (k containerKind) Refs(r *resources.Resource) []resources.Ref {
 	var refs []resources.Ref
 	networks := r.Config.Map("networks")
 	for _, key := range sortedKeys(networks) {
-		refs = append(refs, resources.Ref{To: resources.NewAddr("network", key), At: "/networks/" + escapePointer(key), Bind: resources.Hold})
+		ref := resources.Ref{To: resources.NewAddr("network", key), At: "/networks/" + escapePointer(key), Bind: resources.Hold}
+		if mapOf(networks[key])["mac_address"] != nil {
+			ref.Bind = resources.Made // connected later, it would have another
+		}
+		refs = append(refs, ref)
 	}
 	volumes := r.Config.Map("volumes")
 	for _, target := range sortedKeys(volumes) {

@@ -58,6 +58,7 @@ func table(name, section string) *resources.Table {
 			{Key: "needs", Type: resources.Set(resources.String()), Doc: "Addresses that come first.", Example: "[box/x]", Other: "[box/y]", Cost: resources.InPlace},
 			{Key: "holds", Type: resources.Set(resources.String()), Doc: "Addresses it holds open.", Example: "[box/x]", Other: "[box/y]", Cost: resources.InPlace},
 			{Key: "made_of", Type: resources.Set(resources.String()), Doc: "Addresses that are its content.", Example: "[box/x]", Other: "[box/y]", Cost: resources.InPlace},
+			{Key: "made_on", Type: resources.Set(resources.String()), Doc: "Addresses it is joined to when it is made.", Example: "[box/x]", Other: "[box/y]", Cost: resources.Remake},
 			{Key: "ready", Type: resources.Bool(), Doc: "Whether its gate passes.", Example: "true", Other: "false", Default: true, Cost: resources.InPlace},
 			{Key: "protect", Type: resources.Bool(), Doc: "Refuse to remove it.", Example: "true", Other: "false", Unmarked: true},
 			{Key: "external", Type: resources.Bool(), Doc: "Someone else's.", Example: "true", Other: "false", Unmarked: true},
@@ -76,7 +77,7 @@ func (k kind) Gate(*resources.Resource) (resources.Gate, bool) {
 
 func (k kind) Refs(r *resources.Resource) []resources.Ref {
 	var refs []resources.Ref
-	for field, bind := range map[string]resources.Bind{"needs": resources.Order, "holds": resources.Hold, "made_of": resources.Content} {
+	for field, bind := range map[string]resources.Bind{"needs": resources.Order, "holds": resources.Hold, "made_of": resources.Content, "made_on": resources.Made} {
 		for _, text := range r.Config.Texts(field) {
 			if to, err := resources.ParseAddr(text); err == nil {
 				refs = append(refs, resources.Ref{To: to, At: "/" + field, Bind: bind})

@@ -134,6 +134,7 @@ func topology(b *broker) string {
 		  WORKER_PASSWORD: { type: string, sensitive: true }
 		rabbitmq:
 		  url: http://%s
+		  amqp: amqp://%s
 		  management: { username: %s, password: "${ADMIN_PASSWORD}", timeout: 3s }
 		  users:
 		    worker: { password: "${WORKER_PASSWORD}", tags: [] }
@@ -149,7 +150,7 @@ func topology(b *broker) string {
 		        - { source: dead, queue: dead.queue }
 		      policies:
 		        dead-letter: { pattern: "^work\\.queue$", apply_to: queues, definition: { dead-letter-exchange: dead } }
-		`, b.address, brokerUser)
+		`, b.address, b.amqp, brokerUser)
 }
 
 // A broker outside the stack, one obligation after the other on the same topology.
@@ -208,6 +209,21 @@ func TestBroker_elsewhere(t *testing.T) {
 		}
 		b.call("DELETE", queues+"/of.another", "")
 	})
+	t.Run("must keep a queue that got a message after the plan", func(t *testing.T) {
+		s.t = t
+		s.write("midaz.infra.yaml", strings.Replace(topology(b), "queues:\n", "queues:\n\t\t        gone: { type: quorum }\n", 1))
+		s.apply()
+		s.write("midaz.infra.yaml", topology(b))
+		s.exits(0, "plan", "-out", "plan.midaz").says("queue/" + s.name + "/gone")
+		// The broker's statistics know nothing of it for some seconds.
+		b.call("POST", "/api/exchanges/"+s.name+"/amq.default/publish", `{"properties":{},"routing_key":"gone","payload":"x","payload_encoding":"string"}`)
+		s.exits(3, "apply", "plan.midaz").says("came into use after the plan was made", "1 message")
+		if got := b.names(queues); !slices.Contains(got, "gone") {
+			t.Errorf("queues: %v", got)
+		}
+		b.call("DELETE", queues+"/gone", "")
+		s.apply()
+	})
 	t.Run("must refuse a wrong password with what to do", func(t *testing.T) {
 		s.t = t
 		b.Reset()
@@ -239,5 +255,67 @@ func TestBroker_elsewhere(t *testing.T) {
 			t.Errorf("global parameters: %v", got)
 		}
 	})
+	s.t = t
+}
+
+// loaded is what a broker loads at its start: of some exchanges it never learns
+// whether they delete themselves, and reports "undefined" for good.
+const loaded = `{
+	"users": [{"name": "loaded", "password_hash": "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": "management"}],
+	"vhosts": [{"name": "/"}],
+	"permissions": [{"user": "loaded", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}],
+	"exchanges": [{"name": "said.less", "vhost": "/", "type": "direct", "durable": true}, {"name": "said/é #", "vhost": "/", "type": "topic", "durable": true, "auto_delete": false, "internal": false, "arguments": {}}],
+	"queues": [{"name": "lost", "vhost": "/", "durable": true, "arguments": {"x-message-ttl": 604800000, "x-max-length": 10000}}, {"name": "work %", "vhost": "/", "durable": true, "arguments": {"x-dead-letter-exchange": "said.less"}}],
+	"bindings": [
+		{"source": "said.less", "vhost": "/", "destination": "lost", "destination_type": "queue", "routing_key": "a", "arguments": {}},
+		{"source": "said/é #", "vhost": "/", "destination": "work %", "destination_type": "queue", "routing_key": "b.*", "arguments": {}}
+	]
+}`
+
+// A definitions file that the broker has loaded itself is taken over without a
+// write to what it says; applied to an empty broker it makes all of it; and the
+// plan is empty each time. MIDAZ_TEST_DEFINITIONS names one more file.
+func TestBroker_must_take_over_definitions(t *testing.T) {
+	s := newStack(t, "")
+	b := newBroker(t, s)
+	s.setenv("ADMIN", brokerPassword)
+	files := map[string]string{"ours": loaded}
+	if path := os.Getenv("MIDAZ_TEST_DEFINITIONS"); path != "" {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files["of the environment"] = string(data)
+	}
+	for name, file := range files {
+		t.Run(name, func(t *testing.T) {
+			s.t = t
+			s.write("definitions.json", file)
+			s.exits(0, "import", "definitions", "definitions.json", "-url", "http://"+b.address, "-stack", s.name, "-out", "imported.yaml", "-force")
+			s.write("login.yaml", fmt.Sprintf(`
+				version: "1"
+				variables: { ADMIN: { type: string, sensitive: true } }
+				rabbitmq: { management: { username: %s, password: "${ADMIN}" } }
+				`, brokerUser))
+			with := func(args ...string) []string { return append(args, "-f", "imported.yaml", "-f", "login.yaml") }
+			b.call("POST", "/api/definitions", file)
+			if rows := b.call("GET", "/api/exchanges", ""); !strings.Contains(rows, `"auto_delete":"undefined"`) {
+				t.Errorf("the broker knows whether its exchanges delete themselves: %s", rows)
+			}
+			b.Reset()
+			s.exits(0, with("apply", "-auto-approve", "-adopt", "**")...).says("0 added", "0 destroyed")
+			for _, w := range b.Writes() {
+				if !strings.Contains(w.Path, "/api/global-parameters/midaz.") {
+					t.Errorf("taking over wrote %s %s", w.Method, w.Path)
+				}
+			}
+			s.exits(0, with("plan", "-detailed-exitcode")...).says("No changes")
+			s.exits(0, with("drift")...)
+			s.exits(0, with("destroy", "-auto-approve")...)
+			s.exits(0, with("apply", "-auto-approve")...).says("0 destroyed")
+			s.exits(0, with("plan", "-detailed-exitcode")...).says("No changes")
+			s.exits(0, with("destroy", "-auto-approve")...)
+		})
+	}
 	s.t = t
 }

@@ -121,6 +121,56 @@ func TestMigration_must_lose_nothing(t *testing.T) {
 	}
 }
 
+// Who publishes to the default exchange is held while the queue is gone, so that
+// nothing of that is lost either; and is let go when midaz is killed meanwhile.
+func TestMigration_must_hold_publishers(t *testing.T) {
+	s := newStack(t, "")
+	needDebianImage(t, brokerImage(), "rabbitmq")
+	s.setenv("ADMIN_PASSWORD", brokerPassword)
+	spec := func(form string) string {
+		return fmt.Sprintf(`
+			variables:
+			  ADMIN_PASSWORD: { type: string, sensitive: true }
+			services:
+			  broker:
+			    image: %s
+			    environment: { RABBITMQ_DEFAULT_USER: %s, RABBITMQ_DEFAULT_PASS: "${ADMIN_PASSWORD}" }
+			    ports: ["127.0.0.1:PORT8:5672"]
+			rabbitmq:
+			  service: broker
+			  management: { username: %s, password: "${ADMIN_PASSWORD}" }
+			  vhosts:
+			    STACK:
+			      queues:
+			        work.queue: { %s, pause_publishers: true }
+			`, brokerImage(), brokerUser, brokerUser, form)
+	}
+	s.write("midaz.infra.yaml", spec(forms[0]))
+	s.apply()
+	l := newLoad(t, fmt.Sprintf("127.0.0.1:%d", s.port("PORT8")), s.name, "", "work.queue", "work.queue", 2*time.Millisecond)
+	rounds := 1
+	if everything() {
+		rounds = 10
+	}
+	for n := range rounds * len(forms) {
+		form := forms[(n+1)%len(forms)]
+		if n == 2 {
+			form = strings.Replace(form, "fast", "safe", 1)
+		}
+		s.write("midaz.infra.yaml", spec(form))
+		s.exits(0, "plan").says("every publisher of the broker waits").saysNot("publishes to the default exchange")
+		r := s.apply()
+		r.says("holding all publishers")
+		t.Logf("%s: %v, so far: %s", form, r.took.Round(time.Millisecond), l.count())
+		s.converged()
+	}
+	c := l.end()
+	t.Log(c)
+	if c.lost > 0 || c.twice > 0 || c.late > 0 || len(c.refused) > 0 || c.retried > 0 {
+		t.Errorf("%s\n%s", c, strings.Join(c.refused, "\n"))
+	}
+}
+
 // An exchange changes under load: publishers see an error and publish again, and
 // whatever was confirmed arrives.
 func TestMigration_of_an_exchange_must_lose_nothing(t *testing.T) {

@@ -57,7 +57,7 @@ func writeReal(ctx context.Context, a access) (*sight, error) {
 	if err != nil {
 		return nil, err
 	}
-	broker := rabbitmq.Open(rabbitmq.Options{Declared: a.declared, Dial: through(e.ReadEngine, a.declared)})
+	broker := rabbitmq.Open(rabbitmq.Options{Declared: a.declared, Dial: through(e.ReadEngine, a.declared), Exec: beside(e, a.declared)})
 	return &sight{
 		readers: merged(e.Readers(), broker.Readers()),
 		writers: merged(e.Writers(), broker.Writers()),
@@ -110,6 +110,18 @@ func through(e *docker.ReadEngine, declared *resources.Declared) rabbitmq.Dial {
 			return nil, fmt.Errorf("service %s is not declared: %w", service, resources.ErrUnreachable)
 		}
 		return dial(ctx, r, port)
+	}
+}
+
+// beside runs commands in the container of the broker's service.
+func beside(e *docker.Engine, declared *resources.Declared) rabbitmq.Exec {
+	run := e.Runner()
+	return func(ctx context.Context, service string, cmd []string) (string, error) {
+		r := declared.Get(resources.NewAddr("service", service))
+		if r == nil {
+			return "", fmt.Errorf("service %s is not declared", service)
+		}
+		return run(ctx, r, cmd)
 	}
 }
 

@@ -49,6 +49,31 @@ func (e *ReadEngine) Dialer() func(ctx context.Context, service *resources.Resou
 	}
 }
 
+// Runner returns a function that runs a command in the container of a service
+// and returns what it printed. One that does not end with 0 is an error.
+func (e *Engine) Runner() func(ctx context.Context, service *resources.Resource, cmd []string) (string, error) {
+	return func(ctx context.Context, service *resources.Resource, cmd []string) (string, error) {
+		name := containerName(service)
+		ictx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		c, err := e.api.ContainerInspect(ictx, name)
+		if err != nil {
+			return "", fmt.Errorf("inspect container %s: %w", name, err)
+		}
+		if c.Config == nil || c.Config.Labels[labelStack] != service.Stack {
+			return "", fmt.Errorf("container %s is not this stack's", name)
+		}
+		code, output, err := e.execute(ctx, c.ID, cmd, probeTimeout)
+		if err == nil && code != 0 {
+			err = fmt.Errorf("exit %d: %s", code, oneLine(output))
+		}
+		if err != nil {
+			return output, fmt.Errorf("run %s in container %s: %w", cmd[0], name, err)
+		}
+		return output, nil
+	}
+}
+
 // errNoWay says that no address leads from here to a port of a container.
 var errNoWay = errors.New("no way to it from here")
 

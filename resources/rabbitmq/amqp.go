@@ -56,7 +56,7 @@ func (s *session) amqpAddresses(ctx context.Context) ([]amqpAddress, error) {
 		}
 	}
 	if listens.port == 0 {
-		return nil, errors.New("the broker says of no port that it speaks AMQP there")
+		return nil, errSpeaksNone
 	}
 	urls := resources.Texts(s.broker.Config["url"])
 	if len(urls) == 0 {
@@ -96,18 +96,22 @@ func parseAMQP(raw string) (amqpAddress, error) {
 	return amqpAddress{address: net.JoinHostPort(u.Hostname(), port), tls: u.Scheme == "amqps"}, nil
 }
 
+// errSpeaksNone is why there is no AMQP to be had on a broker without it.
+var errSpeaksNone = errors.New("the broker says of no port that it speaks AMQP there")
+
 // errNoAMQP is wrapped when no AMQP connection can be had.
 var errNoAMQP = errors.New("AMQP is needed to move messages")
 
-// dialAMQP opens a connection to a virtual host as the management user.
-func (s *session) dialAMQP(ctx context.Context, vhost string) (*amqp.Connection, error) {
+// dialAMQP opens a connection to a virtual host as the management user. name is
+// how the broker lists it.
+func (s *session) dialAMQP(ctx context.Context, vhost, name string) (*amqp.Connection, error) {
 	all, err := s.amqpAddresses(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoAMQP, err)
 	}
 	var last error
 	for _, a := range all {
-		conn, err := s.openAMQP(ctx, a, vhost)
+		conn, err := s.openAMQP(ctx, a, vhost, name)
 		if err == nil {
 			return conn, nil
 		}
@@ -117,7 +121,33 @@ func (s *session) dialAMQP(ctx context.Context, vhost string) (*amqp.Connection,
 		Hint: "the broker's AMQP port must be reachable from here, and the management user needs permissions on the virtual host; where its address is another than that of the management API, write it as `amqp: amqp://HOST:PORT` in the rabbitmq section"}
 }
 
-func (s *session) openAMQP(ctx context.Context, a amqpAddress, vhost string) (*amqp.Connection, error) {
+// liveCount asks for a queue's ready messages and its consumers as they are at
+// this moment, which only AMQP tells.
+func (s *session) liveCount(ctx context.Context, vhost, queue string) (ready, consumers int, err error) {
+	s.mu.Lock()
+	m := s.counters[vhost]
+	s.mu.Unlock()
+	if m == nil || m.conn.IsClosed() {
+		conn, err := s.dialAMQP(ctx, vhost, "midaz: counts messages")
+		if err != nil {
+			return 0, 0, err
+		}
+		s.mu.Lock()
+		if m = s.counters[vhost]; m == nil || m.conn.IsClosed() {
+			m = &mover{conn: conn}
+			if s.counters == nil {
+				s.counters = map[string]*mover{}
+			}
+			s.counters[vhost] = m
+		} else {
+			defer func() { _ = conn.Close() }()
+		}
+		s.mu.Unlock()
+	}
+	return m.counts(queue)
+}
+
+func (s *session) openAMQP(ctx context.Context, a amqpAddress, vhost, name string) (*amqp.Connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*dialTimeout)
 	defer cancel()
 	conn, err := s.connAMQP(ctx, a)
@@ -146,7 +176,7 @@ func (s *session) openAMQP(ctx context.Context, a amqpAddress, vhost string) (*a
 		SASL:       []amqp.Authentication{&amqp.PlainAuth{Username: m.username, Password: m.password.Reveal()}},
 		Vhost:      vhost,
 		Heartbeat:  10 * time.Second,
-		Properties: amqp.Table{"product": "midaz", "connection_name": "midaz: moves messages"},
+		Properties: amqp.Table{"product": "midaz", "connection_name": name},
 	})
 	if err != nil {
 		_ = conn.Close()

@@ -100,6 +100,9 @@ func (c reads) rows(ctx context.Context, path string) ([]row, error) {
 type writes struct {
 	reads
 	wire *wire
+	// live asks by AMQP for a queue's ready messages and consumers; its error wraps
+	// errNoAMQP where that cannot be had.
+	live func(ctx context.Context, vhost, queue string) (ready, consumers int, err error)
 }
 
 // put creates or replaces the object of a path. It reports whether the broker

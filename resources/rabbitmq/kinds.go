@@ -108,6 +108,8 @@ type section struct {
 	broker resources.Addr
 	// username is who midaz logs in as.
 	username string
+	// hasService tells that the stack itself runs the broker.
+	hasService bool
 	// policies by virtual host, those whose pattern could be read.
 	policies map[string][]matcher
 }
@@ -131,7 +133,7 @@ func sectionOf(all *resources.Declared) *section {
 	r := brokers[0]
 	s, ok := r.Native.(*section)
 	if !ok {
-		s = &section{broker: r.Addr, username: managementOf(r).username, policies: matchers(all)}
+		s = &section{broker: r.Addr, username: managementOf(r).username, hasService: r.Config.Text("service") != "", policies: matchers(all)}
 		r.Native = s
 	}
 	return s

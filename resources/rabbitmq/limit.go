@@ -24,7 +24,7 @@ var vhostLimitTable = &resources.Table{
 	Doc: "Limits of a virtual host.",
 	Fields: []resources.Field{
 		limitField("max_connections", "How many connections may be open."),
-		limitField("max_queues", "How many queues may exist. Replacing a queue needs room for one more."),
+		limitField("max_queues", "How many queues may exist. Replacing a queue that has messages needs room for two more."),
 	},
 }
 
@@ -46,8 +46,10 @@ type limitKind struct {
 	names    map[string]string
 }
 
+var vhostLimits = limitKind{vhostLimitTable, "vhost-limits", vhostName, map[string]string{"max_connections": "max-connections", "max_queues": "max-queues"}}
+
 var (
-	_ = register(limitKind{vhostLimitTable, "vhost-limits", vhostName, map[string]string{"max_connections": "max-connections", "max_queues": "max-queues"}})
+	_ = register(vhostLimits)
 	_ = register(limitKind{userLimitTable, "user-limits", userName, map[string]string{"max_connections": "max-connections", "max_channels": "max-channels"}})
 )
 

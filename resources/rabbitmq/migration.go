@@ -40,8 +40,13 @@ type migration struct {
 	// consumer still holds messages: what a consumer holds when the old queue goes
 	// is lost if it fails.
 	fast bool
+	// hold has an alarm hold every publisher while the queue is gone.
+	hold bool
 
 	mover *mover
+	// mark is part of the names of this migration's connections.
+	mark   string
+	paused *pause
 	// made tells that this run has made all helpers.
 	made bool
 }
@@ -81,7 +86,8 @@ func (g *migration) connect(ctx context.Context) error {
 	if g.mover != nil {
 		return nil
 	}
-	conn, err := g.b.dialAMQP(ctx, g.vhost)
+	g.mark = newMark()
+	conn, err := g.b.dialAMQP(ctx, g.vhost, g.mark)
 	if err != nil {
 		return err
 	}
@@ -95,6 +101,7 @@ func (g *migration) connect(ctx context.Context) error {
 }
 
 func (g *migration) close() {
+	g.paused.resume()
 	if g.mover != nil {
 		_ = g.mover.conn.Close()
 	}
@@ -130,6 +137,7 @@ func (g *migration) replace(ctx context.Context, classic bool) error {
 
 // undo goes back to the old queue, which is still there.
 func (g *migration) undo(ctx context.Context, cause error) error {
+	g.paused.resume()
 	if ctx.Err() != nil {
 		return cause // the next run finishes it
 	}
@@ -195,7 +203,7 @@ func (g *migration) makeHelpers(ctx context.Context) error {
 		{g.queuePath(g.name(roleOld)), keep},
 	} {
 		if _, err := g.c.put(ctx, s.path, s.body); err != nil {
-			return err
+			return orNoRoom(ctx, g.c, g.vhost, err)
 		}
 	}
 	for _, x := range []ends{{g.name(roleAlt), toQueue, g.name(roleNew)}, {g.name(roleOut), toQueue, g.name(roleOld)}} {
@@ -241,8 +249,23 @@ func (g *migration) moveBindings(ctx context.Context) error {
 		Hint: "an exchange imported without auto_delete keeps its bindings for ever until it is replaced; and stop what declares the binding meanwhile"}
 }
 
-// empty waits until the old queue holds nothing and deletes it.
+// empty waits until the old queue holds nothing and deletes it. Publishers are
+// held only when most of it is out.
 func (g *migration) empty(ctx context.Context, classic bool) error {
+	if g.hold {
+		if err := g.drain(ctx); err != nil {
+			return err
+		}
+		g.say("holding all publishers by an alarm on the node")
+		p, err := g.b.pausePublishers(ctx, g.vhost, g.mark)
+		if err != nil {
+			return err
+		}
+		g.paused = p
+		if err := sleep(ctx, pauseQuiet); err != nil {
+			return err
+		}
+	}
 	for began := time.Now(); ; {
 		if err := g.drain(ctx); err != nil {
 			return err
@@ -411,6 +434,7 @@ func (g *migration) finish(ctx context.Context) error {
 			return err
 		}
 	}
+	g.paused.resume()
 	helpers, err := g.helpers(ctx)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -266,6 +267,39 @@ func TestParameters(t *testing.T) {
 			w.settled(spec(v))
 		}
 		equal(t, w.apply(inVhost+"      description: d\n"), []string{"delete parameter/midaz-test/federation-upstream/up", "update vhost/midaz-test"})
+	})
+}
+
+// TestParametersOfEachComponent sets, changes and removes what each plugin has.
+func TestParametersOfEachComponent(t *testing.T) {
+	onEach(t, func(t *testing.T, b *target) {
+		for _, c := range []struct{ component, name, one, other string }{
+			{"federation-upstream", "up/ é#", `{ uri: "amqp://a", ack-mode: on-confirm, max-hops: 2 }`, `{ uri: "amqp://a", ack-mode: on-publish, expires: 3600000 }`},
+			{"federation-upstream-set", "both %", `[ { upstream: a }, { upstream: b, max-hops: 3 } ]`, `[ { upstream: b } ]`},
+			{"shovel", "copy/@", `{ src-protocol: amqp091, src-uri: "amqp://", src-queue: a, dest-protocol: amqp091, dest-uri: "amqp://", dest-queue: b, reconnect-delay: 60 }`,
+				`{ src-protocol: amqp091, src-uri: ["amqp://"], src-queue: a, dest-protocol: amqp091, dest-uri: "amqp://", dest-exchange: c, ack-mode: on-confirm }`},
+		} {
+			t.Run(c.component, func(t *testing.T) {
+				spec := func(value string) string {
+					return fmt.Sprintf(inVhost+"      parameters: { %s: { %q: { value: %s } } }\n", c.component, c.name, value)
+				}
+				address := resources.NewAddr("parameter", "midaz-test", c.component, c.name).String()
+				w := world{t: t, b: b}
+				t.Cleanup(func() { world{t: t, b: b}.apply("") })
+				all := w.resolve(spec(c.one))
+				if err := w.carryOut(all, w.plan(all)); err != nil && strings.Contains(err.Error(), "not found") {
+					t.Skip("the plugin is off")
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				w.settled(spec(c.one))
+				equal(t, w.apply(spec(c.other)), []string{"update " + address})
+				w.settled(spec(c.other))
+				b.do(t, http.MethodDelete, "/api/parameters/"+c.component+"/midaz-test/"+url.PathEscape(c.name), "")
+				equal(t, w.apply(spec(c.other)), []string{"create " + address})
+				equal(t, w.apply(inVhost+"      description: d\n"), []string{"delete " + address, "update vhost/midaz-test"})
+			})
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -33,6 +34,8 @@ var queueTable = &resources.Table{
 		onChangeField("What happens to the messages when the queue must be replaced: migrate moves them to the new one, none lost; replace gives them up, which must be consented to with -allow data-loss when there are any; refuse does nothing.", changeMigrate, changeReplace, changeRefuse),
 		{Key: "migration", Type: resources.Enum("safe", "fast"), Default: "safe", Cost: resources.Free, Unseen: true, Unmarked: true,
 			Doc: "How a migration treats what consumers hold unacknowledged: safe waits for it, so that they get nothing for about 6 seconds; fast goes on at once, and loses it where a consumer fails at that moment. Publishers wait in neither.", Example: "fast", Other: "safe"},
+		{Key: "pause_publishers", Type: resources.Bool(), Default: false, Cost: resources.Free, Unseen: true, Unmarked: true,
+			Doc: "Hold every publisher of the broker while a migration has the queue gone for a moment, by an alarm on the node as when memory runs out. Then nothing is lost either of what is published past all exchanges: to the default exchange, or by a shovel. It needs a broker that is a `service` of the stack; on another one nobody is held, and the plan says who may lose what.", Example: "true", Other: "false"},
 	}, policedFields(), []resources.Field{
 		externalField("queue"),
 		protectField("queue"),
@@ -84,6 +87,46 @@ func (k queueKind) one(ctx context.Context, c reads, a resources.Addr) (*object,
 		return nil, err
 	}
 	return k.see(r), nil
+}
+
+// write says why the broker fails without a word where that is known.
+func (k queueKind) write(ctx context.Context, c writes, r *resources.Resource, have *object, d resources.Delta) (bool, error) {
+	sure, err := k.single.write(ctx, c, r, have, d)
+	return sure, orNoRoom(ctx, c, r.Addr.Parts()[0], err)
+}
+
+// orNoRoom explains the 500 with which the broker answers when a virtual host
+// has all the queues that it may have.
+func orNoRoom(ctx context.Context, c writes, vhost string, err error) error {
+	if statusOf(err) != http.StatusInternalServerError {
+		return err
+	}
+	limit, have, lerr := roomIn(ctx, c.reads, vhost)
+	if lerr != nil || limit < 0 || have < limit {
+		return err
+	}
+	return &resources.Diagnosis{Err: fmt.Errorf("the virtual host has %s, and its limit max_queues is %d: %w", plural(have, "queue"), limit, err),
+		Hint: "raise max_queues under `limits` of the virtual host, or remove queues"}
+}
+
+// roomIn returns how many queues a virtual host may have, -1 for any number, and
+// how many it has.
+func roomIn(ctx context.Context, c reads, vhost string) (limit, have int64, err error) {
+	limit = -1
+	limits, err := c.rows(ctx, apiPath(vhostLimits.endpoint, vhost))
+	if err != nil {
+		return limit, 0, err
+	}
+	for _, o := range vhostLimits.collect(limits) {
+		if n, ok := o.have["max_queues"].(int64); ok && o.addr.Parts()[0] == vhost {
+			limit = n
+		}
+	}
+	if limit < 0 {
+		return limit, 0, nil
+	}
+	rows, err := c.rows(ctx, apiPath("queues", vhost)+"?disable_stats=true&columns=name")
+	return limit, int64(len(rows)), err
 }
 
 // typeOf returns the type a declared queue has.
@@ -289,7 +332,7 @@ func (k queueKind) remove(ctx context.Context, c writes, have *object) error {
 		}
 		return err
 	}
-	now, err := k.count(ctx, c.reads, have.addr)
+	now, err := k.countNow(ctx, c, have.addr)
 	if err != nil {
 		return err
 	}
@@ -297,6 +340,26 @@ func (k queueKind) remove(ctx context.Context, c writes, have *object) error {
 		return k.refused(have, fmt.Sprintf("it holds %s and has %s", plural(now.messages(), "message"), plural(now.consumers, "consumer")))
 	}
 	return c.remove(ctx, path)
+}
+
+// countNow is count where it must be right. Statistics are some seconds old: what
+// is ready now, and who consumes, is asked by AMQP; where that cannot be had, the
+// statistics are waited for.
+func (k queueKind) countNow(ctx context.Context, c writes, a resources.Addr) (*load, error) {
+	ready, consumers, live := c.live(ctx, a.Parts()[0], a.Parts()[1])
+	if live != nil && errors.Is(live, errNoAMQP) && !errors.Is(live, errSpeaksNone) {
+		if l, err := k.count(ctx, c.reads, a); err != nil || l.messages() > 0 || l.consumers > 0 {
+			return l, err
+		}
+		if err := sleep(ctx, statsAge); err != nil {
+			return nil, err
+		}
+	}
+	l, err := k.count(ctx, c.reads, a)
+	if err == nil && live == nil {
+		l.ready, l.consumers = max(l.ready, int64(ready)), int64(consumers)
+	}
+	return l, err
 }
 
 func (queueKind) refused(have *object, why string) error {
@@ -320,6 +383,9 @@ func (queueKind) Check(all *resources.Declared, report resources.Report) {
 		}
 		if r.Config.Bool("external") {
 			continue
+		}
+		if r.Config.Bool("pause_publishers") && !placeOf(r).hasService {
+			report(rulePause.At(r.Pos("/pause_publishers"), "publishers cannot be held on a broker that is not a service of this stack", "stop who publishes to the default exchange while the queue is replaced: the plan names them"))
 		}
 		checkQueue(r, all, report)
 		checkPoliced(r, all, report)

@@ -259,11 +259,16 @@ func TestPublishersPastExchangesAreNamed(t *testing.T) {
 				next.ServeHTTP(w, r)
 			})
 			w := world{t: t, b: p}
-			spec := inVhost + "      queues: { q: , feeder: { arguments: { x-dead-letter-exchange: '', x-dead-letter-routing-key: q } } }\n"
+			spec := inVhost + "      queues: { q: , feeder: { arguments: { x-dead-letter-exchange: '', x-dead-letter-routing-key: q } } }\n" +
+				"      policies: { lost: { pattern: ^feeder, definition: { dead-letter-exchange: '', dead-letter-routing-key: q } }, from: { pattern: ^q$, apply_to: queues, definition: { federation-upstream-set: all } } }\n"
 			w.apply(spec)
 			all := w.resolve(strings.Replace(spec, "q: ,", "q: { type: quorum },", 1))
 			changes := w.plan(all)
-			want := []string{"message-loss: queue feeder dead-letters to it through the default exchange" + loss}
+			want := []string{
+				"message-loss: queue feeder dead-letters to it through the default exchange" + loss,
+				"message-loss: policy from federates it: what comes from upstream goes into it directly" + loss,
+				"message-loss: queues of policy lost dead-letter to it through the default exchange" + loss,
+			}
 			if c.want != "" {
 				want = append([]string{"message-loss: " + c.want + loss}, want...)
 			}

@@ -71,6 +71,8 @@ var (
 		Explain: "With `insecure: true` anyone between midaz and the broker can answer in its place and read the administrator's password.\n\n```yaml\nmanagement: { ca: certs/ca.pem }\n```"}
 	rulePolicyShadowed = &specs.Rule{Code: "MZ232", Severity: specs.Warning, Title: "policy in whose place a generated one holds",
 		Explain: "Time to live, length and dead-lettering written as fields of a queue become a policy for that queue. Only one policy holds for a queue, so the generated one gets a higher priority than those of the spec that match too, and takes over what they set and the queue does not. Later changes of either are carried over; but who reads the policy alone may think that it holds.\n\n```yaml\nqueues:\n  orders.new: { type: quorum, message_ttl: 60000 }     # its own policy\npolicies:\n  others: { pattern: \"^orders\\\\.(paid|sent)$\", apply_to: queues, definition: { max-length: 1000 } }\n```"}
+	rulePause = &specs.Rule{Code: "MZ233", Severity: specs.Warning, Title: "publishers that cannot be held",
+		Explain: "`pause_publishers` raises an alarm on the broker's node while a queue is gone for a moment, which only a command beside the broker can do: no API has it. So the broker must be a `service` of the stack. On one elsewhere nobody is held, and the plan names who publishes past all exchanges, and what that may lose.\n\n```yaml\nrabbitmq:\n  service: rabbitmq\n  vhosts:\n    /:\n      queues: { orders.new: { type: quorum, pause_publishers: true } }\n```"}
 )
 
 var rules = []*specs.Rule{
@@ -78,5 +80,5 @@ var rules = []*specs.Rule{
 	ruleArgumentMissing, ruleLostTarget, ruleExchangeType, ruleBinding, ruleTwoSpellings, ruleRoutingKey, ruleTilde, rulePolicyKey,
 	rulePolicyValue, rulePolicyIdle, ruleOperatorKey, rulePolicyDead, rulePolicyClash, rulePattern, rulePatternPCRE, ruleUnanchored,
 	ruleAtLeastOnce, rulePassword, ruleTag, ruleOwnLogin, ruleExternal, ruleParameter, ruleNoLimit, ruleInsecure,
-	rulePolicyShadowed,
+	rulePolicyShadowed, rulePause,
 }

@@ -205,6 +205,13 @@ rabbitmq:
           b: { value: { src-queue: a, src-exchange: b, src-delete-after: queue-length } }
         policy: { c: { value: { a: 1 } } }
 `, []string{`4:24 MZ202 belongs to the broker or to midaz`, `7:7 MZ230 limit nothing`, `9:20 MZ229 has the component "shovels"`, `11:39 MZ229 exclude each other`, `11:56 MZ229 deletes itself`, `12:19 MZ202 section of its own`}},
+	{"a broker elsewhere", `
+rabbitmq:
+  url: http://a
+  vhosts:
+    v:
+      queues: { q: { pause_publishers: true } }
+`, []string{`6:22 MZ233 not a service of this stack`}},
 	{"refused keys", `
 rabbitmq:
   service: a

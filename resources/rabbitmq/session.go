@@ -32,6 +32,9 @@ type Options struct {
 	// Dial reaches a broker given as `service:`; one given as `url:` is dialed
 	// directly.
 	Dial Dial
+	// Exec runs a command beside a broker given as `service:`; nil when nothing
+	// may be written.
+	Exec Exec
 	// Connections bounds the connections kept to the broker, 16 when 0. More
 	// do not make a broker faster: see BenchmarkApply.
 	Connections int
@@ -45,6 +48,8 @@ type session struct {
 	mu   sync.Mutex
 	wire *wire
 	over *overview
+	// counters ask for live counts, by virtual host.
+	counters map[string]*mover
 }
 
 func newSession(o Options) *session {
@@ -131,6 +136,10 @@ func (s *session) Close() {
 	if s.wire != nil {
 		s.wire.client.CloseIdleConnections()
 	}
+	for _, m := range s.counters {
+		_ = m.conn.Close()
+	}
+	s.counters = nil
 }
 
 // reads returns the reading part of the API.
@@ -156,7 +165,7 @@ func (s *session) writes() (writes, error) {
 	if err != nil {
 		return writes{}, err
 	}
-	return writes{reads: s.reads(), wire: w}, nil
+	return writes{reads: s.reads(), wire: w, live: s.liveCount}, nil
 }
 
 // overview is what a broker says about itself.
@@ -167,10 +176,12 @@ type overview struct {
 	ExchangeTypes []struct {
 		Name string `json:"name"`
 	} `json:"exchange_types"`
-	Listeners []struct {
-		Protocol string `json:"protocol"`
-		Port     int    `json:"port"`
-	} `json:"listeners"`
+	Listeners []listener `json:"listeners"`
+}
+
+type listener struct {
+	Protocol string `json:"protocol"`
+	Port     int    `json:"port"`
 }
 
 // overview asks the broker what it is, once a run.

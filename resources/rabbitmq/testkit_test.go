@@ -90,6 +90,7 @@ func walk(n specs.Node, pos specs.Pos, path, names []string, visit func(specs.No
 // target is a broker that tests run against: one in memory, or a real one.
 type target struct {
 	name, url, username, password string
+	amqp                          string             // host and port, "" for one without
 	fake                          *brokertest.Broker // nil for a real one
 }
 
@@ -100,7 +101,8 @@ func fakeTarget(t testing.TB, version string) *target {
 }
 
 // onEach runs a test against brokers in memory of three versions and, when
-// MIDAZ_TEST_RABBITMQ names one (http://user:password@host:port), a real one.
+// MIDAZ_TEST_RABBITMQ names one (http://user:password@host:port), a real one,
+// which speaks AMQP where MIDAZ_TEST_AMQP says (host:port).
 // Whatever the test makes there is called midaz-test and removed before and
 // after.
 func onEach(t *testing.T, test func(t *testing.T, b *target)) {
@@ -128,7 +130,7 @@ func tryReal(t testing.TB) *target {
 		t.Fatal("MIDAZ_TEST_RABBITMQ must be http://user:password@host:port")
 	}
 	password, _ := u.User.Password()
-	b := &target{name: "real", url: u.Scheme + "://" + u.Host, username: u.User.Username(), password: password}
+	b := &target{name: "real", url: u.Scheme + "://" + u.Host, username: u.User.Username(), password: password, amqp: os.Getenv("MIDAZ_TEST_AMQP")}
 	b.wipe(t)
 	t.Cleanup(func() { b.wipe(t) })
 	return b
@@ -176,7 +178,11 @@ func (b *target) remove(t testing.TB, path string) {
 
 // head is the beginning of every spec of these tests.
 func (b *target) head() string {
-	return fmt.Sprintf("rabbitmq:\n  url: %s\n  management: { username: %s, password: %q }\n", b.url, b.username, b.password)
+	amqp := ""
+	if b.amqp != "" {
+		amqp = "  amqp: amqp://" + b.amqp + "\n"
+	}
+	return fmt.Sprintf("rabbitmq:\n  url: %s\n%s  management: { username: %s, password: %q }\n", b.url, amqp, b.username, b.password)
 }
 
 // world runs specs against a target, in the way the engine does: observe, look

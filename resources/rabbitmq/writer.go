@@ -17,6 +17,9 @@ type Broker struct {
 	keeper *keeper
 	// locks by virtual host; see lockReplacing.
 	locks map[string]*sync.RWMutex
+	// moving is held by whoever moves messages, and alone by who has publishers
+	// held meanwhile: the alarm would hold the others' movers too.
+	moving sync.RWMutex
 }
 
 // Open returns the broker that o.Declared names, for reading and writing. It

@@ -337,7 +337,7 @@ func (b *Broker) overview(*call) {
 		types = append(types, object{"name": t, "enabled": true})
 	}
 	ok(object{"rabbitmq_version": b.Version, "node": "rabbit@test", "cluster_name": "rabbit@test", "exchange_types": types,
-		"listeners": []any{object{"protocol": "amqp", "port": 5672}, object{"protocol": "http", "port": 15672}}})
+		"listeners": []any{object{"protocol": "http", "port": 15672}}})
 }
 
 func (b *Broker) health(c *call) {

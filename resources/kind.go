@@ -295,6 +295,15 @@ type (
 	Settler interface {
 		Settle(r *Resource, o *Observed, now *Resource)
 	}
+	// Recorded is for kinds that compare more of what was seen than its fields.
+	// Record returns that in a form for JSON, without secrets, nil for nothing;
+	// bare is what is declared at its place, as it reads where no sensitive
+	// variable has a value, nil for nothing. Replay completes an object that was
+	// read from a recording; now is what is declared at its place today.
+	Recorded interface {
+		Record(o *Observed, bare *Resource) any
+		Replay(o *Observed, memory []byte, now *Resource) error
+	}
 	// Ruled lists the rules its checks use.
 	Ruled interface {
 		Rules() []*specs.Rule

@@ -1,6 +1,7 @@
 package specs
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -49,8 +50,13 @@ type Options struct {
 	// PastOf says what the past is, for messages; "" is an earlier run.
 	PastOf string
 	// Pinned are values of variables that only Vars beat; nil is one that is
-	// not set, whatever the environment has.
-	Pinned map[string]*string
+	// not set, whatever the environment has. PinnedFrom says where they come
+	// from, for messages; "" is an earlier run.
+	Pinned     map[string]*string
+	PinnedFrom string
+	// Withhold leaves sensitive variables without a value, whatever gives them
+	// one: with KeepUnset they stand for themselves.
+	Withhold bool
 }
 
 // Variable is one entry of the spec's `variables` section and the value it
@@ -114,7 +120,7 @@ func Load(opt Options) (*Spec, Problems) {
 func (l *loader) load() (*Spec, Problems) {
 	opt := l.opt
 	l.spec = &Spec{Profiles: opt.Profiles, unresolved: map[Pos]bool{}, scope: newScope(opt.LookupEnv), named: newFiles(opt), keepUnset: opt.KeepUnset}
-	l.spec.scope.pinned = opt.Pinned
+	l.spec.scope.pinned, l.spec.scope.pinnedFrom = opt.Pinned, cmp.Or(opt.PinnedFrom, "that run")
 	dir, err := filepath.Abs(opt.Dir)
 	if err != nil {
 		l.report(RuleFile.At(Pos{File: "."}, "the current folder cannot be told: "+reason(err), ""))

@@ -16,6 +16,8 @@ type scope struct {
 	dotEnv    map[string]value // .env beside the first spec file
 	lookupEnv func(string) (string, bool)
 	pinned    map[string]*string // Options.Pinned
+	// pinnedFrom is Options.PinnedFrom, for messages.
+	pinnedFrom string
 
 	// Files that the spec names are expanded later, and may be so at once.
 	mu    sync.Mutex
@@ -39,7 +41,7 @@ func (s *scope) find(name string) value {
 		if pinned == nil {
 			return value{}
 		}
-		return value{text: *pinned, from: "that run", set: true}
+		return value{text: *pinned, from: s.pinnedFrom, set: true}
 	}
 	if v, ok := s.files[name]; ok {
 		return v

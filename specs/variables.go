@@ -164,6 +164,9 @@ func (l *loader) checkDefault(v *variable) {
 // giveValue finds the variable's value and checks it. One that is not allowed
 // leaves the variable without a value.
 func (l *loader) giveValue(v *variable) {
+	if l.opt.Withhold && v.Sensitive {
+		return
+	}
 	v.value = l.spec.scope.find(v.Name)
 	if !v.value.set && v.HasDefault {
 		v.value = value{text: v.Default, from: "default", pos: v.defaultPos, set: true}

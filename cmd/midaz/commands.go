@@ -51,8 +51,13 @@ With -out the plan is saved, without any value, for "midaz apply FILE" to carry 
 With -format html it is a page that needs nothing beside itself: the dangers, a graph of what happens in which order with its
 gates and critical path, and each change, to search and to print.
 
+With -observed it plans against what "midaz observe" has recorded, and asks no engine and no broker: for a pull request whose reviewers
+may not reach them. Variables have the values of the recording, sensitive ones stand for themselves, and nothing outside of the
+spec's repository is read.
+
 Examples:
   midaz plan
+  midaz plan -observed observed.json -format markdown
   midaz plan -into html=plan.html
   midaz plan -out next.plan
   midaz plan -target 'service/rabbitmq' -target 'queue/%2F/*'
@@ -60,6 +65,7 @@ Examples:
 			Flags: join(specFlags(), planFlags(), policyFlags(),
 				[]cli.Flag{
 					&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "save the plan to `FILE`, readable by its owner only"},
+					&cli.StringFlag{Name: "observed", Usage: "plan against the observation in `FILE`, with no engine"},
 					&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when there are changes"},
 				},
 				jsonFlags("the plan"), formatFlags(planFormats), outputFlags()), Action: action(0, plan),
@@ -84,6 +90,23 @@ Examples:
 			Flags: join(specFlags(), planFlags(), policyFlags(), []cli.Flag{
 				&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when there are changes"},
 			}, jsonFlags("the plan"), formatFlags(planFormats), outputFlags()), Action: action(2, diff),
+		},
+		{
+			Name: "observe", Category: groupMain, Usage: "record what is there, without secrets, to plan against it elsewhere",
+			Description: `Looks at everything that plan looks at, contents of files and what would be lost with each queue included, and writes it down as JSON
+for "midaz plan -observed FILE". Nothing on the engine or the broker is changed.
+
+No secret is in the record. Where a sensitive variable has what was found, its name stands, as ${NAME}; anything else in the place of a
+secret is only numbered; and so is what somebody has put into an environment or a file that neither the spec nor the last apply has.
+Of a secret that is written in the spec there is a slow hash. Names of images, containers, networks and folders of the host are in it.
+
+Examples:
+  midaz observe -out observed.json
+  midaz plan -observed observed.json
+  midaz observe | jq '.objects[] | select(.presence == "absent").address'`,
+			Flags: join(specFlags(), []cli.Flag{
+				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write it to `FILE` instead of standard output, readable by its owner only"},
+			}, outputFlags()), Action: action(0, observe),
 		},
 		{
 			Name: "apply", Category: groupMain, Usage: "make it so, after showing the plan and asking", ArgsUsage: "[PLANFILE]",

@@ -22,7 +22,12 @@ func plan(c *call) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.readPlan(options, false)
+	p, err := (*engine.Plan)(nil), error(nil)
+	if recording := c.flags.String("observed"); recording != "" {
+		p, err = c.planObserved(recording, options)
+	} else {
+		p, err = c.readPlan(options, false)
+	}
 	if err != nil {
 		return c.failed(err, files...)
 	}

@@ -218,10 +218,12 @@ func saveFake(w *fake.World, file string) error {
 		o := w.Get(a)
 		f := fakeObject{Stack: o.Stack, Owner: o.Owner, Protect: o.Protect, Gone: o.Gone, Fields: map[string]any{}}
 		for k, v := range o.Fields {
-			if _, secret := v.(resources.Secret); secret {
-				v = resources.Text(v)
-			}
-			f.Fields[k] = v
+			f.Fields[k] = specs.MapLeaves(v, func(v any) any { // as an engine keeps it
+				if secret, ok := v.(resources.Secret); ok {
+					return secret.Reveal()
+				}
+				return v
+			})
 		}
 		if o.Applied != nil {
 			f.Applied = o.Applied.String()

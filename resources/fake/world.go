@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // Object is one thing that exists.
@@ -252,9 +253,12 @@ func (r reader) see(a resources.Addr) *resources.Observed {
 func plain(c resources.Config) resources.Config {
 	out := c.Clone()
 	for k, v := range out {
-		if s, ok := v.(resources.Secret); ok {
-			out[k] = s.Reveal()
-		}
+		out[k] = specs.MapLeaves(v, func(v any) any {
+			if s, ok := v.(resources.Secret); ok {
+				return s.Reveal()
+			}
+			return v
+		})
 	}
 	return out
 }

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// observe records what the engine and the broker have, without secrets, so that
+// somebody may plan against it who may not ask them.
+func observe(c *call) error {
+	if slices.Contains(c.specOptions().Files, "-") { // it is read twice
+		text, err := io.ReadAll(c.sys.stdin)
+		if err != nil {
+			return fmt.Errorf("read standard input: %w", err)
+		}
+		c.sys.stdin = rereader{text, new(int)}
+	}
+	if err := c.need(false); err != nil {
+		return err
+	}
+	bare, err := c.withoutSecrets(nil)
+	if err != nil {
+		return err
+	}
+	s, err := c.sys.world.read(c.ctx, c.access())
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	// Nobody knows yet what will be removed, so for everything it is asked what
+	// would be lost with it.
+	scope := resources.Scope{Stack: c.declared.Stack, Owned: true, Deep: true, Doomed: func(resources.Addr) bool { return true }}
+	seen, err := engine.Observe(c.ctx, s.readers, c.declared, scope)
+	if err != nil {
+		return c.atPlaces(err)
+	}
+	rec := engine.Record(c.declared, bare, seen, c.sys.now(), version)
+	text := string(rec.Encode())
+	path := c.flags.String("out")
+	if path == "" {
+		c.print(text)
+		return nil
+	}
+	if err := writeFile(c.path(path), text); err != nil {
+		return fmt.Errorf("write the observation: %w", err)
+	}
+	c.tell(observedText(rec, path, c.err()))
+	return nil
+}
+
+// rereader hands its text out anew whenever it was read to the end.
+type rereader struct {
+	text []byte
+	at   *int
+}
+
+func (r rereader) Read(p []byte) (int, error) {
+	if *r.at >= len(r.text) {
+		*r.at = 0
+		return 0, io.EOF
+	}
+	n := copy(p, r.text[*r.at:])
+	*r.at += n
+	return n, nil
+}
+
+// withoutSecrets reads the spec as those read it who have no secret: sensitive
+// variables stand for themselves.
+func (c *call) withoutSecrets(values map[string]*string) (*resources.Declared, error) {
+	r, err := c.readBare(values)
+	if err != nil || r.problems.Errors() == 0 {
+		return r.declared, err
+	}
+	// Something lies outside of the repository: then the folders of builds are
+	// not compared, and all else is.
+	o := c.specOptions()
+	o.KeepUnset, o.Withhold = true, true
+	return c.read(o, false).declared, nil
+}
+
+func (c *call) readBare(values map[string]*string) (specRead, error) {
+	o := c.specOptions()
+	o.KeepUnset, o.Withhold, o.Pinned, o.PinnedFrom = true, true, values, "the observation"
+	if slices.Contains(o.Files, "-") {
+		return c.read(o, false), nil
+	}
+	side, err := c.onDisk(o, "")
+	if err != nil {
+		return specRead{}, err
+	}
+	return c.read(side.options, false), nil
+}
+
+// planObserved plans against a recording. It asks no engine and no broker, has
+// no secret, and reads nothing outside of the spec's repository.
+func (c *call) planObserved(path string, options engine.Options) (*engine.Plan, error) {
+	if c.flags.String("out") != "" {
+		return nil, c.usage("-observed and -out exclude each other", "a plan is saved to be applied, and for that the world itself must have been seen")
+	}
+	if slices.Contains(c.specOptions().Files, "-") {
+		return nil, c.usage("with -observed the spec cannot come from standard input", "write it to a file")
+	}
+	rec, err := readRecording(c.path(path))
+	if err != nil {
+		return nil, err
+	}
+	now, err := c.readBare(rec.Variables)
+	if err != nil {
+		return nil, err
+	}
+	c.take(now)
+	if len(c.problems) > 0 && c.wantsText() {
+		c.tell(problemText(c.spec, c.problems, c.err()))
+	}
+	if n := c.problems.Errors(); n > 0 {
+		if c.wantsText() {
+			c.tell("\n" + verdictText(c.problems) + "\n")
+		}
+		return nil, shown(errInvalid)
+	}
+	if err := c.needPolicies(); err != nil {
+		return nil, err
+	}
+	if rec.Stack != c.declared.Stack {
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is an observation of stack %q, and this spec is of stack %q", path, rec.Stack, c.declared.Stack), Hint: "record this one with `midaz observe -out FILE`"}
+	}
+	seen, err := rec.Seen(c.declared)
+	if err != nil {
+		return nil, err
+	}
+	c.tell(plannedAgainstText(rec, path, rec.Lacks(c.declared), c.err()))
+	p := engine.MakePlan(c.declared, seen, options)
+	return p, c.judge(p)
+}
+
+func readRecording(path string) (*engine.Recording, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the observation: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(io.LimitReader(f, engine.MaxRecording+1)); err != nil {
+		return nil, fmt.Errorf("read the observation: %w", err)
+	}
+	rec, err := engine.ParseRecording(b.Bytes())
+	if err != nil {
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s: %w", specs.Printable(path), err), Hint: "make one with `midaz observe -out FILE`"}
+	}
+	return rec, nil
+}

@@ -70,9 +70,10 @@ $(MIDAZ): $(GOFILES)
 	$(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/midaz
 
 .PHONY: generate
-generate: build ## what is generated and checked in: the schema
+generate: build ## what is generated and checked in: the schemas
 	$(GO) generate ./...
 	$(MIDAZ) schema > schema/midaz.infra.schema.json
+	$(GO) test ./cmd/midaz -count=1 -run '^TestSchemasOfFormats$$' -update
 
 .PHONY: docs
 docs: ## docs/reference from tables, flags, rules and schemas, and the output in docs/tutorials

@@ -32,12 +32,20 @@ type Recording struct {
 	Stack string `json:"stack"`
 	// When it was observed.
 	ObservedAt time.Time `json:"observed_at"`
-	// Values of the variables that the spec used then, without the sensitive ones; null for one that had none, or only its default.
-	Variables map[string]*string `json:"variables"`
+	// Variables that the spec used then, without the sensitive ones, by name.
+	Variables []RecordedVariable `json:"variables"`
 	// Salt of the slow hashes that stand for secrets written in the spec; left out where there are none.
 	Salt string `json:"salt,omitempty"`
 	// What was seen, in order of address.
 	Objects []RecordedObject `json:"objects"`
+}
+
+// RecordedVariable is a variable of the spec.
+type RecordedVariable struct {
+	// Its name.
+	Name string `json:"name"`
+	// Its value; left out where it had none, or only its default.
+	Value *string `json:"value,omitempty"`
 }
 
 // RecordedObject is what was seen at one address.
@@ -100,16 +108,16 @@ var (
 // secrets.
 func Record(declared, bare *resources.Declared, seen *Seen, at time.Time, version string) *Recording {
 	rec := &Recording{FormatVersion: RecordingVersion, MidazVersion: version, Stack: declared.Stack, ObservedAt: at.UTC().Truncate(time.Second),
-		Variables: map[string]*string{}, Objects: []RecordedObject{}}
+		Variables: []RecordedVariable{}, Objects: []RecordedObject{}}
 	w := &resources.Withholder{Known: knownSecrets(declared)}
 	if declared.Spec != nil {
 		for _, v := range declared.Spec.Values() {
 			switch {
 			case v.Sensitive:
 			case v.Set:
-				rec.Variables[v.Name] = &v.Text
+				rec.Variables = append(rec.Variables, RecordedVariable{v.Name, &v.Text})
 			default:
-				rec.Variables[v.Name] = nil
+				rec.Variables = append(rec.Variables, RecordedVariable{Name: v.Name})
 			}
 		}
 	}
@@ -325,6 +333,15 @@ func (was *RecordedObject) observed(declared *resources.Declared, moved map[stri
 		}
 	}
 	return o, nil
+}
+
+// Values are those of the variables, by name, in the form of specs.Options.
+func (rec *Recording) Values() map[string]*string {
+	out := map[string]*string{}
+	for _, v := range rec.Variables {
+		out[v.Name] = v.Value
+	}
+	return out
 }
 
 // Lacks returns what is declared and was not asked for when it was recorded,

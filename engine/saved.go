@@ -90,9 +90,9 @@ type SavedChange struct {
 
 // SavedPos is a place in the spec.
 type SavedPos struct {
-	File   string `json:"file"`
-	Line   int    `json:"line"`
-	Column int    `json:"column"`
+	File   string `json:"file"`   // name of the file, as it was given
+	Line   int    `json:"line"`   // line, from 1
+	Column int    `json:"column"` // column in characters, from 1
 }
 
 // SavedHazard is a danger of a change.

@@ -19,8 +19,9 @@ var formatDocs = []struct{ name, doc string }{
 	{formatJSON, "for programs; its schemas stand below"},
 	{formatMarkdown, "for a comment in a pull request or the summary of a job; what is dangerous stands first, and it is cut at -max-bytes"},
 	{formatGitHub, "annotations of GitHub Actions, on the line of the spec that asks for the change"},
-	{formatGitLab, "the code quality report of GitLab"},
+	{formatGitLab, "for GitLab: of validate the report of code quality, of a plan the numbers that a merge request shows (a report of the type terraform)"},
 	{formatSARIF, "SARIF 2.1.0, for code scanning"},
+	{formatHTML, "a page that needs nothing beside itself: a graph with gates and critical path, each difference, search"},
 	{formatPrometheus, "metrics for the text file collector of the node exporter"},
 }
 

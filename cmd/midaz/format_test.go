@@ -2,10 +2,16 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,6 +22,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	santhosh "github.com/santhosh-tekuri/jsonschema/v5"
+	"github.com/urfave/cli/v2"
 	"golang.org/x/tools/txtar"
 
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -26,24 +33,26 @@ import (
 
 // documents are the JSON formats that have a schema under schema/.
 var documents = map[string]any{
-	"plan": jsonPlan{}, "drift": jsonDrift{}, "validate": jsonValidate{}, "stream": jsonLine{},
+	"plan": jsonPlan{}, "drift": jsonDrift{}, "validate": jsonValidate{}, "stream": jsonLine{}, "observation": engine.Recording{},
 }
 
 // TestSchemasOfFormats holds the checked-in schema of each JSON format against
 // the types that the format is made from; -update writes them.
 func TestSchemasOfFormats(t *testing.T) {
+	comments := commentsOf(t, ".", "../../engine")
 	for name, doc := range documents {
 		r := invopop.Reflector{Anonymous: true, DoNotReference: false, RequiredFromJSONSchemaTags: false, AllowAdditionalProperties: true}
-		if err := r.AddGoComments("github.com/LerianStudio/midaz-infra/cmd/midaz", "./"); err != nil {
-			t.Fatal(err)
-		}
-		// The comments are found below the path of the package itself.
-		for key, text := range r.CommentMap {
-			r.CommentMap[strings.Replace(key, "github.com/LerianStudio/midaz-infra/cmd/midaz.", "main.", 1)] = strings.Join(strings.Fields(text), " ")
-		}
+		r.LookupComment = func(t reflect.Type, field string) string { return comments[strings.TrimSuffix(t.Name()+"."+field, ".")] }
 		s := r.Reflect(doc)
 		s.ID = invopop.ID("https://github.com/LerianStudio/midaz-infra/schema/" + name + ".schema.json")
 		s.Title = "midaz: " + name + " as JSON"
+		for def, part := range s.Definitions {
+			for p := part.Properties.Oldest(); p != nil; p = p.Next() {
+				if p.Value.Description == "" {
+					t.Errorf("%s: nothing says what %s of %s is", name, p.Key, def)
+				}
+			}
+		}
 		text, err := json.MarshalIndent(s, "", "  ")
 		if err != nil {
 			t.Fatal(err)
@@ -58,6 +67,45 @@ func TestSchemasOfFormats(t *testing.T) {
 			t.Errorf("%s is stale (%v): go test ./cmd/midaz -run Schemas -update", path, err)
 		}
 	}
+}
+
+// commentsOf returns the comments of the types and of their fields in Go
+// packages, by Type and Type.Field.
+func commentsOf(t *testing.T, folders ...string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, folder := range folders {
+		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range parsed.Decls {
+				decl, ok := d.(*ast.GenDecl)
+				if !ok || decl.Tok != token.TYPE {
+					continue
+				}
+				for _, spec := range decl.Specs {
+					typ := spec.(*ast.TypeSpec)
+					body, ok := typ.Type.(*ast.StructType)
+					if !ok {
+						continue
+					}
+					out[typ.Name.Name] = strings.Join(strings.Fields(cmp.Or(typ.Doc.Text(), decl.Doc.Text())), " ")
+					for _, f := range body.Fields.List {
+						for _, n := range f.Names {
+							out[typ.Name.Name+"."+n.Name] = strings.Join(strings.Fields(cmp.Or(f.Doc.Text(), f.Comment.Text())), " ")
+						}
+					}
+				}
+			}
+		}
+	}
+	return out
 }
 
 // TestGoldensFollowTheirSchemas checks every JSON document that the scripts
@@ -90,8 +138,10 @@ func TestGoldensFollowTheirSchemas(t *testing.T) {
 			switch {
 			case doc["resource_changes"] != nil:
 				kind = "plan"
-			case doc["drifted"] != nil:
+			case doc["pending"] != nil:
 				kind = "drift"
+			case doc["objects"] != nil:
+				kind = "observation"
 			case doc["error_count"] != nil:
 				kind = "validate"
 			default:
@@ -103,7 +153,7 @@ func TestGoldensFollowTheirSchemas(t *testing.T) {
 			}
 		}
 	}
-	for _, kind := range []string{"plan", "drift", "validate"} {
+	for _, kind := range []string{"plan", "drift", "validate", "observation"} {
 		if checked[kind] == 0 {
 			t.Errorf("no script expects a document of %s", kind)
 		}
@@ -135,13 +185,48 @@ func large(t *testing.T) *engine.Plan {
 // and a comment stays below what GitHub takes.
 func TestDangerComesFirst(t *testing.T) {
 	const screen = 25 // lines
+	const wide = 400  // characters of a line that are still seen
 	plan := large(t)
+	drifted := drift{plan: plan, changed: plan.Changes[:0:0]}
+	for _, c := range plan.Changes {
+		if c.Action == resources.Delete {
+			drifted.changed = append(drifted.changed, c)
+		} else {
+			drifted.pending = append(drifted.pending, c)
+		}
+	}
+	var warnings specs.Problems // about the same spec, which are of less weight
+	rule := &specs.Rule{Code: "MZ107", Severity: specs.Warning, Title: "x", Explain: "y"}
+	for i := range 100 {
+		warnings = append(warnings, rule.At(specs.Pos{File: "-", Line: i + 1, Col: 1}, "this could be better", ""))
+	}
+	c := &call{flags: cli.NewContext(nil, flag.NewFlagSet("", 0), nil), sys: fakeSystem(), problems: warnings}
+	formats := c.planRenderings(plan)
+	formats[formatMarkdown] = func(string) string { return planMarkdown(plan, warnings, maxComment) }
+	for name, render := range formats {
+		text := render("")
+		want := "box/zz-goes"
+		switch name {
+		case formatGitLab: // it has room for numbers only
+			want = `"delete": 1`
+		case formatHTML: // its first screen is looked at in a browser
+			text = regexp.MustCompile(`(?s)<(style|script)[ >].*?</(style|script)>|<svg.*?</svg>|<[^>]*>`).ReplaceAllString(text, " ")
+			text = regexp.MustCompile(`\s*\n\s*`).ReplaceAllString(text, "\n")
+		}
+		if !strings.Contains(firstScreen(text, screen, wide), want) {
+			t.Errorf("%s: the removal is not among the first lines:\n%s", name, firstScreen(text, screen, wide))
+		}
+	}
+	for _, f := range planFormats {
+		if formats[f] == nil {
+			t.Errorf("%s was not looked at", f)
+		}
+	}
 	for name, text := range map[string]string{
-		formatMarkdown: planMarkdown(plan, nil, maxComment), formatGitHub: planGitHub(plan, nil),
+		"drift": driftText(drifted, false), "drift markdown": driftMarkdown(drifted, maxComment), "drift github": driftGitHub(drifted, nil), "drift json": jsonText(driftJSON(drifted, nil)),
 	} {
-		lines := strings.SplitN(text, "\n", screen+1)
-		if first := strings.Join(lines[:min(screen, len(lines))], "\n"); !strings.Contains(first, "box/zz-goes") {
-			t.Errorf("%s: the removal is not among the first lines:\n%s", name, first)
+		if !strings.Contains(firstScreen(text, screen, wide), "box/zz-goes") {
+			t.Errorf("%s: the removal is not among the first lines:\n%s", name, firstScreen(text, screen, wide))
 		}
 	}
 	text := planMarkdown(plan, nil, maxComment)
@@ -159,6 +244,16 @@ func TestDangerComesFirst(t *testing.T) {
 	if last := strings.Join(all[len(all)-screen:], "\n"); !strings.Contains(last, "box/zz-goes") {
 		t.Error("text: the removal is not among the last lines")
 	}
+}
+
+// firstScreen is what is seen of a text without scrolling.
+func firstScreen(text string, lines, wide int) string {
+	all := strings.SplitN(text, "\n", lines+1)
+	all = all[:min(lines, len(all))]
+	for i, l := range all {
+		all[i] = l[:min(wide, len(l))]
+	}
+	return strings.Join(all, "\n")
 }
 
 // SARIF is checked by a library that has the standard's schema.

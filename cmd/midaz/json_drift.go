@@ -97,25 +97,26 @@ func narrowed(c *engine.Change, delta resources.Delta) *engine.Change {
 
 // jsonDrift is the answer of drift.
 type jsonDrift struct {
-	FormatVersion string          `json:"format_version"`
-	MidazVersion  string          `json:"midaz_version"`
-	Stack         string          `json:"stack"`
-	Drifted       bool            `json:"drifted"`
-	ResourceDrift []jsonResource  `json:"resource_drift"`
-	Pending       []jsonResource  `json:"pending"`
-	Unmanaged     []jsonUnmanaged `json:"unmanaged"`
-	Coverage      *jsonCoverage   `json:"coverage,omitempty"`
-	Runtime       []jsonRuntime   `json:"runtime"`
-	Ignored       []jsonIgnored   `json:"ignored"`
-	Refusals      []jsonRefusal   `json:"refusals"`
-	Diagnostics   []jsonProblem   `json:"diagnostics"`
+	FormatVersion string          `json:"format_version"`     // version of this format
+	MidazVersion  string          `json:"midaz_version"`      // version of the program
+	Stack         string          `json:"stack"`              // name of the stack
+	Errored       bool            `json:"errored"`            // whether drift could not be found out; then the lists are empty and `diagnostics` say why
+	Drifted       *bool           `json:"drifted,omitempty"`  // whether something was changed outside; left out when that could not be found out
+	ResourceDrift []jsonResource  `json:"resource_drift"`     // what was changed outside since the last apply
+	Pending       []jsonResource  `json:"pending"`            // what the spec asks for and was not applied yet
+	Unmanaged     []jsonUnmanaged `json:"unmanaged"`          // what stands on the broker and belongs to no stack
+	Coverage      *jsonCoverage   `json:"coverage,omitempty"` // how much of the broker is managed
+	Runtime       []jsonRuntime   `json:"runtime"`            // what does not run as it should
+	Ignored       []jsonIgnored   `json:"ignored"`            // drift that a rule of the spec lets be
+	Refusals      []jsonRefusal   `json:"refusals"`           // patterns of the command line that match nothing
+	Diagnostics   []jsonProblem   `json:"diagnostics"`        // what is wrong with the spec, warnings included
 }
 
 // jsonCoverage is how much of what stands on the broker the stack manages.
 type jsonCoverage struct {
-	Managed   int     `json:"managed"`
-	Unmanaged int     `json:"unmanaged"`
-	Percent   float64 `json:"percent"`
+	Managed   int     `json:"managed"`   // objects of this stack on the broker
+	Unmanaged int     `json:"unmanaged"` // objects of no stack
+	Percent   float64 `json:"percent"`   // managed ones of both
 }
 
 // coverage counts what the stack manages on the broker; ok is false where there
@@ -137,23 +138,23 @@ func (d drift) coverage() (c jsonCoverage, ok bool) {
 }
 
 type jsonUnmanaged struct {
-	Address string   `json:"address"`
-	Type    string   `json:"type"`
-	Name    string   `json:"name"`
-	Owner   string   `json:"owner,omitempty"`
-	Notes   []string `json:"notes,omitempty"`
+	Address string   `json:"address"`         // kind/name
+	Type    string   `json:"type"`            // kind
+	Name    string   `json:"name"`            // name within the kind
+	Owner   string   `json:"owner,omitempty"` // who else owns it
+	Notes   []string `json:"notes,omitempty"` // what a person should know of it
 }
 
 // jsonRuntime is a container that does not run as it should.
 type jsonRuntime struct {
-	Address   string      `json:"address"`
-	State     string      `json:"state"`
-	Condition string      `json:"condition"`
-	ExitCode  *int        `json:"exit_code,omitempty"`
-	OOMKilled bool        `json:"oom_killed,omitempty"`
-	Restarts  int         `json:"restarts,omitempty"`
-	Ended     string      `json:"ended,omitempty"`
-	Source    *jsonSource `json:"source,omitempty"`
+	Address   string      `json:"address"`              // kind/name
+	State     string      `json:"state"`                // as the engine says it: exited (1)
+	Condition string      `json:"condition"`            // stopped, exited, failed, out-of-memory, paused, restarting, unhealthy, not-started or dead
+	ExitCode  *int        `json:"exit_code,omitempty"`  // exit status, once it has ended
+	OOMKilled bool        `json:"oom_killed,omitempty"` // whether the kernel ended it for lack of memory
+	Restarts  int         `json:"restarts,omitempty"`   // how often the engine has restarted it
+	Ended     string      `json:"ended,omitempty"`      // when it ended, RFC 3339
+	Source    *jsonSource `json:"source,omitempty"`     // where the spec declares it
 }
 
 func runtimeJSON(c *engine.Change) jsonRuntime {
@@ -168,13 +169,13 @@ func runtimeJSON(c *engine.Change) jsonRuntime {
 
 // jsonIgnored is a difference that a rule of the spec lets be.
 type jsonIgnored struct {
-	Address string    `json:"address"`
-	Field   jsonField `json:"field"`
+	Address string    `json:"address"` // kind/name
+	Field   jsonField `json:"field"`   // the difference
 }
 
 func driftJSON(d drift, problems specs.Problems) jsonDrift {
 	out := jsonDrift{FormatVersion: driftFormat, MidazVersion: version, Stack: d.plan.Stack,
-		Drifted: len(d.changed) > 0, ResourceDrift: []jsonResource{}, Pending: []jsonResource{}, Unmanaged: []jsonUnmanaged{},
+		Drifted: new(len(d.changed) > 0), ResourceDrift: []jsonResource{}, Pending: []jsonResource{}, Unmanaged: []jsonUnmanaged{},
 		Runtime: []jsonRuntime{}, Ignored: []jsonIgnored{}, Refusals: refusalsJSON(d.plan), Diagnostics: problemsJSON(problems)}
 	for _, c := range d.changed {
 		out.ResourceDrift = append(out.ResourceDrift, changeJSON(d.plan, c))

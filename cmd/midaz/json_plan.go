@@ -30,98 +30,99 @@ const (
 // jsonPlan is a plan in the names of OpenTofu's JSON, so that rules and viewers
 // written for those work. What is ours stands under "midaz".
 type jsonPlan struct {
-	FormatVersion   string         `json:"format_version"`
-	MidazVersion    string         `json:"midaz_version"`
-	Stack           string         `json:"stack"`
-	Applyable       bool           `json:"applyable"`
-	Complete        bool           `json:"complete"`
-	Errored         bool           `json:"errored"`
-	ResourceChanges []jsonResource `json:"resource_changes"`
-	ResourceDrift   []jsonResource `json:"resource_drift"`
-	Summary         jsonCounts     `json:"summary"`
-	Refusals        []jsonRefusal  `json:"refusals"`
-	Diagnostics     []jsonProblem  `json:"diagnostics"`
+	FormatVersion   string         `json:"format_version"`   // version of this format
+	MidazVersion    string         `json:"midaz_version"`    // version of the program
+	Stack           string         `json:"stack"`            // name of the stack
+	Applyable       bool           `json:"applyable"`        // whether apply would do something and is not refused
+	Complete        bool           `json:"complete"`         // whether everything could be looked at
+	Errored         bool           `json:"errored"`          // whether the plan could not be made; then the lists are empty and `diagnostics` say why
+	Dangers         []string       `json:"dangers"`          // addresses of what is destroyed, replaced or at risk, the worst first
+	Summary         jsonCounts     `json:"summary"`          // the numbers of the last line of the text
+	Refusals        []jsonRefusal  `json:"refusals"`         // why apply would refuse the plan, with status 7; empty when it would not
+	ResourceChanges []jsonResource `json:"resource_changes"` // every resource, unchanged ones included, in order of address
+	ResourceDrift   []jsonResource `json:"resource_drift"`   // what was changed outside since the last apply
+	Diagnostics     []jsonProblem  `json:"diagnostics"`      // what is wrong with the spec, warnings included
 }
 
 type jsonCounts struct {
-	Add    int `json:"add"`
-	Change int `json:"change"`
-	Remove int `json:"remove"`
+	Add    int `json:"add"`    // how many are created; a replacement counts here too
+	Change int `json:"change"` // how many are changed in place
+	Remove int `json:"remove"` // how many are destroyed; a replacement counts here too
 }
 
 type jsonResource struct {
-	Address      string     `json:"address"`
-	Previous     string     `json:"previous_address,omitempty"`
-	Mode         string     `json:"mode"`
-	Type         string     `json:"type"`
-	Name         string     `json:"name"`
-	Change       jsonChange `json:"change"`
-	ActionReason string     `json:"action_reason,omitempty"`
-	Midaz        jsonOurs   `json:"midaz"`
+	Address      string     `json:"address"`                    // kind/name, as -target takes it
+	Previous     string     `json:"previous_address,omitempty"` // address before a `moved` entry
+	Mode         string     `json:"mode"`                       // "managed"; "data" for what is external
+	Type         string     `json:"type"`                       // kind
+	Name         string     `json:"name"`                       // name within the kind
+	Change       jsonChange `json:"change"`                     // what is done, in OpenTofu's names
+	ActionReason string     `json:"action_reason,omitempty"`    // code of the reason, one of OpenTofu's where it has one
+	Midaz        jsonOurs   `json:"midaz"`                      // what OpenTofu's format has no place for
 }
 
 type jsonChange struct {
-	Actions         []string `json:"actions"`
-	Before          any      `json:"before"`
-	After           any      `json:"after"`
-	AfterUnknown    any      `json:"after_unknown"`
-	BeforeSensitive any      `json:"before_sensitive"`
-	AfterSensitive  any      `json:"after_sensitive"`
-	ReplacePaths    [][]any  `json:"replace_paths,omitempty"`
+	Actions         []string `json:"actions"`                 // ["no-op"], ["create"], ["update"], ["delete", "create"], ["create", "delete"] or ["delete"]
+	Before          any      `json:"before"`                  // fields as they are; null for what is created
+	After           any      `json:"after"`                   // fields as they will be; null for what is destroyed
+	AfterUnknown    any      `json:"after_unknown"`           // always false: everything is known
+	BeforeSensitive any      `json:"before_sensitive"`        // true at each place of `before` that is a secret and masked
+	AfterSensitive  any      `json:"after_sensitive"`         // true at each place of `after` that is a secret and masked
+	ReplacePaths    [][]any  `json:"replace_paths,omitempty"` // places of the differences that make a replacement necessary
 }
 
 // jsonOurs is what OpenTofu's format has no place for.
 type jsonOurs struct {
-	Reason      string      `json:"reason,omitempty"`
-	Replacement string      `json:"replacement,omitempty"`
-	Order       string      `json:"order,omitempty"`
-	OrderReason string      `json:"order_reason,omitempty"`
-	Source      *jsonSource `json:"source,omitempty"`
-	Fields      []jsonField `json:"fields,omitempty"`
-	Unchanged   int         `json:"unchanged,omitempty"`
-	DependsOn   []string    `json:"depends_on,omitempty"`
-	Impact      []jsonPart  `json:"impact,omitempty"`
-	Gate        *jsonGate   `json:"gate,omitempty"`
-	Adopted     string      `json:"adopted_from,omitempty"`
-	Unknown     string      `json:"unknown,omitempty"`
-	Notes       []string    `json:"notes,omitempty"`
+	Reason      string      `json:"reason,omitempty"`       // why, in a sentence
+	Replacement string      `json:"replacement,omitempty"`  // how it is replaced, in a sentence
+	Order       string      `json:"order,omitempty"`        // start_first or stop_first, for a container that is replaced
+	OrderReason string      `json:"order_reason,omitempty"` // what decides the order, and the downtime expected
+	Source      *jsonSource `json:"source,omitempty"`       // where the spec declares it; where it did, for what is destroyed
+	Fields      []jsonField `json:"fields,omitempty"`       // each difference, with its place
+	Unchanged   int         `json:"unchanged,omitempty"`    // number of declared fields that do not differ
+	DependsOn   []string    `json:"depends_on,omitempty"`   // addresses that come first
+	Impact      []jsonPart  `json:"impact,omitempty"`       // what the change puts at risk
+	Gate        *jsonGate   `json:"gate,omitempty"`         // when it counts as ready
+	Adopted     string      `json:"adopted_from,omitempty"` // from whom it is taken over
+	Unknown     string      `json:"unknown,omitempty"`      // why it could not be looked at
+	Notes       []string    `json:"notes,omitempty"`        // what a person should know before it is touched
 }
 
 type jsonSource struct {
-	File   string `json:"file"`
-	Line   int    `json:"line"`
-	Column int    `json:"column"`
+	File   string `json:"file"`   // name of the file, as it was given
+	Line   int    `json:"line"`   // line, from 1
+	Column int    `json:"column"` // column in characters, from 1
 }
 
 type jsonField struct {
-	Path      string      `json:"path"`
-	Before    any         `json:"before"`
-	After     any         `json:"after"`
-	Sensitive bool        `json:"sensitive,omitempty"`
-	Cost      string      `json:"cost"`
-	Drift     bool        `json:"drift"`
-	Pending   bool        `json:"pending"`
-	Applied   any         `json:"last_applied,omitempty"`
-	Remark    string      `json:"remark,omitempty"`
-	Source    *jsonSource `json:"source,omitempty"`
+	Path      string      `json:"path"`                   // place within the resource, for people: environment.PGPORT
+	Before    any         `json:"before"`                 // value observed, masked when it is a secret
+	After     any         `json:"after"`                  // value wanted, masked when it is a secret
+	Sensitive bool        `json:"sensitive,omitempty"`    // whether a secret stands on either side
+	Cost      string      `json:"cost"`                   // what changing it takes: nothing, in place, reconnect or replace
+	Drift     bool        `json:"drift"`                  // whether it was changed outside since the last apply
+	Pending   bool        `json:"pending"`                // whether the spec was changed since the last apply
+	Applied   any         `json:"last_applied,omitempty"` // value last applied
+	Remark    string      `json:"remark,omitempty"`       // what a person should know of this difference
+	Source    *jsonSource `json:"source,omitempty"`       // where the spec asks for it
 }
 
 type jsonPart struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	Code    string `json:"code"`    // data-loss, downtime, connection-loss, message-loss or refused
+	Message string `json:"message"` // what would happen
 }
 
 type jsonGate struct {
-	Text    string  `json:"text"`
-	Timeout float64 `json:"timeout_seconds,omitempty"`
+	Text    string  `json:"text"`                      // the condition on one line
+	Timeout float64 `json:"timeout_seconds,omitempty"` // how long it is waited for
 }
 
 type jsonRefusal struct {
-	Address string      `json:"address,omitempty"`
-	Code    string      `json:"code"`
-	Message string      `json:"message"`
-	Hint    string      `json:"hint,omitempty"`
-	Source  *jsonSource `json:"source,omitempty"`
+	Address string      `json:"address,omitempty"` // what it is about
+	Code    string      `json:"code"`              // protected, foreign, hazard, max-destroy, policy and the like
+	Message string      `json:"message"`           // why
+	Hint    string      `json:"hint,omitempty"`    // what to do about it
+	Source  *jsonSource `json:"source,omitempty"`  // where the spec declares it
 }
 
 // planJSON turns a plan into its JSON form. Changes stand in the order of their
@@ -133,7 +134,10 @@ func planJSON(plan *engine.Plan, problems specs.Problems) jsonPlan {
 		Applyable: len(plan.Refusals) == 0 && !plan.IsEmpty(), Complete: plan.Unknown == 0,
 		Summary:         jsonCounts{n.Add, n.Change, n.Destroy},
 		ResourceChanges: []jsonResource{}, ResourceDrift: []jsonResource{}, Refusals: refusalsJSON(plan),
-		Diagnostics: problemsJSON(problems),
+		Diagnostics: problemsJSON(problems), Dangers: []string{},
+	}
+	for _, c := range dangerous(plan) {
+		out.Dangers = append(out.Dangers, c.Addr.String())
 	}
 	changes := slices.Clone(plan.Changes)
 	slices.SortFunc(changes, func(a, b *engine.Change) int { return a.Addr.Compare(b.Addr) })

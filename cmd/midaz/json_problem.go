@@ -6,40 +6,40 @@ import (
 
 // jsonProblem is one diagnostic, in OpenTofu's shape.
 type jsonProblem struct {
-	Severity string        `json:"severity"`
-	Summary  string        `json:"summary"`
-	Detail   string        `json:"detail"`
-	Code     string        `json:"code,omitempty"`
-	Address  string        `json:"address,omitempty"`
-	Range    *jsonRange    `json:"range,omitempty"`
-	Related  []jsonRelated `json:"related,omitempty"`
+	Severity string        `json:"severity"`          // error or warning
+	Summary  string        `json:"summary"`           // what is wrong
+	Detail   string        `json:"detail"`            // what to do about it
+	Code     string        `json:"code,omitempty"`    // code of the rule, for `midaz explain`
+	Address  string        `json:"address,omitempty"` // what it is about
+	Range    *jsonRange    `json:"range,omitempty"`   // where it stands
+	Related  []jsonRelated `json:"related,omitempty"` // other places that belong to it
 }
 
 // jsonRange is a place; lines and columns count from 1, columns in runes.
 type jsonRange struct {
-	Filename string    `json:"filename"`
-	Start    jsonPlace `json:"start"`
-	End      jsonPlace `json:"end"`
+	Filename string    `json:"filename"` // name of the file, as it was given
+	Start    jsonPlace `json:"start"`    // first character
+	End      jsonPlace `json:"end"`      // behind the last character
 }
 
 type jsonPlace struct {
-	Line   int `json:"line"`
-	Column int `json:"column"`
+	Line   int `json:"line"`   // line, from 1
+	Column int `json:"column"` // column in characters, from 1
 }
 
 type jsonRelated struct {
-	Message string     `json:"message"`
-	Range   *jsonRange `json:"range,omitempty"`
+	Message string     `json:"message"`         // what is there
+	Range   *jsonRange `json:"range,omitempty"` // where it stands
 }
 
 // jsonValidate is the answer of validate.
 type jsonValidate struct {
-	FormatVersion string        `json:"format_version"`
-	Valid         bool          `json:"valid"`
-	ErrorCount    int           `json:"error_count"`
-	WarningCount  int           `json:"warning_count"`
-	SilencedCount int           `json:"silenced_count"`
-	Diagnostics   []jsonProblem `json:"diagnostics"`
+	FormatVersion string        `json:"format_version"` // version of this format
+	Valid         bool          `json:"valid"`          // whether there is no error
+	ErrorCount    int           `json:"error_count"`    // number of errors
+	WarningCount  int           `json:"warning_count"`  // number of warnings
+	SilencedCount int           `json:"silenced_count"` // number of warnings silenced in the spec
+	Diagnostics   []jsonProblem `json:"diagnostics"`    // all of them, in order of place
 }
 
 func validateJSON(problems, silenced specs.Problems) jsonValidate {

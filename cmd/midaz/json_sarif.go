@@ -19,12 +19,12 @@ type (
 		Runs    []sarifRun `json:"runs"`
 	}
 	sarifRun struct {
+		Results    []sarifResult            `json:"results"` // first, for who reads the file
 		Tool       sarifTool                `json:"tool"`
 		BaseIDs    map[string]sarifArtifact `json:"originalUriBaseIds"`
 		Language   string                   `json:"language"`
 		Newlines   []string                 `json:"newlineSequences"`
 		ColumnKind string                   `json:"columnKind"`
-		Results    []sarifResult            `json:"results"`
 	}
 	sarifTool struct {
 		Driver sarifDriver `json:"driver"`
@@ -123,6 +123,20 @@ func (s *sarif) add(rule sarifRule, level, message string, at specs.Pos, subject
 	s.results = append(s.results, r)
 }
 
+// dangerFirst puts what refuses, destroys or is wrong before mere warnings.
+func (s *sarif) dangerFirst() {
+	rank := func(r sarifResult) int {
+		switch {
+		case r.Level == "error":
+			return 0
+		case r.RuleID == sarifDestroy.ID || r.RuleID == sarifDrift.ID:
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(s.results, func(a, b sarifResult) int { return rank(a) - rank(b) })
+}
+
 func physical(at specs.Pos) *sarifPhysical {
 	line, col := max(1, at.Line), max(1, at.Col)
 	return &sarifPhysical{Artifact: sarifArtifact{URI: uriOf(at.File), URIBaseID: "%SRCROOT%"}, Region: sarifRegion{line, col, line, col + 1}}
@@ -158,6 +172,7 @@ func (s *sarif) problems(problems specs.Problems) {
 }
 
 func (s *sarif) String() string {
+	s.dangerFirst()
 	slices.SortFunc(s.rules, func(a, b sarifRule) int { return strings.Compare(a.ID, b.ID) })
 	if s.rules == nil {
 		s.rules = []sarifRule{}

@@ -35,67 +35,67 @@ type beatOf struct {
 // jsonLine is one line of the stream. The fields with "@" come first in every
 // line, then the type, then what belongs to the type.
 type jsonLine struct {
-	Level      string       `json:"@level"`
-	Message    string       `json:"@message"`
-	Module     string       `json:"@module"`
-	Timestamp  string       `json:"@timestamp"`
-	Type       string       `json:"type"`
-	Midaz      string       `json:"midaz,omitempty"`
-	UI         string       `json:"ui,omitempty"`
-	Stack      string       `json:"stack,omitempty"`
-	Change     *jsonPlanned `json:"change,omitempty"`
-	Changes    *jsonSummary `json:"changes,omitempty"`
-	Hook       *jsonHook    `json:"hook,omitempty"`
-	Diagnostic *jsonProblem `json:"diagnostic,omitempty"`
+	Level      string       `json:"@level"`               // info, warn or error
+	Message    string       `json:"@message"`             // the line in a sentence
+	Module     string       `json:"@module"`              // always "midaz.ui"
+	Timestamp  string       `json:"@timestamp"`           // when, RFC 3339
+	Type       string       `json:"type"`                 // which of the other keys are there: version, planned_change, change_summary, apply_start, apply_progress, apply_complete, apply_errored, diagnostic or log
+	Midaz      string       `json:"midaz,omitempty"`      // of type version: version of the program
+	UI         string       `json:"ui,omitempty"`         // of type version: version of this format
+	Stack      string       `json:"stack,omitempty"`      // of type version: name of the stack
+	Change     *jsonPlanned `json:"change,omitempty"`     // of type planned_change: what will be done
+	Changes    *jsonSummary `json:"changes,omitempty"`    // of type change_summary: the numbers
+	Hook       *jsonHook    `json:"hook,omitempty"`       // of the types apply_…: what happens to one resource
+	Diagnostic *jsonProblem `json:"diagnostic,omitempty"` // of type diagnostic: an error or a warning
 }
 
 type jsonPlanned struct {
-	Resource jsonWhat    `json:"resource"`
-	Action   string      `json:"action"`
-	Reason   string      `json:"reason,omitempty"`
-	Source   *jsonSource `json:"source,omitempty"`
+	Resource jsonWhat    `json:"resource"`         // which one
+	Action   string      `json:"action"`           // noop, create, update, replace or delete
+	Reason   string      `json:"reason,omitempty"` // code of the reason
+	Source   *jsonSource `json:"source,omitempty"` // where the spec declares it
 }
 
 type jsonSummary struct {
-	Add       int    `json:"add"`
-	Change    int    `json:"change"`
-	Import    int    `json:"import"`
-	Remove    int    `json:"remove"`
-	Failed    int    `json:"failed,omitempty"`
-	Skipped   int    `json:"skipped,omitempty"`
-	Operation string `json:"operation"`
+	Add       int    `json:"add"`               // how many are created
+	Change    int    `json:"change"`            // how many are changed in place
+	Import    int    `json:"import"`            // how many are taken over
+	Remove    int    `json:"remove"`            // how many are destroyed
+	Failed    int    `json:"failed,omitempty"`  // how many have failed
+	Skipped   int    `json:"skipped,omitempty"` // how many were not tried, because of a failure
+	Operation string `json:"operation"`         // plan, apply or destroy
 }
 
 type jsonWhat struct {
-	Addr         string `json:"addr"`
-	Resource     string `json:"resource"`
-	ResourceType string `json:"resource_type"`
-	ResourceName string `json:"resource_name"`
+	Addr         string `json:"addr"`          // kind/name
+	Resource     string `json:"resource"`      // the same, as OpenTofu has both
+	ResourceType string `json:"resource_type"` // kind
+	ResourceName string `json:"resource_name"` // name within the kind
 }
 
 type jsonHook struct {
-	Resource   jsonWhat     `json:"resource"`
-	Action     string       `json:"action"`
-	Step       string       `json:"step"`
-	Elapsed    *float64     `json:"elapsed_seconds,omitempty"`
-	Note       string       `json:"note,omitempty"`
-	Error      string       `json:"error,omitempty"`
-	Gate       *jsonFailure `json:"gate,omitempty"`
-	RolledBack bool         `json:"rolled_back,omitempty"`
-	Because    string       `json:"skipped_because,omitempty"`
-	Source     *jsonSource  `json:"source,omitempty"`
+	Resource   jsonWhat     `json:"resource"`                  // which one
+	Action     string       `json:"action"`                    // noop, create, update, replace or delete
+	Step       string       `json:"step"`                      // the step within it: create, update, ensure, delete, replace, swap, await (its gate) or commit (the old one goes)
+	Elapsed    *float64     `json:"elapsed_seconds,omitempty"` // how long it has taken so far
+	Note       string       `json:"note,omitempty"`            // what a long step last saw
+	Error      string       `json:"error,omitempty"`           // why it failed
+	Gate       *jsonFailure `json:"gate,omitempty"`            // why the gate did not pass
+	RolledBack bool         `json:"rolled_back,omitempty"`     // whether the old one was put back
+	Because    string       `json:"skipped_because,omitempty"` // address of the failure because of which it was not tried
+	Source     *jsonSource  `json:"source,omitempty"`          // where the spec declares it
 }
 
 // jsonFailure is a gate that did not pass.
 type jsonFailure struct {
-	Cause    string   `json:"cause"`
-	TimedOut bool     `json:"timed_out"`
-	Probe    string   `json:"probe,omitempty"`
-	ExitCode *int     `json:"exit_code,omitempty"`
-	OOM      bool     `json:"oom_killed,omitempty"`
-	Restarts int      `json:"restarts,omitempty"`
-	Logs     []string `json:"logs,omitempty"`
-	Next     string   `json:"next,omitempty"`
+	Cause    string   `json:"cause"`                // container exited, health check failed, timed out after 2m0s and the like
+	TimedOut bool     `json:"timed_out"`            // whether the time was up
+	Probe    string   `json:"probe,omitempty"`      // what was last tried and what came of it
+	ExitCode *int     `json:"exit_code,omitempty"`  // exit status of a container that ended
+	OOM      bool     `json:"oom_killed,omitempty"` // whether the kernel ended it for lack of memory
+	Restarts int      `json:"restarts,omitempty"`   // how often the engine has restarted it
+	Logs     []string `json:"logs,omitempty"`       // its last lines
+	Next     string   `json:"next,omitempty"`       // what to do now
 }
 
 // newStream begins a stream with its version line.

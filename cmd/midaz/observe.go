@@ -111,7 +111,7 @@ func (c *call) planObserved(path string, options engine.Options) (*engine.Plan, 
 	if err != nil {
 		return nil, err
 	}
-	now, err := c.readBare(rec.Variables)
+	now, err := c.readBare(rec.Values())
 	if err != nil {
 		return nil, err
 	}

@@ -215,28 +215,31 @@ func (c *call) atPlaces(err error) error {
 	return rest
 }
 
-// jsonErrored stands in place of a document that could not be made.
-type jsonErrored struct {
-	FormatVersion string        `json:"format_version"`
-	MidazVersion  string        `json:"midaz_version"`
-	Errored       bool          `json:"errored"`
-	Diagnostics   []jsonProblem `json:"diagnostics"`
+// erroredJSON stands in place of a document that could not be made, in the form
+// that it would have had.
+func (c *call) erroredJSON(stack string, diagnostics []jsonProblem) any {
+	if c.verb == "drift" {
+		return jsonDrift{FormatVersion: driftFormat, MidazVersion: version, Stack: stack, Errored: true, ResourceDrift: []jsonResource{}, Pending: []jsonResource{},
+			Unmanaged: []jsonUnmanaged{}, Runtime: []jsonRuntime{}, Ignored: []jsonIgnored{}, Refusals: []jsonRefusal{}, Diagnostics: diagnostics}
+	}
+	return jsonPlan{FormatVersion: planFormat, MidazVersion: version, Stack: stack, Errored: true, Dangers: []string{},
+		ResourceChanges: []jsonResource{}, ResourceDrift: []jsonResource{}, Refusals: []jsonRefusal{}, Diagnostics: diagnostics}
 }
 
 // failed tells an error in the formats that were asked for, so that a reader of
 // standard output or of a file always finds a document there.
 func (c *call) failed(err error, files ...into) error {
 	err = c.atPlaces(err)
-	doc := jsonErrored{FormatVersion: planFormat, MidazVersion: version, Errored: true, Diagnostics: problemsJSON(c.problems)}
+	diagnostics := problemsJSON(c.problems)
 	if c.problems.Errors() == 0 {
-		doc.Diagnostics = append(doc.Diagnostics, errorJSON(err)...)
+		diagnostics = append(diagnostics, errorJSON(err)...)
 	}
 	stack := ""
 	if c.spec != nil {
 		stack = c.spec.Stack
 	}
 	werr := c.deliver(files, renderings{
-		formatJSON:     func(string) string { return jsonText(doc) },
+		formatJSON:     func(string) string { return jsonText(c.erroredJSON(stack, diagnostics)) },
 		formatMarkdown: func(string) string { return failedMarkdown(c.verb, stack, err, c.problems, c.flags.Int("max-bytes")) },
 		formatGitHub:   func(string) string { return failedGitHub(c.verb, err, c.problems) },
 		formatSARIF:    func(string) string { return validateSARIF(c.problems) },

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 // annotation is a line that GitHub shows at a place of the pull request.
 type annotation struct {
 	level   string // "error", "warning", "notice"
+	weight  int    // within its level: the greater, the sooner
 	pos     specs.Pos
 	title   string
 	message string
@@ -24,7 +26,9 @@ const maxAnnotations = 10
 // What GitHub would drop is counted in the last one of its level.
 func annotationText(all []annotation) string {
 	rank := map[string]int{"error": 0, "warning": 1, "notice": 2}
-	slices.SortStableFunc(all, func(a, b annotation) int { return rank[a.level] - rank[b.level] })
+	slices.SortStableFunc(all, func(a, b annotation) int {
+		return cmp.Or(rank[a.level]-rank[b.level], b.weight-a.weight)
+	})
 	total := map[string]int{}
 	for _, a := range all {
 		total[a.level]++
@@ -122,7 +126,8 @@ func planGitHub(plan *engine.Plan, problems specs.Problems) string {
 func changeAnnotation(plan *engine.Plan, c *engine.Change) annotation {
 	a := annotation{level: "notice", pos: c.Pos(), title: headline(c)}
 	if severity(c) > 0 || len(c.Hazards) > 0 {
-		a.level = "warning"
+		// Before findings about the spec, of which there may be more than GitHub shows.
+		a.level, a.weight = "warning", 1+severity(c)
 	}
 	if a.pos.IsZero() && plan.Declared() != nil && plan.Declared().Spec != nil {
 		a.pos = plan.Declared().Spec.Root.Pos() // what left the spec has no line of its own
@@ -151,11 +156,11 @@ func driftGitHub(d drift, problems specs.Problems) string {
 	all := problemAnnotations(problems)
 	for _, c := range d.changed {
 		a := changeAnnotation(d.plan, c)
-		a.level, a.title = "warning", addrText(c.Addr)+" has changed outside"
+		a.level, a.weight, a.title = "warning", 1, addrText(c.Addr)+" has changed outside"
 		all = append(all, a)
 	}
 	for _, c := range d.runtime {
-		all = append(all, annotation{level: "warning", pos: c.Pos(), title: "midaz drift", message: addrText(c.Addr) + ": " + clean(c.Have.State)})
+		all = append(all, annotation{level: "warning", weight: 1, pos: c.Pos(), title: "midaz drift", message: addrText(c.Addr) + ": " + clean(c.Have.State)})
 	}
 	return annotationText(all)
 }

@@ -34,11 +34,16 @@ func planText(plan *engine.Plan, i ink) string {
 		p.refusals()
 		return p.String()
 	}
+	body := &planPrinter{ink: i, plan: plan}
 	for _, c := range plan.Changes {
 		if !c.IsNoOp() {
-			p.change(c)
+			body.change(c)
 		}
 	}
+	if strings.Count(body.String(), "\n") > screen {
+		p.dangerAhead()
+	}
+	p.WriteString(body.String())
 	p.unknown()
 	p.danger()
 	n := plan.Counts()
@@ -405,9 +410,30 @@ func dangerous(plan *engine.Plan) []*engine.Change {
 	return bad
 }
 
+// screen is how many lines are seen at once. What is longer is often read in a
+// pager, from the top.
+const screen = 40
+
+// dangerAhead lists the worst of what is dangerous above a plan that is longer
+// than a screen.
+func (p *planPrinter) dangerAhead() {
+	const most = 10
+	bad := dangerous(p.plan)
+	p.dangers(bad[:min(most, len(bad))])
+	if len(bad) > most {
+		fmt.Fprintf(p, "  and %d more, all of them at the end\n\n", len(bad)-most)
+	}
+}
+
 // danger lists what is dangerous at the end, where it is seen.
 func (p *planPrinter) danger() {
 	bad := dangerous(p.plan)
+	// Deletes stand last, closest to the question that follows.
+	slices.SortStableFunc(bad, func(a, b *engine.Change) int { return severity(a) - severity(b) })
+	p.dangers(bad)
+}
+
+func (p *planPrinter) dangers(bad []*engine.Change) {
 	if len(bad) == 0 {
 		return
 	}
@@ -415,8 +441,6 @@ func (p *planPrinter) danger() {
 	for _, c := range bad {
 		width = max(width, utf8.RuneCountInString(addrText(c.Addr)))
 	}
-	// Deletes stand last, closest to the question that follows.
-	slices.SortStableFunc(bad, func(a, b *engine.Change) int { return severity(a) - severity(b) })
 	p.WriteString(p.ink.in(bold, "Destroyed, replaced or at risk:") + "\n\n")
 	for _, c := range bad {
 		line := fmt.Sprintf("%s %s", p.ink.symbol(c), pad(addrText(c.Addr), width))

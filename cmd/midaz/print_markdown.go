@@ -29,15 +29,20 @@ func (m *markdown) put(text string) {
 }
 
 // list writes the items that fit while room bytes stay free for what follows,
-// and how many more there are.
+// and how many more there are. One that is too long does not keep the others
+// out.
 func (m *markdown) list(items []string, room int, what string) {
 	const more = 80 // the line about what was left out
-	for i, item := range items {
+	out := 0
+	for _, item := range items {
 		if m.left-len(item)-more < room {
-			m.put(fmt.Sprintf("\n_%s left out here. The whole text is in the log of the run._\n", capital(count(len(items)-i, what))))
-			return
+			out++
+			continue
 		}
 		m.put(item)
+	}
+	if out > 0 {
+		m.put(fmt.Sprintf("\n_%s left out here. The whole text is in the log of the run._\n", capital(count(out, what))))
 	}
 }
 

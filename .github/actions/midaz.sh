@@ -83,16 +83,20 @@ review() {
 	rm -f "$out"/*
 	output key "$key"
 
-	if { [ "$command" = plan ] || [ "$command" = drift ]; } && from_fork; then
+	local observed=()
+	if [ "$command" = plan ] && [ -n "${INPUT_OBSERVED:-}" ]; then
+		observed=(-observed "$INPUT_OBSERVED")
+	fi
+	if { [ "$command" = plan ] || [ "$command" = drift ]; } && [ ${#observed[@]} = 0 ] && from_fork; then
 		notice "$command looks at an engine, which a fork must not reach: the specs are compared instead"
 		command='diff'
 	fi
 	[ "$command" != diff ] || without_engine
-	# diff validates too, and lets variables be that have no value here.
-	if [ "$command" != diff ]; then
+	# diff validates too, and lets variables be that have no value here; so does a plan against an observation.
+	if [ "$command" != diff ] && [ ${#observed[@]} = 0 ]; then
 		run validate || { status=$? command=validate; }
 	fi
-	if [ "$command" = plan ] && ! "$midaz" info >/dev/null 2>&1; then
+	if [ "$command" = plan ] && [ ${#observed[@]} = 0 ] && ! "$midaz" info >/dev/null 2>&1; then
 		notice 'no engine answers: the specs are compared instead'
 		without_engine
 	fi
@@ -102,7 +106,7 @@ review() {
 		base=$(base_revision)
 		MIDAZ_CLI_ARGS_diff=$flags run diff -detailed-exitcode -- "$base" HEAD || status=$?
 		;;
-	plan) MIDAZ_CLI_ARGS_plan=$flags run plan -detailed-exitcode || status=$? ;;
+	plan) MIDAZ_CLI_ARGS_plan=$flags run plan -detailed-exitcode "${observed[@]}" || status=$? ;;
 	drift) MIDAZ_CLI_ARGS_drift=$flags run drift || status=$? ;;
 	esac
 	[ ! -e "$out/annotations" ] || cat "$out/annotations"

@@ -351,6 +351,26 @@ func TestAction(t *testing.T) {
 	}
 }
 
+// A plan is made against an observation where no engine is, also for a fork.
+func TestActionAgainstAnObservation(t *testing.T) {
+	for name, head := range map[string]string{"observed": "owner/infra", "observed-fork": "stranger/infra"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newHostedRunner(t, pullRequest(head))
+			r.write("midaz.infra.yaml", reviewedSpec)
+			r.midaz("apply", "-auto-approve")
+			r.midaz("observe", "-out", "observed.json")
+			r.write("midaz.infra.yaml", dangerousSpec)
+			r.environ = append(r.environ, "UNREACHABLE=1")
+			status := r.action(map[string]string{"midaz": "midaz", "command": "plan", "observed": "observed.json", "fail-on": "destroy"})
+			if status != 1 {
+				t.Errorf("status %d, want 1", status)
+			}
+			r.golden(name, status)
+		})
+	}
+}
+
 // A second run brings the comment of the first up to date, whatever it was
 // about, and leaves those of others alone.
 func TestActionKeepsOneComment(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -93,11 +94,12 @@ func planMarkdown(plan *engine.Plan, problems specs.Problems, most int) string {
 	if plan.Unknown > 0 {
 		m.put(fmt.Sprintf("%s could not be looked at yet; each is created, or changed where it differs, as soon as that is possible.\n\n", capital(count(plan.Unknown, "resource"))))
 	}
+	// The worst first: what is left out is at the end.
+	changes := slices.DeleteFunc(slices.Clone(plan.Changes), (*engine.Change).IsNoOp)
+	slices.SortStableFunc(changes, func(a, b *engine.Change) int { return severity(b) - severity(a) })
 	var blocks []string
-	for _, c := range plan.Changes {
-		if !c.IsNoOp() {
-			blocks = append(blocks, changeMarkdown(plan, c))
-		}
+	for _, c := range changes {
+		blocks = append(blocks, changeMarkdown(plan, c))
 	}
 	m.list(blocks, 0, "change")
 	return m.String()
@@ -163,7 +165,7 @@ func (m *markdown) refused(plan *engine.Plan) {
 		}
 		line += prose(r.Msg)
 		if r.Hint != "" {
-			line += ". " + prose(r.Hint)
+			line += ". " + capital(prose(r.Hint))
 		}
 		if !r.Pos.IsZero() {
 			line += " (" + code(r.Pos.String()) + ")"
@@ -291,7 +293,7 @@ func failedMarkdown(verb, stack string, err error, problems specs.Problems, most
 		for _, e := range causes(err) {
 			line := "> * " + prose(e.Error())
 			if hint := hintOf(e); hint != "" {
-				line += ". " + prose(hint)
+				line += ". " + capital(prose(hint))
 			}
 			lines = append(lines, line+"\n")
 		}

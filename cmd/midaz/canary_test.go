@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -116,6 +117,9 @@ func fakeOutputs(t *testing.T, add func(name, text string)) {
 	write("world.yaml", strings.ReplaceAll(string(world), canary, stranger))
 	call("drift", "drift")
 	call("drift json", "drift", "-json")
+	call("observe", "observe")
+	call("observed", "observe", "-out", "observed.json")
+	call("plan observed", "plan", "-observed", "observed.json", "-json")
 	call("plan of drift", "plan")
 	call("plan of drift json", "plan", "-json")
 	// It is no longer declared, and then nothing is.
@@ -159,6 +163,8 @@ func realOutputs(t *testing.T, add func(name, text string)) {
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
+	withheld, _ := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(realCanarySpec), KeepUnset: true, Withhold: true})
+	bare, _ := engine.Resolve(withheld, kinds)
 	add("problems", problemText(spec, problems, true)+jsonText(problemsJSON(problems)))
 	for name, reveal := range map[string]func(string) string{
 		"same":    func(s string) string { return s },
@@ -172,6 +178,26 @@ func realOutputs(t *testing.T, add func(name, text string)) {
 				o.Have[k] = revealed(v, reveal)
 			}
 			seen = append(seen, o)
+		}
+		rec := engine.Record(declared, bare, engine.NewSeen(seen), time.Unix(0, 0), "1")
+		add(name+" observation", string(rec.Encode()))
+		again, err := engine.ParseRecording(rec.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		told, err := again.Seen(bare)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replayed := engine.MakePlan(bare, told, engine.Options{})
+		add(name+" observed plan", planText(replayed, false)+jsonText(planJSON(replayed, nil)))
+		for _, c := range replayed.Changes {
+			// What is as the spec says is so in the recording, by the name of the variable.
+			live := engine.MakePlan(declared, engine.NewSeen(seen), engine.Options{})
+			i := slices.IndexFunc(live.Changes, func(l *engine.Change) bool { return l.Addr == c.Addr })
+			if i < 0 || live.Changes[i].Action != c.Action {
+				t.Errorf("%s: %s: the plan against the recording would %s it: %v", name, c.Addr, c.Action, c.Delta)
+			}
 		}
 		for what, plan := range map[string]*engine.Plan{
 			"plan":    engine.MakePlan(declared, engine.NewSeen(seen), engine.Options{}),

@@ -37,7 +37,7 @@ type beatOf struct {
 type jsonLine struct {
 	Level      string       `json:"@level"`               // info, warn or error
 	Message    string       `json:"@message"`             // the line in a sentence
-	Module     string       `json:"@module"`              // always "midaz.ui"
+	Module     string       `json:"@module"`              // always "midaz"
 	Timestamp  string       `json:"@timestamp"`           // when, RFC 3339
 	Type       string       `json:"type"`                 // which of the other keys are there: version, planned_change, change_summary, apply_start, apply_progress, apply_complete, apply_errored, diagnostic or log
 	Midaz      string       `json:"midaz,omitempty"`      // of type version: version of the program

@@ -79,9 +79,9 @@ func replay(o *resources.Observed, memory []byte, now *resources.Resource) error
 		r.risks = append(r.risks, resources.Hazard{Code: risk.Code, Msg: risk.Message, Consent: risk.Consent})
 	}
 	if onChange(now) != was.OnChange { // what that comes to was not asked
-		r = &replacement{losses: was.Losses}
+		r = &replacement{losses: was.Losses, notes: slices.DeleteFunc(slices.Clone(r.notes), func(n string) bool { return !isBindingNote(n) })}
 		if onChange(now) == changeRefuse {
-			r = &replacement{risks: []resources.Hazard{{Code: resources.Refused, Msg: "`on_change: refuse` is declared, so it is not replaced"}}}
+			r.losses, r.risks = nil, []resources.Hazard{refusedByOnChange()}
 		}
 	}
 	seen.replacing = r

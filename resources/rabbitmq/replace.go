@@ -171,7 +171,7 @@ func (k queueKind) foresee(ctx context.Context, s *snapshot, b *books, pairs []p
 		}
 		switch {
 		case onChange(p.want) == changeRefuse:
-			r.risks = append(r.risks, resources.Hazard{Code: resources.Refused, Msg: "`on_change: refuse` is declared, so the queue is not replaced"})
+			r.risks = append(r.risks, refusedByOnChange())
 		case onChange(p.want) == changeReplace:
 			r.losses = o.losses
 		case obstacle == "" && crowded != "":
@@ -189,6 +189,10 @@ func (k queueKind) foresee(ctx context.Context, s *snapshot, b *books, pairs []p
 		o.replacing = r
 	}
 	return nil
+}
+
+func refusedByOnChange() resources.Hazard {
+	return resources.Hazard{Code: resources.Refused, Msg: "`on_change: refuse` is declared, so the queue is not replaced"}
 }
 
 // cannotMigrate says why the messages of a queue cannot be moved, "" when they
@@ -254,6 +258,11 @@ func (k queueKind) describeMigration(ctx context.Context, world *surroundings, w
 	return nil
 }
 
+// putBack ends the note about bindings.
+const putBack = " put back"
+
+func isBindingNote(note string) bool { return strings.Contains(note, putBack) }
+
 func bindingNotes(bindings []*object, b *books) []string {
 	if len(bindings) == 0 {
 		return nil
@@ -264,7 +273,7 @@ func bindingNotes(bindings []*object, b *books) []string {
 			others = append(others, x.addr.String())
 		}
 	}
-	note := plural(int64(len(bindings)), "binding") + " put back"
+	note := plural(int64(len(bindings)), "binding") + putBack
 	if len(others) > 0 {
 		note += ", also what the stack does not own: " + listSome(others)
 	}

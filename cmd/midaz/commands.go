@@ -102,7 +102,7 @@ Of a secret that is written in the spec there is a slow hash. Names of images, c
 
 Examples:
   midaz observe -out observed.json
-  midaz plan -observed observed.json
+  midaz observe -f midaz.infra.yaml -f specs/debian.infra.yaml -out observed.json
   midaz observe | jq '.objects[] | select(.presence == "absent").address'`,
 			Flags: join(specFlags(), []cli.Flag{
 				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write it to `FILE` instead of standard output, readable by its owner only"},

@@ -42,7 +42,9 @@ func TestSchemasOfFormats(t *testing.T) {
 	comments := commentsOf(t, ".", "../../engine")
 	for name, doc := range documents {
 		r := invopop.Reflector{Anonymous: true, DoNotReference: false, RequiredFromJSONSchemaTags: false, AllowAdditionalProperties: true}
-		r.LookupComment = func(t reflect.Type, field string) string { return comments[strings.TrimSuffix(t.Name()+"."+field, ".")] }
+		r.LookupComment = func(t reflect.Type, field string) string {
+			return comments[strings.TrimSuffix(t.Name()+"."+field, ".")]
+		}
 		s := r.Reflect(doc)
 		s.ID = invopop.ID("https://github.com/LerianStudio/midaz-infra/schema/" + name + ".schema.json")
 		s.Title = "midaz: " + name + " as JSON"

@@ -116,7 +116,7 @@ func (r *resolver) decode(k resources.Kind) {
 			return
 		}
 		if head != "*" {
-			if e, ok := n.Entry(head); ok {
+			if e, ok := n.Entry(head); ok && e.Value.Kind() != specs.Null {
 				visit(e.Value, e.KeyPos, rest, names)
 			}
 			return
@@ -133,6 +133,9 @@ func (r *resolver) decode(k resources.Kind) {
 
 func (r *resolver) one(k resources.Kind, n specs.Node, keyPos specs.Pos, names []string) {
 	t := k.Table()
+	if len(names) > 0 {
+		t.CheckName(names[len(names)-1], keyPos, r.report)
+	}
 	config := t.Decode(n, r.report)
 	addr := resources.Addr{}
 	if namer, ok := k.(resources.Namer); ok {

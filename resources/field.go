@@ -1,7 +1,9 @@
 package resources
 
 import (
+	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -69,6 +71,8 @@ type Table struct {
 	// Section means that no one writes this kind; it is derived.
 	Section string
 	Doc     string
+	// Example is a section of this kind with one resource in it, in YAML.
+	Example string
 	Fields  []Field
 	// Nested are keys inside the section that belong to other kinds' sections
 	// (a vhost's "queues"); decoding this kind passes over them.
@@ -78,6 +82,22 @@ type Table struct {
 	Refused map[string]string
 	// NullOK allows "name:" with nothing after it, all fields being default.
 	NullOK bool
+	// Names is what the name of one may be, nil for any: the key of its section.
+	Names *Names
+}
+
+// Names are the names that a kind can have.
+type Names struct {
+	Expr *regexp.Regexp
+	// Doc says for people what Expr allows.
+	Doc string
+}
+
+// CheckName reports a name that resources of this kind cannot have.
+func (t *Table) CheckName(name string, at specs.Pos, report Report) {
+	if t.Names != nil && !t.Names.Expr.MatchString(name) {
+		report(RuleValue.At(at, fmt.Sprintf("%q cannot be the name of a %s", name, t.Kind), t.Names.Doc))
+	}
 }
 
 // Field returns the row of a key.
@@ -100,7 +120,8 @@ func (t *Table) Keys() []string {
 }
 
 // Decode reads the declared fields of one resource. Every problem goes to
-// report; a field that is wrong is left out of the result.
+// report; of a field that is wrong, the result holds what is right in it, so
+// that one mistake does not hide another.
 func (t *Table) Decode(n specs.Node, report Report) Config {
 	c := Config{}
 	if n.Kind() == specs.Null && t.NullOK {
@@ -119,8 +140,11 @@ func (t *Table) Decode(n specs.Node, report Report) Config {
 			report(t.unknownKey(e))
 			continue
 		}
+		if e.Value.Kind() == specs.Null && f.nullable() {
+			continue
+		}
 		v, ok := f.decode(e.Value, report)
-		if !ok {
+		if !ok && v == nil {
 			continue
 		}
 		if f.Secret && v != nil {
@@ -140,6 +164,10 @@ func (t *Table) Decode(n specs.Node, report Report) Config {
 	}
 	return c
 }
+
+// nullable reports whether null, or nothing after the key, is as if the key
+// were not there. A secret that someone forgot to fill in is none of these.
+func (f *Field) nullable() bool { return !f.Required && !f.Secret }
 
 // decode reads the field's value. One that cannot be read because references in
 // it have no value stands for itself, as it is written.
@@ -191,17 +219,42 @@ func (t *Table) Schema() Schema {
 }
 
 // Schema returns the field's JSON schema with description, default and
-// examples, for completion and hover in editors.
+// examples, for completion and hover in editors. The default null stands for
+// "as if the key were not there"; only a required field has no default.
 func (f *Field) Schema() Schema {
 	s := maps.Clone(f.Type.Schema())
-	s["description"] = f.Doc
-	if f.Default != nil {
+	if !f.Required {
+		s = OrNull(s)
 		s["default"] = f.Default
 	}
+	s["description"] = f.Doc
 	if ex, err := specs.ParseValue(f.Example); err == nil && f.Example != "" {
 		s["examples"] = []any{ex}
 	}
 	return s
+}
+
+// OrNull returns a schema that takes null too.
+func OrNull(s Schema) Schema {
+	out := maps.Clone(s)
+	null := Schema{"type": "null"}
+	switch t := s["type"].(type) {
+	case string:
+		out["type"] = []any{t, "null"}
+	case []any:
+		if !slices.Contains(t, any("null")) {
+			out["type"] = append(slices.Clone(t), "null")
+		}
+	}
+	for _, keyword := range []string{"anyOf", "oneOf"} {
+		if forms, ok := s[keyword].([]any); ok {
+			out[keyword] = append(slices.Clone(forms), null)
+		}
+	}
+	if words, ok := s["enum"].([]any); ok {
+		out["enum"] = append(slices.Clone(words), nil)
+	}
+	return out
 }
 
 // Marked returns the declared fields that are written on the object.

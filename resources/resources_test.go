@@ -68,6 +68,31 @@ func node(t testing.TB, text string) specs.Node {
 	return n
 }
 
+// One mistake in a list does not hide what else is wrong with what it holds,
+// and null is as if the key were not there, but where a value must be written.
+func TestDecodeKeepsWhatIsRight(t *testing.T) {
+	table := resources.Table{Kind: "thing", Fields: []resources.Field{
+		{Key: "ports", Type: resources.List(resources.Int(1, 9)), Doc: "x", Example: "[1]"},
+		{Key: "limits", Type: resources.MapOf(resources.Bytes()), Doc: "x", Example: "{}"},
+		{Key: "log", Type: resources.Object{What: "a log", Fields: []resources.Field{{Key: "driver", Type: resources.String(), Doc: "x"}, {Key: "size", Type: resources.Bytes(), Doc: "x"}}}, Doc: "x"},
+		{Key: "name", Type: resources.String(), Doc: "x", Example: "a", Required: true},
+		{Key: "password", Type: resources.String(), Doc: "x", Example: "a", Secret: true},
+	}}
+	for _, tc := range []struct{ text, want, problems string }{
+		{"{name: a, ports: [1, x, 3], limits: {a: 1m, b: much}, log: {driver: json-file, size: big}}",
+			`{"limits":{"a":"1m"},"log":{"driver":"json-file"},"name":"a","ports":[1,3]}`, "MZ021 MZ021 MZ021"},
+		{"{name: a, ports: ~, limits: , log: null}", `{"name":"a"}`, ""},
+		{"{name: ~}", `{}`, "MZ020"},
+		{"{name: a, password: }", `{"name":"a"}`, "MZ020"},
+	} {
+		var codes []string
+		got := table.Decode(node(t, tc.text), func(p *specs.Problem) { codes = append(codes, p.Rule.Code) })
+		if text := string(resources.Canonical(map[string]any(got))); text != tc.want || strings.Join(codes, " ") != tc.problems {
+			t.Errorf("%s: %s with %v, want %s with %s", tc.text, text, codes, tc.want, tc.problems)
+		}
+	}
+}
+
 func TestTypes(t *testing.T) {
 	port := resources.Keyed{
 		Elem: resources.Object{What: "a port", Fields: []resources.Field{

@@ -21,7 +21,8 @@ type Schema = map[string]any
 
 // Type is the shape of a field: how it may be written, and what its canonical
 // value is. Decode reports every problem it finds and returns false when there
-// is no usable value. Numbers and booleans may be written as texts, because
+// was an error; of a list or a map it then returns what is right in it, or nil.
+// Numbers and booleans may be written as texts, because
 // variables are texts.
 type Type interface {
 	Schema() Schema
@@ -307,7 +308,13 @@ func (t enumType) Schema() Schema {
 }
 
 func (t enumType) Decode(n specs.Node, report Report) (Value, bool) {
-	want := "one of " + strings.Join(t, ", ")
+	words := slices.Clone(t)
+	for i, w := range words {
+		if w == "" {
+			words[i] = `""`
+		}
+	}
+	want := "one of " + strings.Join(words, ", ")
 	if !n.IsScalar() {
 		return wrongShape(n, want, report)
 	}
@@ -375,7 +382,10 @@ func (t listType) Schema() Schema {
 func (t listType) Decode(n specs.Node, report Report) (Value, bool) {
 	if t.single && n.Kind() != specs.List {
 		v, ok := t.elem.Decode(n, report)
-		return []any{v}, ok
+		if !ok {
+			return nil, false
+		}
+		return []any{v}, true
 	}
 	if n.Kind() != specs.List {
 		return wrongShape(n, "a list", report)
@@ -383,7 +393,10 @@ func (t listType) Decode(n specs.Node, report Report) (Value, bool) {
 	out, good := make([]any, 0, len(n.Items())), true
 	for _, item := range n.Items() {
 		v, ok := t.elem.Decode(item, report)
-		good = good && ok
+		if !ok {
+			good = false
+			continue
+		}
 		out = append(out, v)
 	}
 	if t.set {
@@ -432,7 +445,10 @@ func (t mapType) Decode(n specs.Node, report Report) (Value, bool) {
 	case n.Kind() == specs.Map:
 		for _, e := range n.Entries() {
 			v, ok := t.elem.Decode(e.Value, report)
-			good = good && ok
+			if !ok {
+				good = false
+				continue
+			}
 			out[e.Key] = v
 		}
 	case n.Kind() == specs.List && t.pairs:
@@ -504,7 +520,7 @@ func (o Object) Decode(n specs.Node, report Report) (Value, bool) {
 			report(p)
 		})
 		if bad {
-			return nil, false
+			return map[string]any(v), false
 		}
 	case o.Short != nil:
 		return wrongShape(n, o.What+", as a map or as "+o.ShortDoc, report)

@@ -35,7 +35,7 @@ func Assemble(kinds []resources.Kind) resources.Schema {
 	}
 	props := resources.Schema{"version": versionSchema(), "stack": stackSchema(), "variables": variablesSchema(), "moved": movedSchema(), "drift": driftSchema(), "policy": policySchema()}
 	for name, child := range root.below {
-		props[name] = child.schema(name)
+		props[name] = child.section(name)
 	}
 	return resources.Schema{
 		"$schema": Draft,
@@ -87,15 +87,62 @@ func (p *place) put(t *resources.Table, path []string) {
 	next.put(t, path[1:])
 }
 
+// section returns the schema of the property name, whose value the place is.
+func (p *place) section(name string) resources.Schema {
+	var standard any
+	switch {
+	case p.below["*"] != nil:
+		standard = resources.Schema{}
+	case p.below["-"] != nil:
+		standard = []any{}
+	}
+	return property(p.schema(name), standard, p.example())
+}
+
+// example returns one in YAML: that of the first kind that stands there.
+func (p *place) example() string {
+	switch {
+	case len(p.tables) > 0:
+		return p.tables[0].Example
+	case p.below["*"] != nil:
+		return p.below["*"].example()
+	case p.below["-"] != nil:
+		return p.below["-"].example()
+	}
+	return ""
+}
+
+// property gives a schema what editors show of every property: the value that
+// is as if it were not there, and an example in YAML.
+func property(s resources.Schema, standard any, example string) resources.Schema {
+	s = resources.OrNull(s)
+	s["default"] = standard
+	if v, err := specs.ParseValue(example); err == nil && example != "" {
+		s["examples"] = []any{v}
+	}
+	return s
+}
+
+// optional is the property of a key that may be left out, and has no value then.
+func optional(s resources.Schema) resources.Schema {
+	s = resources.OrNull(s)
+	s["default"] = nil
+	return s
+}
+
 // schema returns the schema of the place that is written under the key name.
 func (p *place) schema(name string) resources.Schema {
 	if each := p.below["*"]; each != nil {
-		return resources.Schema{
+		s := resources.Schema{
 			"type":                 []any{"object", "null"},
 			"description":          "By name: " + each.doc(name),
 			"additionalProperties": each.schema(name),
 			"patternProperties":    extensions(),
 		}
+		if names := each.names(); names != nil {
+			s["propertyNames"] = resources.Schema{"pattern": names.Expr.String()}
+		}
+		return s
 	}
 	if item := p.below["-"]; item != nil {
 		return resources.Schema{
@@ -116,7 +163,7 @@ func (p *place) schema(name string) resources.Schema {
 		maps.Copy(properties(s), properties(t.Schema()))
 	}
 	for _, key := range slices.Sorted(maps.Keys(p.below)) {
-		properties(s)[key] = p.below[key].schema(key)
+		properties(s)[key] = p.below[key].section(key)
 	}
 	return s
 }
@@ -126,6 +173,13 @@ func (p *place) doc(name string) string {
 		return p.tables[0].Doc
 	}
 	return "The section " + name + "."
+}
+
+func (p *place) names() *resources.Names {
+	if len(p.tables) == 0 {
+		return nil
+	}
+	return p.tables[0].Names
 }
 
 func properties(s resources.Schema) resources.Schema {
@@ -138,13 +192,13 @@ func extensions() resources.Schema {
 }
 
 func driftSchema() resources.Schema {
-	s := resources.Drift.Schema()
+	s := property(resources.Drift.Schema(), resources.Schema{}, `{ignore: [{address: service/api, field: cpus, reason: "the autoscaler sets it", until: "2026-12-31"}]}`)
 	s["description"] = "How drift is looked at: what someone changed outside and is let be."
 	return s
 }
 
 func policySchema() resources.Schema {
-	s := resources.Policy.Schema()
+	s := property(resources.Policy.Schema(), resources.Schema{}, `{no-volume-goes: {deny: 'change.type == "volume" && "delete" in change.change.actions', message: volumes stay}}`)
 	s["description"] = "By name: rules that a plan is held against before it is applied. Variables are not substituted in them."
 	return s
 }
@@ -171,7 +225,7 @@ func movedSchema() resources.Schema {
 	address := func(doc, example string) resources.Schema {
 		return resources.Schema{"description": doc, "type": "string", "examples": []any{example}}
 	}
-	return resources.Schema{
+	return property(resources.Schema{
 		"description": "What was declared under another address before: it goes on under the new one, with its data, instead of being made anew.",
 		"type":        []any{"array", "null"},
 		"items": resources.Schema{
@@ -184,7 +238,7 @@ func movedSchema() resources.Schema {
 			"patternProperties":    extensions(),
 			"additionalProperties": false,
 		},
-	}
+	}, []any{}, "[{from: volume/data, to: volume/postgres-data}]")
 }
 
 func variablesSchema() resources.Schema {
@@ -198,28 +252,28 @@ func variablesSchema() resources.Schema {
 			"description": "What values the variable takes. A value that does not fit is an error that names where it came from.",
 			"enum":        types, "default": "string", "examples": []any{"port"},
 		},
-		"default": resources.Schema{
+		"default": optional(resources.Schema{
 			"description": "The value when nothing else sets one. Without it, a variable that is used and nowhere set is an error. It is taken literally.",
 			"type":        scalar, "examples": []any{5432},
-		},
-		"description": resources.Schema{
+		}),
+		"description": optional(resources.Schema{
 			"description": "What the variable is for. `midaz env` writes it above the value.",
 			"type":        "string", "examples": []any{"PostgreSQL: port of the primary"},
-		},
+		}),
 		"sensitive": resources.Schema{
 			"description": "The value never appears in any output, log, label, plan file, error or command line, only that it changed.",
 			"type":        "boolean", "default": false, "examples": []any{true},
 		},
-		"enum": resources.Schema{
+		"enum": optional(resources.Schema{
 			"description": "The only values allowed.",
 			"type":        "array", "minItems": 1, "items": resources.Schema{"type": scalar}, "examples": []any{[]any{"debug", "info"}},
-		},
-		"pattern": resources.Schema{
+		}),
+		"pattern": optional(resources.Schema{
 			"description": "A regular expression (RE2) that the value must match; begin with ^ and end with $ to match all of it.",
 			"type":        "string", "examples": []any{"^[a-z]+$"},
-		},
+		}),
 	}
-	return resources.Schema{
+	return property(resources.Schema{
 		"description":   "By name: what may be written as ${NAME}. Values come, strongest first, from -var, -var-file and --env-file, the environment (MIDAZ_VAR_NAME, then NAME), .env beside the spec, and the default.",
 		"type":          []any{"object", "null"},
 		"propertyNames": resources.Schema{"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
@@ -230,5 +284,5 @@ func variablesSchema() resources.Schema {
 			"patternProperties":    extensions(),
 			"additionalProperties": false,
 		},
-	}
+	}, resources.Schema{}, "{DB_PORT: {type: port, default: 5701, description: 'PostgreSQL: port of the primary'}, DB_PASSWORD: {sensitive: true}}")
 }

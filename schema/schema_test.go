@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,7 +35,7 @@ func kinds() []resources.Kind {
 		},
 	}
 	tables := []*resources.Table{
-		{Kind: "service", Section: "services/*", Doc: "A container.", Fields: []resources.Field{
+		{Kind: "service", Section: "services/*", Example: "{web: {image: 'postgres:17'}}", Doc: "A container.", Fields: []resources.Field{
 			{Key: "image", Type: resources.String(), Doc: "What it runs.", Example: "postgres:17", Required: true},
 			{Key: "replicas", Type: resources.Int(0, 9), Doc: "How many.", Example: "2", Default: int64(1)},
 			{Key: "tty", Type: resources.Bool(), Doc: "A terminal.", Example: "true", Default: false},
@@ -44,17 +45,17 @@ func kinds() []resources.Kind {
 			{Key: "restart", Type: resources.Enum("no", "always"), Doc: "When it is started again.", Example: "always", Default: "no"},
 			{Key: "timeout", Type: resources.Duration(), Doc: "How long.", Example: "10s"},
 		}, Refused: map[string]string{"links": "networks do this"}},
-		{Kind: "broker", Section: "rabbitmq", Doc: "The broker.", Nested: []string{"vhosts"}, Fields: []resources.Field{
+		{Kind: "broker", Section: "rabbitmq", Example: "{service: web}", Doc: "The broker.", Nested: []string{"vhosts"}, Fields: []resources.Field{
 			{Key: "service", Type: resources.String(), Doc: "The service that runs it.", Example: "rabbitmq"},
 		}},
-		{Kind: "vhost", Section: "rabbitmq/vhosts/*", Doc: "A vhost.", Nested: []string{"queues", "bindings"}, NullOK: true, Fields: []resources.Field{
+		{Kind: "vhost", Section: "rabbitmq/vhosts/*", Example: "{/: {tracing: true}}", Doc: "A vhost.", Nested: []string{"queues", "bindings"}, NullOK: true, Fields: []resources.Field{
 			{Key: "tracing", Type: resources.Bool(), Doc: "Trace messages.", Example: "true", Default: false},
 		}},
-		{Kind: "queue", Section: "rabbitmq/vhosts/*/queues/*", Doc: "A queue.", NullOK: true, Fields: []resources.Field{
+		{Kind: "queue", Section: "rabbitmq/vhosts/*/queues/*", Example: "{orders: {type: quorum}}", Doc: "A queue.", NullOK: true, Fields: []resources.Field{
 			{Key: "type", Type: resources.Enum("classic", "quorum"), Doc: "Its type.", Example: "quorum", Default: "quorum"},
 			{Key: "arguments", Type: resources.MapOf(resources.Any()), Doc: "Arguments.", Example: "{x-max-length: 10}"},
 		}},
-		{Kind: "binding", Section: "rabbitmq/vhosts/*/bindings/-", Doc: "A binding.", Fields: []resources.Field{
+		{Kind: "binding", Section: "rabbitmq/vhosts/*/bindings/-", Example: "[{source: orders}]", Doc: "A binding.", Fields: []resources.Field{
 			{Key: "source", Type: resources.String(), Doc: "The exchange.", Example: "orders", Required: true},
 		}},
 		{Kind: "image", Doc: "Derived."},
@@ -251,17 +252,20 @@ func TestComplete(t *testing.T) {
 	})
 }
 
-// Editors show a description, a default and an example at every property.
+// Editors show a description, an example and a default at every property, but
+// for a default where one must write a value.
 func TestEveryPropertyIsDocumented(t *testing.T) {
 	seen := 0
-	walk(Assemble(kinds()), "", func(path string, property resources.Schema) {
+	walk(Assemble(kinds()), "", func(path string, property resources.Schema, required bool) {
 		seen++
 		if property["description"] == nil || property["description"] == "" {
 			t.Errorf("%s has no description", path)
 		}
-		container := property["properties"] != nil || property["additionalProperties"] != nil || property["items"] != nil
-		if property["examples"] == nil && !container {
+		if property["examples"] == nil {
 			t.Errorf("%s has no example", path)
+		}
+		if _, ok := property["default"]; !ok && !required {
+			t.Errorf("%s has no default", path)
 		}
 	})
 	if seen < 25 {
@@ -279,7 +283,7 @@ func TestEveryPropertyIsDocumented(t *testing.T) {
 // What an editor offers is valid where it is offered.
 func TestExamplesAndDefaultsAreValid(t *testing.T) {
 	tried := 0
-	walk(Assemble(kinds()), "", func(path string, property resources.Schema) {
+	walk(Assemble(kinds()), "", func(path string, property resources.Schema, _ bool) {
 		compiled, err := compile(property)
 		if err != nil {
 			t.Fatalf("%s: %v", path, err)
@@ -300,12 +304,14 @@ func TestExamplesAndDefaultsAreValid(t *testing.T) {
 	}
 }
 
-func walk(s any, path string, each func(string, resources.Schema)) {
+// walk calls each for every property, with whether it must be there.
+func walk(s any, path string, each func(string, resources.Schema, bool)) {
 	switch s := s.(type) {
 	case resources.Schema:
 		if props, ok := s["properties"].(resources.Schema); ok {
+			required, _ := s["required"].([]any)
 			for name, p := range props {
-				each(path+"/"+name, p.(resources.Schema))
+				each(path+"/"+name, p.(resources.Schema), slices.Contains(required, any(name)))
 			}
 		}
 		for key, child := range s {

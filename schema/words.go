@@ -41,7 +41,9 @@ func forms(s resources.Schema) []string {
 	}
 	switch t := s["type"].(type) {
 	case string:
-		out = append(out, typeWord(t, s))
+		if t != "null" {
+			out = append(out, typeWord(t, s))
+		}
 	case []any:
 		for _, each := range t {
 			if name, _ := each.(string); name != "" && name != "null" {

@@ -89,6 +89,9 @@ func (l *loader) declarationKey(v *variable, e Entry) {
 	wrong := func(want string) {
 		l.report(RuleVariable.At(e.Value.Pos(), fmt.Sprintf("%q of variable %s is %s, not %s", e.Key, v.Name, want, e.Value.Kind()), ""))
 	}
+	if e.Value.Kind() == Null && slices.Contains([]string{"default", "description", "enum", "pattern"}, e.Key) {
+		return // as if it were not there
+	}
 	switch e.Key {
 	case "type":
 		if name := e.Value.Text(); slices.Contains(typeNames(), name) {

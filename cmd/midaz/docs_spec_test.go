@@ -212,7 +212,7 @@ func partsOf(s resources.Schema) [][]string {
 		if found[path] == nil {
 			doc, _ := s["description"].(string)
 			standard := ""
-			if v, ok := s["default"]; ok {
+			if v := s["default"]; v != nil {
 				standard = resources.Show(resources.Normalize(v))
 			}
 			found[path] = []string{codeOrNone(strings.TrimPrefix(path, ".")), takes(s), codeOrNone(standard), running(doc)}
@@ -260,6 +260,7 @@ func branches(s resources.Schema) []resources.Schema {
 
 // takes says in words what a value may be.
 func takes(s resources.Schema) string {
+	s = withoutNull(s)
 	for _, known := range []struct {
 		t    resources.Type
 		text string

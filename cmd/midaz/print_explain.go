@@ -104,11 +104,40 @@ func fieldText(t *resources.Table, f *resources.Field, i ink) string {
 	return b.String()
 }
 
-// written is a JSON schema without the form that every field may have, a
-// reference to a variable.
+// withoutNull is a JSON schema without the null that every field may have that
+// is not required.
+func withoutNull(s resources.Schema) resources.Schema {
+	out := maps.Clone(s)
+	if types, ok := s["type"].([]any); ok {
+		types = slices.DeleteFunc(slices.Clone(types), func(t any) bool { return t == "null" })
+		out["type"] = types
+		if len(types) == 1 {
+			out["type"] = types[0]
+		}
+	}
+	for _, keyword := range []string{"anyOf", "oneOf"} {
+		if forms, ok := s[keyword].([]any); ok {
+			out[keyword] = slices.DeleteFunc(slices.Clone(forms), func(f any) bool {
+				s, ok := f.(resources.Schema)
+				return ok && s["type"] == "null"
+			})
+		}
+	}
+	if words, ok := s["enum"].([]any); ok {
+		out["enum"] = slices.DeleteFunc(slices.Clone(words), func(w any) bool { return w == nil })
+	}
+	if standard, ok := s["default"]; ok && standard == nil {
+		delete(out, "default")
+	}
+	return out
+}
+
+// written is a JSON schema without the forms that every field may have, a
+// reference to a variable and null.
 func written(v any) any {
 	switch v := v.(type) {
 	case resources.Schema:
+		v = withoutNull(v)
 		if forms, ok := v["anyOf"].([]any); ok {
 			forms = slices.DeleteFunc(slices.Clone(forms), func(f any) bool {
 				s, ok := f.(resources.Schema)

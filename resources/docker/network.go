@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,9 +26,14 @@ type networkKind struct{}
 
 const nameRule = `^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`
 
+// dockerNames are the names of networks, volumes, services and jobs, as in
+// Compose: they become part of names on the engine, and of a host name.
+var dockerNames = &resources.Names{Expr: regexp.MustCompile(nameRule), Doc: "letters, digits, `_`, `.` and `-`, beginning with a letter or digit: the names on the engine are made of it"}
+
 var networkTable = resources.Table{
-	Kind: "network", Section: "networks/*", NullOK: true,
-	Doc: "A Docker network. Containers on one network reach each other by their services' keys.",
+	Kind: "network", Section: "networks/*", NullOK: true, Names: dockerNames,
+	Example: "{infra: {name: midaz_infra-network}}",
+	Doc:     "A Docker network. Containers on one network reach each other by their services' keys.",
 	Fields: []resources.Field{
 		{Key: "name", Type: resources.Pattern("a network name (letters, digits, `_`, `.`, `-`)", nameRule), Cost: resources.Remake,
 			Doc: "Its name on the engine; STACK_KEY when not given.", Example: "midaz_infra", Other: "midaz_infra2"},

@@ -17,23 +17,25 @@ var (
 
 var containerTables = map[string]*resources.Table{
 	"service": {
-		Kind: "service", Section: "services/*", Fields: fieldsOf(serviceRows), Refused: refusedKeys("service"),
-		Doc: "A container that keeps running. Keys have the Compose Specification's spelling and forms.",
+		Kind: "service", Section: "services/*", Fields: fieldsOf(serviceRows), Refused: refusedKeys("service"), Names: dockerNames,
+		Example: "{postgres: {image: \"postgres:17\", volumes: [\"postgres-data:/var/lib/postgresql/data\"]}}",
+		Doc:     "A container that keeps running. Keys have the Compose Specification's spelling and forms.",
 	},
 	"job": {
-		Kind: "job", Section: "jobs/*", Fields: fieldsOf(jobRows), Refused: refusedKeys("job"),
-		Doc: "A container that does one thing and ends; exit 0 is success. It has the keys of a service.",
+		Kind: "job", Section: "jobs/*", Fields: fieldsOf(jobRows), Refused: refusedKeys("job"), Names: dockerNames,
+		Example: "{postgres-init: {image: \"postgres:17\", run: on_change}}",
+		Doc:     "A container that does one thing and ends; exit 0 is success. It has the keys of a service.",
 	},
 }
 
 // Table returns the kind's table.
 func (k containerKind) Table() *resources.Table { return containerTables[k.name] }
 
-// Replacement says that a container is swapped, so that the old one can come
-// back.
 // Movable: a moved service is replaced, a job goes on as what it is.
 func (k containerKind) Movable() {}
 
+// Replacement says that a container is swapped, so that the old one can come
+// back.
 func (k containerKind) Replacement() resources.Replacement { return resources.SwapBack }
 
 // Gate returns the gate of a service or job.

@@ -281,7 +281,7 @@ func (c *checker) limits(r *resources.Resource) {
 	}
 	memory, swap, reserved := resources.ParseBytes(cfg["mem_limit"]), resources.ParseBytes(cfg["memswap_limit"]), resources.ParseBytes(cfg["mem_reservation"])
 	switch {
-	case swap > 0 && memory == 0:
+	case swap > 0 && memory == 0 && !misread(r.Node, cfg, "mem_limit"):
 		c.problem(ruleMissing, r.Pos("/memswap_limit"), "add mem_limit", "memswap_limit needs mem_limit beside it")
 	case swap > 0 && swap < memory:
 		c.problem(resources.RuleValue, r.Pos("/memswap_limit"), "it counts memory and swap together", "memswap_limit is less than mem_limit")
@@ -312,9 +312,16 @@ func (c *checker) image(r *resources.Resource) {
 	}
 }
 
+// misread reports whether the key is written and could not be decoded: then it
+// is not missing.
+func misread(n specs.Node, decoded resources.Config, key string) bool {
+	e, written := n.Entry(key)
+	return written && decoded[key] == nil && e.Value.Kind() != specs.Null
+}
+
 func (c *checker) health(r *resources.Resource) {
 	h := resources.Config(r.Config.Map("healthcheck"))
-	if h["start_interval"] != nil && h["start_period"] == nil {
+	if h["start_interval"] != nil && h["start_period"] == nil && !misread(r.Node.Get("healthcheck"), h, "start_period") {
 		c.problem(ruleMissing, r.Pos("/healthcheck/start_interval"), "add start_period", "start_interval does nothing without start_period")
 	}
 	test := h.Texts("test")

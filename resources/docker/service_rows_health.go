@@ -78,7 +78,7 @@ func (healthTest) Decode(n specs.Node, report resources.Report) (resources.Value
 	if !ok {
 		return nil, false
 	}
-	list := v.([]any)
+	list, _ := v.([]any)
 	word := ""
 	if len(list) > 0 {
 		word = resources.Text(list[0])

@@ -2,8 +2,10 @@ package docker
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/docker/go-units"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // limitRows are limits of processor, memory, processes and block devices, and
@@ -171,7 +174,7 @@ var limitRows = []row{
 			Example: "{resources: {limits: {cpus: \"0.5\", memory: 64m, pids: 100}, reservations: {memory: 32m}}}", Other: "{resources: {limits: {memory: 128m}}}"},
 	},
 	{
-		Field: resources.Field{Key: "ulimits", Type: resources.MapOf(ulimitType), Cost: resources.Remake,
+		Field: resources.Field{Key: "ulimits", Type: ulimitsType{resources.MapOf(ulimitType)}, Cost: resources.Remake,
 			Doc:     "Limits of the process, by name: one number, or a map with `soft` and `hard`.",
 			Example: "{nofile: {soft: 20000, hard: 40000}, nproc: 65535}", Other: "{nofile: 30000}"},
 		send: func(d *draft, v resources.Value) {
@@ -432,6 +435,24 @@ var ulimitType = resources.Object{
 		}
 		return nil
 	},
+}
+
+// ulimitsType are limits by name; the engine refuses names it does not know.
+type ulimitsType struct{ resources.Type }
+
+var ulimitNames = []string{"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"}
+
+// Decode decodes the limits and looks at their names.
+func (t ulimitsType) Decode(n specs.Node, report resources.Report) (resources.Value, bool) {
+	v, ok := t.Type.Decode(n, report)
+	for _, e := range n.Entries() {
+		if !slices.Contains(ulimitNames, e.Key) {
+			hint := specs.DidYouMean(e.Key, ulimitNames)
+			report(resources.RuleValue.At(e.KeyPos, fmt.Sprintf("the engine knows no limit called %q", e.Key), hint))
+			ok = false
+		}
+	}
+	return v, ok
 }
 
 // seenUlimits leaves out names that are neither declared nor were applied:

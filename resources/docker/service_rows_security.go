@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // securityRows are rights, namespaces and logging.
@@ -100,11 +102,22 @@ var securityRows = []row{
 }
 
 var capability = resources.Checked("a capability such as NET_ADMIN", func(s string) (string, error) {
-	if strings.TrimSpace(s) == "" || strings.ContainsAny(s, " \t,=") {
-		return "", errMalformed
+	name := canonicalCapability(s)
+	short := strings.TrimPrefix(name, "CAP_")
+	if short == "ALL" || slices.Contains(capabilityNames, short) {
+		return name, nil
 	}
-	return canonicalCapability(s), nil
+	if near := specs.Suggest(short, capabilityNames); near != "" {
+		return "", fmt.Errorf("no such capability, did you mean %s?", near)
+	}
+	return "", errors.New("no such capability")
 })
+
+// capabilityNames are all that Linux has, the last of them since 5.9.
+var capabilityNames = strings.Fields(`AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE
+	DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN
+	NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE
+	SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM`)
 
 func canonicalCapability(s string) string {
 	s = upper(s)

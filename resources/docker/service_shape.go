@@ -21,15 +21,18 @@ type refined struct {
 // Decode decodes as the type below and refines the value.
 func (t refined) Decode(n specs.Node, report resources.Report) (resources.Value, bool) {
 	v, ok := t.Type.Decode(n, report)
-	if !ok {
+	if !ok && v == nil {
 		return nil, false
 	}
 	out, err := t.refine(v)
+	if err != nil && !ok {
+		return nil, false
+	}
 	if err != nil {
 		report(resources.RuleValue.At(n.Pos(), err.Error(), ""))
 		return nil, false
 	}
-	return out, true
+	return out, ok
 }
 
 // Inner returns the type below.

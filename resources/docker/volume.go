@@ -23,8 +23,9 @@ var _ = register(volumeKind{})
 type volumeKind struct{}
 
 var volumeTable = resources.Table{
-	Kind: "volume", Section: "volumes/*", NullOK: true,
-	Doc: "A named volume: data that outlives containers.",
+	Kind: "volume", Section: "volumes/*", NullOK: true, Names: dockerNames,
+	Example: "{postgres-data: {protect: true}}",
+	Doc:     "A named volume: data that outlives containers.",
 	Fields: []resources.Field{
 		// Engines refuse names of one letter.
 		{Key: "name", Type: resources.Pattern("a volume name (at least two letters, digits, `_`, `.`, `-`)", `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`), Cost: resources.Remake,

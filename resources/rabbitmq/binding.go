@@ -21,7 +21,8 @@ const (
 
 var bindingTable = &resources.Table{
 	Kind: bindingName, Section: "rabbitmq/vhosts/*/bindings/-",
-	Doc: "A binding: what an exchange passes on to a queue or to another exchange. All of it is its identity, so a change is another binding.",
+	Example: "[{source: orders, queue: orders.paid, routing_key: paid}]",
+	Doc:     "A binding: what an exchange passes on to a queue or to another exchange. All of it is its identity, so a change is another binding.",
 	Fields: []resources.Field{
 		{Key: "source", Type: resources.String(), Required: true, Cost: resources.Remake,
 			Doc: "The exchange that messages come from. amq.direct and the like need not be declared.", Example: "orders", Other: "amq.topic"},

@@ -19,6 +19,7 @@ const brokerName = "broker"
 var brokerTable = &resources.Table{
 	Kind:    brokerName,
 	Section: "rabbitmq",
+	Example: "{service: rabbitmq}",
 	Doc:     "The RabbitMQ broker that the topology below is declared on: a service of this stack, or a broker elsewhere by `url`.",
 	Nested:  []string{"users", "vhosts", "global_parameters"},
 	Fields: []resources.Field{

@@ -13,7 +13,8 @@ const exchangeName = "exchange"
 
 var exchangeTable = &resources.Table{
 	Kind: exchangeName, Section: "rabbitmq/vhosts/*/exchanges/*", NullOK: true,
-	Doc: "An exchange: where messages are published to. The broker changes nothing of an exchange that exists, so every change replaces it.",
+	Example: "{orders: {type: topic}}",
+	Doc:     "An exchange: where messages are published to. The broker changes nothing of an exchange that exists, so every change replaces it.",
 	Fields: []resources.Field{
 		{Key: "type", Type: resources.String(), Default: "direct", Cost: resources.Remake,
 			Doc: "How messages are routed: direct, fanout, topic, headers, or a plugin's type such as x-consistent-hash.", Example: "topic", Other: "fanout"},

@@ -10,7 +10,8 @@ import (
 
 var globalParameterTable = &resources.Table{
 	Kind: globalParameterName, Section: "rabbitmq/global_parameters/*",
-	Doc: "A parameter of the whole cluster. Those named midaz.* are midaz's own.",
+	Example: "{cluster_tags: {value: {region: sa-east-1}}}",
+	Doc:     "A parameter of the whole cluster. Those named midaz.* are midaz's own.",
 	Fields: []resources.Field{
 		{Key: "value", Type: resources.Any(), Required: true, Cost: resources.InPlace,
 			Doc: "Its value, of any shape.", Example: "{region: sa-east-1}", Other: "{region: us-east-1}"},

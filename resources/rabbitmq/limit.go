@@ -21,7 +21,8 @@ func limitField(key, doc string) resources.Field {
 
 var vhostLimitTable = &resources.Table{
 	Kind: vhostLimitName, Section: "rabbitmq/vhosts/*/limits",
-	Doc: "Limits of a virtual host.",
+	Example: "{max_connections: 100, max_queues: 500}",
+	Doc:     "Limits of a virtual host.",
 	Fields: []resources.Field{
 		limitField("max_connections", "How many connections may be open."),
 		limitField("max_queues", "How many queues may exist. Replacing a queue that has messages needs room for two more."),
@@ -30,7 +31,8 @@ var vhostLimitTable = &resources.Table{
 
 var userLimitTable = &resources.Table{
 	Kind: userLimitName, Section: "rabbitmq/users/*/limits",
-	Doc: "Limits of a user.",
+	Example: "{max_connections: 100, max_channels: 1000}",
+	Doc:     "Limits of a user.",
 	Fields: []resources.Field{
 		limitField("max_connections", "How many connections the user may open."),
 		limitField("max_channels", "How many channels the user may open."),

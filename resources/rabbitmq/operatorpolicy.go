@@ -6,8 +6,9 @@ const operatorPolicyName = "operator-policy"
 
 var operatorPolicyTable = &resources.Table{
 	Kind: operatorPolicyName, Section: "rabbitmq/vhosts/*/operator_policies/*",
-	Doc:    "An operator policy: limits that hold whatever the policies say; of two limits the lower one.",
-	Fields: policyFields("operator policy"),
+	Example: "{bounds: {pattern: \"^orders\\\\.\", apply_to: queues, definition: {max-length: 100000}}}",
+	Doc:     "An operator policy: limits that hold whatever the policies say; of two limits the lower one.",
+	Fields:  policyFields("operator policy"),
 }
 
 var _ = register(policyKind{policySingle(operatorPolicyTable, "operator-policies"), func(s *setting) bool { return s.operator }})

@@ -17,7 +17,8 @@ const (
 
 var parameterTable = &resources.Table{
 	Kind: parameterName, Section: "rabbitmq/vhosts/*/parameters/*/*",
-	Doc: "A runtime parameter of a plugin, such as a shovel or a federation upstream, by component and name.",
+	Example: "{federation-upstream: {east: {value: {uri: \"amqp://east\"}}}}",
+	Doc:     "A runtime parameter of a plugin, such as a shovel or a federation upstream, by component and name.",
 	Fields: []resources.Field{
 		{Key: "value", Type: resources.Any(), Required: true, Cost: resources.InPlace,
 			Doc:     "Its value, by the plugin's own keys. A URI with a password belongs in a sensitive variable; the broker shows it to its administrators in clear.",

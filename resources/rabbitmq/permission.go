@@ -10,7 +10,8 @@ const permissionName = "permission"
 
 var permissionTable = &resources.Table{
 	Kind: permissionName, Section: "rabbitmq/vhosts/*/permissions/*",
-	Doc: "What a user may do in a virtual host, as three regular expressions over the names of exchanges and queues. An empty one allows nothing.",
+	Example: "{transaction: {configure: \"\", write: \"^transaction\\\\.\", read: \"\"}}",
+	Doc:     "What a user may do in a virtual host, as three regular expressions over the names of exchanges and queues. An empty one allows nothing.",
 	Fields: []resources.Field{
 		{Key: "configure", Type: resources.String(), Required: true, Cost: resources.InPlace,
 			Doc: "What the user may declare and delete.", Example: `""`, Other: `"^transaction\\."`},

@@ -32,8 +32,9 @@ func policyFields(what string) []resources.Field {
 
 var policyTable = &resources.Table{
 	Kind: policyName, Section: "rabbitmq/vhosts/*/policies/*",
-	Doc:    "A policy: settings for every queue or exchange whose name matches. It is changed in place, while messages wait.",
-	Fields: policyFields("policy"),
+	Example: "{dead-letters: {pattern: \"^orders\\\\.\", apply_to: queues, definition: {dead-letter-exchange: orders.dlx}}}",
+	Doc:     "A policy: settings for every queue or exchange whose name matches. It is changed in place, while messages wait.",
+	Fields:  policyFields("policy"),
 }
 
 type policyKind struct {

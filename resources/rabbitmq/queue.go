@@ -21,7 +21,8 @@ const (
 
 var queueTable = &resources.Table{
 	Kind: queueName, Section: "rabbitmq/vhosts/*/queues/*", NullOK: true,
-	Doc: "A queue. The broker changes nothing of a queue that exists, so every change of its type or arguments replaces it; what a policy can say becomes one.",
+	Example: "{orders.paid: {type: quorum}}",
+	Doc:     "A queue. The broker changes nothing of a queue that exists, so every change of its type or arguments replaces it; what a policy can say becomes one.",
 	Fields: slices.Concat([]resources.Field{
 		{Key: "type", Type: resources.Enum("classic", "quorum", "stream"), Cost: resources.Remake,
 			Doc: "classic, quorum (replicated, on disk before a publisher is told so) or stream (a log). Without it the virtual host's default_queue_type holds, or classic.", Example: "quorum", Other: "stream"},

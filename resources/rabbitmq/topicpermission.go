@@ -10,7 +10,8 @@ const topicPermissionName = "topic-permission"
 
 var topicPermissionTable = &resources.Table{
 	Kind: topicPermissionName, Section: "rabbitmq/vhosts/*/topic_permissions/*/*",
-	Doc: "Which routing keys a user may publish to a topic exchange and bind from it, by user and exchange.",
+	Example: "{transaction: {orders: {write: \"^paid$\", read: \"\"}}}",
+	Doc:     "Which routing keys a user may publish to a topic exchange and bind from it, by user and exchange.",
 	Fields: []resources.Field{
 		{Key: "write", Type: resources.String(), Required: true, Cost: resources.InPlace,
 			Doc: "A regular expression over the routing keys that may be published.", Example: `"^orders\\."`, Other: `""`},

@@ -13,8 +13,9 @@ const userName = "user"
 
 var userTable = &resources.Table{
 	Kind: userName, Section: "rabbitmq/users/*",
-	Doc:    "A user of the broker.",
-	Nested: []string{"limits"},
+	Example: "{transaction: {password: \"${RABBITMQ_TRANSACTION_PASS}\", tags: []}}",
+	Doc:     "A user of the broker.",
+	Nested:  []string{"limits"},
 	Fields: []resources.Field{
 		{Key: "password", Type: resources.String(), Open: true, Secret: true, Unmarked: true, Cost: resources.InPlace,
 			Doc: "The password. It is compared with the hash the broker keeps, and only ever sent as a hash.", Example: `"${RABBITMQ_TRANSACTION_PASS}"`, Other: `"${RABBITMQ_OTHER_PASS}"`},

@@ -15,8 +15,9 @@ const vhostName = "vhost"
 
 var vhostTable = &resources.Table{
 	Kind: vhostName, Section: "rabbitmq/vhosts/*", NullOK: true,
-	Doc:    "A virtual host: a name space of exchanges, queues, bindings and permissions. \"/\" exists on every broker and is never removed.",
-	Nested: []string{"permissions", "topic_permissions", "exchanges", "queues", "bindings", "policies", "operator_policies", "parameters", "limits"},
+	Example: "{/: {queues: {orders.paid: {type: quorum}}}}",
+	Doc:     "A virtual host: a name space of exchanges, queues, bindings and permissions. \"/\" exists on every broker and is never removed.",
+	Nested:  []string{"permissions", "topic_permissions", "exchanges", "queues", "bindings", "policies", "operator_policies", "parameters", "limits"},
 	Fields: []resources.Field{
 		{Key: "description", Type: resources.String(), Default: "", Open: true, Cost: resources.InPlace,
 			Doc: "A text for people.", Example: "the ledger's topology", Other: "reports"},

@@ -430,6 +430,7 @@ type GateError struct {
 	TimedOut bool
 	Cause    string   // "container exited", "health check failed", "timed out after 2m0s"
 	Probe    string   // last probe and its output
+	State    string   // of the container: "running", "exited"; "" when there is none to look at
 	ExitCode *int     // of the container, when it has exited
 	OOM      bool     // killed for lack of memory
 	Restarts int      // how often the engine restarted it

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -379,7 +380,11 @@ func (a *applying) apply(p *engine.Plan) (*engine.Report, error) {
 		a.traces.begin(p, a.record.run)
 		shows = append(shows, a.traces)
 	}
-	options := engine.ApplyOptions{Parallelism: a.parallelism(), OnFailure: a.onFailure, Event: shows.take, Now: a.sys.now}
+	options := engine.ApplyOptions{Parallelism: a.parallelism(), OnFailure: a.onFailure, Now: a.sys.now}
+	options.Event = func(e engine.Event) {
+		a.completeNext(e.Err)
+		shows.take(e)
+	}
 	var report *engine.Report
 	var err error
 	a.in.whileDraining(shows.say, func(drain <-chan struct{}) {
@@ -392,6 +397,39 @@ func (a *applying) apply(p *engine.Plan) (*engine.Report, error) {
 	shows.close()
 	a.noteRun(report)
 	return report, err
+}
+
+// completeNext puts into the command that a failed gate advises what this run
+// was told the spec is, so that it can be pasted.
+func (c *call) completeNext(err error) {
+	var gate *resources.GateError
+	if !errors.As(err, &gate) || slices.Contains(c.flags.StringSlice("file"), "-") {
+		return
+	}
+	rest, ours := strings.CutPrefix(gate.Next, "midaz logs ")
+	if !ours {
+		return
+	}
+	var flags []string
+	if dir := c.flags.String("chdir"); dir != "" {
+		flags = append(flags, "--chdir", shellWord(dir))
+	}
+	for _, name := range []string{"file", "env-file", "var-file", "profile"} { // a value of -var may be a secret
+		for _, value := range c.flags.StringSlice(name) {
+			flags = append(flags, "--"+name, shellWord(value))
+		}
+	}
+	gate.Next = strings.Join(append(append([]string{"midaz", "logs"}, flags...), rest), " ")
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
+
+// shellWord returns the text as one word of a shell.
+func shellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // keepOpen is the stream in a round: it ends with the run, not the round.

@@ -91,6 +91,7 @@ type jsonFailure struct {
 	Cause    string   `json:"cause"`                // container exited, health check failed, timed out after 2m0s and the like
 	TimedOut bool     `json:"timed_out"`            // whether the time was up
 	Probe    string   `json:"probe,omitempty"`      // what was last tried and what came of it
+	State    string   `json:"state,omitempty"`      // of the container, in the engine's word: running, restarting, exited
 	ExitCode *int     `json:"exit_code,omitempty"`  // exit status of a container that ended
 	OOM      bool     `json:"oom_killed,omitempty"` // whether the kernel ended it for lack of memory
 	Restarts int      `json:"restarts,omitempty"`   // how often the engine has restarted it
@@ -273,7 +274,7 @@ func (s *stream) failed(e engine.Event, hook jsonHook) {
 	hook.Error = cause.Error()
 	var gate *resources.GateError
 	if errors.As(cause, &gate) {
-		hook.Gate = &jsonFailure{gate.Cause, gate.TimedOut, gate.Probe, gate.ExitCode, gate.OOM, gate.Restarts, gate.Logs, gate.Next}
+		hook.Gate = &jsonFailure{gate.Cause, gate.TimedOut, gate.Probe, gate.State, gate.ExitCode, gate.OOM, gate.Restarts, gate.Logs, gate.Next}
 	}
 	s.write("error", endText(e, false), jsonLine{Type: "apply_errored", Hook: &hook})
 	s.write("error", "error: "+cause.Error(), jsonLine{Type: "diagnostic", Diagnostic: &jsonProblem{

@@ -133,18 +133,8 @@ func gateErrorText(g *resources.GateError, i ink) string {
 	if g.Probe != "" {
 		line("probe", g.Probe)
 	}
-	var state []string
-	if g.ExitCode != nil {
-		state = append(state, fmt.Sprintf("exited with code %d", *g.ExitCode))
-	}
-	if g.OOM {
-		state = append(state, "killed for lack of memory")
-	}
-	if g.Restarts > 0 {
-		state = append(state, "restarted "+count(g.Restarts, "time"))
-	}
-	if len(state) > 0 {
-		line("container", strings.Join(state, ", "))
+	if state := containerText(g); state != "" {
+		line("container", state)
 	}
 	if len(g.Logs) > 0 {
 		line("last logs", "")
@@ -156,6 +146,29 @@ func gateErrorText(g *resources.GateError, i ink) string {
 		line("next", g.Next)
 	}
 	return strings.ReplaceAll(b.String(), ": \n", ":\n")
+}
+
+// containerText says how the container ended, or that it did not, whether the
+// kernel killed it, and how often it was restarted: also what did not happen,
+// so that nobody has to look.
+func containerText(g *resources.GateError) string {
+	if g.State == "" && g.ExitCode == nil {
+		return ""
+	}
+	var out []string
+	switch {
+	case g.ExitCode != nil && g.State != "" && g.State != "exited":
+		out = append(out, g.State, fmt.Sprintf("exited with code %d before", *g.ExitCode))
+	case g.ExitCode != nil:
+		out = append(out, fmt.Sprintf("exited with code %d", *g.ExitCode))
+	default:
+		out = append(out, g.State)
+	}
+	out = append(out, map[bool]string{true: "killed for lack of memory", false: "not killed for lack of memory"}[g.OOM])
+	if g.Restarts > 0 {
+		return strings.Join(append(out, "restarted "+count(g.Restarts, "time")), ", ")
+	}
+	return strings.Join(append(out, "never restarted"), ", ")
 }
 
 // skippedText lists what was not done, under what it was skipped for.

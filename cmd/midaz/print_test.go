@@ -171,3 +171,21 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("%s differs; got:\n%s\nwant:\n%s", name, got, want)
 	}
 }
+
+// What did not happen to a container whose gate failed is said too.
+func TestContainerOfFailedGate(t *testing.T) {
+	code := 7
+	for _, tc := range []struct {
+		gate resources.GateError
+		want string
+	}{
+		{resources.GateError{}, ""},
+		{resources.GateError{State: "running"}, "running, not killed for lack of memory, never restarted"},
+		{resources.GateError{State: "exited", ExitCode: &code, OOM: true}, "exited with code 7, killed for lack of memory, never restarted"},
+		{resources.GateError{State: "restarting", ExitCode: &code, Restarts: 2}, "restarting, exited with code 7 before, not killed for lack of memory, restarted 2 times"},
+	} {
+		if got := containerText(&tc.gate); got != tc.want {
+			t.Errorf("%+v: %q, want %q", tc.gate, got, tc.want)
+		}
+	}
+}

@@ -468,7 +468,9 @@ func (g *gate) failure(ctx context.Context, c *container.InspectResponse, cause 
 	if code, ok := g.exitCode(c); ok {
 		err.ExitCode = &code
 	}
-	err.OOM = c.State != nil && c.State.OOMKilled
+	if c.State != nil {
+		err.State, err.OOM = c.State.Status, c.State.OOMKilled
+	}
 	err.Restarts = c.RestartCount
 	for _, line := range g.w.e.lastLines(lctx, c, lastLogLines) {
 		err.Logs = append(err.Logs, g.hide(line))

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing"
 
 	composeschema "github.com/compose-spec/compose-go/v2/schema"
 
@@ -70,4 +71,24 @@ func becomes(t *resources.Table, key string) string {
 		return "not supported: " + running(strings.TrimSpace(why))
 	}
 	return "not known here; an error that says so"
+}
+
+// TestComposeKeysAreSpokenOf: every key that Compose knows is read, or refused
+// by name with what to write instead.
+func TestComposeKeysAreSpokenOf(t *testing.T) {
+	for key, line := range composeKeyLines(composePage()["compose-keys.md"]) {
+		if strings.Contains(line, "not known here") {
+			t.Errorf("%s is a key of Compose, and the answer is that it is unknown", key)
+		}
+	}
+}
+
+func composeKeyLines(page string) map[string]string {
+	out := map[string]string{}
+	for line := range strings.SplitSeq(page, "\n") {
+		if cells := strings.Split(line, "|"); len(cells) > 2 {
+			out[strings.TrimSpace(cells[1])] = line
+		}
+	}
+	return out
 }

@@ -242,6 +242,8 @@ func refusedKeys(kind string) map[string]string {
 		"links":              "services reach one another by their keys on a common network; write `aliases` under `networks` for other names",
 		"models":             "it belongs to Docker Desktop",
 		"post_start":         "write a job that depends on the service",
+		"pre_start":          "write a job, and name it under `depends_on` with `condition: service_completed_successfully`",
+		"umask":              "set it in the command: `[sh, -c, \"umask 027 && exec PROGRAM\"]`",
 		"pre_stop":           "handle the stop signal in the process",
 		"provider":           "it belongs to Docker Desktop",
 		"pull_refresh_after": "write `pull_policy: always`",

@@ -113,7 +113,7 @@ var mountsType = resources.Keyed{
 			{Key: "volume", Type: resources.Object{What: "options of a volume mount", Fields: []resources.Field{
 				{Key: "nocopy", Type: resources.Bool(), Default: false, Example: "true", Other: "false", Doc: "Do not fill an empty volume with what the image has at the target."},
 				{Key: "subpath", Type: resources.String(), Since: "1.45", Example: "data", Other: "logs", Doc: "Mounts only this folder of the volume."},
-			}}, Example: "{nocopy: true}", Other: "{subpath: data}", Doc: "Options of a volume mount."},
+			}, Refused: map[string]string{"labels": "write them at the volume, under the top-level `volumes`"}}, Example: "{nocopy: true}", Other: "{subpath: data}", Doc: "Options of a volume mount."},
 			{Key: "tmpfs", Type: resources.Object{What: "options of a tmpfs mount", Fields: []resources.Field{
 				{Key: "size", Type: sizeType, Example: "64m", Other: "128m", Doc: "How much it can hold."},
 				{Key: "mode", Type: modeType, Example: "\"1777\"", Other: "\"0700\"", Doc: "Permissions of its root, octal."},

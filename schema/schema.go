@@ -42,7 +42,8 @@ func Assemble(kinds []resources.Kind) resources.Schema {
 		"$id":     ID,
 		"title":   "midaz.infra.yaml",
 		"description": "A stack: Docker networks, volumes, services and one-shot jobs, and the topology of its RabbitMQ broker. " +
-			"${NAME}, ${NAME:-default} and ${NAME:?message} take the values of variables; $$ is a dollar sign.",
+			"${NAME}, ${NAME:-default} and ${NAME:?message} take the values of variables; $$ is a dollar sign. " +
+			"null, or nothing after a key that may be left out, is as if the key were not there.",
 		"type":                 "object",
 		"required":             []any{"version", "stack"},
 		"properties":           props,

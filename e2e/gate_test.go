@@ -195,7 +195,7 @@ func TestGate_that_times_out_must_show_the_last_probe_and_what_to_do(t *testing.
 		healthcheck: { test: [CMD, /tiny, probe, "http://127.0.0.1:8080/health"], interval: 1h }
 		gate: { healthy: true, timeout: 3s }`))
 	r := s.exits(4, "apply", "-auto-approve")
-	r.says("service/a", "3s", "503 Service Unavailable", "a line of its log", "midaz logs|docker logs")
+	r.says("service/a", "3s", "503 Service Unavailable", "a line of its log", "running, not killed for lack of memory, never restarted", "midaz logs|docker logs")
 	absent(t, s.name+"-b")
 	if !s.container("a").State.Running {
 		t.Error("a new service whose gate failed stays, to be looked at")

@@ -191,6 +191,12 @@ func (n Node) Get(key string) Node {
 	return e.Value
 }
 
+// Given reports whether a key of a map has a value: null is none.
+func (n Node) Given(key string) bool {
+	e, ok := n.Entry(key)
+	return ok && e.Value.Kind() != Null
+}
+
 // Entry returns the entry of a key of a map.
 func (n Node) Entry(key string) (Entry, bool) {
 	if n.t != nil && n.t.index != nil {

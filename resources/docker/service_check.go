@@ -315,8 +315,7 @@ func (c *checker) image(r *resources.Resource) {
 // misread reports whether the key is written and could not be decoded: then it
 // is not missing.
 func misread(n specs.Node, decoded resources.Config, key string) bool {
-	e, written := n.Entry(key)
-	return written && decoded[key] == nil && e.Value.Kind() != specs.Null
+	return n.Given(key) && decoded[key] == nil
 }
 
 func (c *checker) health(r *resources.Resource) {

@@ -107,7 +107,7 @@ func (f *finisher) image() {
 		return
 	}
 	if f.r.Config["build"] == nil {
-		if _, wrong := f.r.Node.Entry("image"); !wrong { // else decoding has reported it
+		if !f.r.Node.Given("image") { // else decoding has reported it
 			f.problem(ruleNotWhole, "", f.r.Addr.Kind+" has neither image nor build", "for example: image: postgres:17")
 		}
 		return

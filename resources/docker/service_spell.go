@@ -49,7 +49,7 @@ func spellNetwork(want *resources.Resource, have *resources.Observed, d resource
 	}
 	key := parts[1].Key
 	e, attached := mapOf(have.Have["networks"])[key]
-	_, declares := want.Node.Entry("networks")
+	declares := want.Node.Given("networks")
 	if !attached {
 		if !declares || len(mapOf(want.Config["networks"])) == 1 {
 			return nil, errWithout

@@ -59,8 +59,7 @@ func (volumeKind) Movable() {}
 
 // NameOf returns the name on the engine, and whether the spec has written it.
 func (volumeKind) NameOf(r *resources.Resource) (string, bool) {
-	_, written := r.Node.Entry("name")
-	return nameOnEngine(r), written
+	return nameOnEngine(r), r.Node.Given("name")
 }
 
 // Check finds names that two volumes would share.

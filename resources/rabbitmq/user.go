@@ -193,7 +193,7 @@ func checkPassword(r *resources.Resource, report resources.Report) {
 	switch {
 	case byHash && byPassword:
 		report(rulePassword.At(r.Pos("/password_hash"), "a user has a password or a password_hash, not both", "remove one of the two"))
-	case !byHash && !byPassword && !r.Node.Get("password").IsAbsent(), !byHash && !byPassword && !r.Node.Get("password_hash").IsAbsent():
+	case !byHash && !byPassword && (r.Node.Given("password_hash") || !r.Node.Get("password").IsAbsent()):
 		// decoding has said what is wrong with it
 	case !byHash && !byPassword:
 		report(rulePassword.At(r.KeyPos, "the user has no password", "write `password: ${VARIABLE}`, or `password_hash: \"\"` for one who logs in only by certificate or token, or `external: true`"))

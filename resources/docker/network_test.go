@@ -148,7 +148,7 @@ func TestPartsOfIPAMThatLeftTheSpec(t *testing.T) {
 		want        string
 	}{
 		{"{ ipam: { config: [{ subnet: 10.1.0.0/24, gateway: 10.1.0.9 }] } }", "{ ipam: { config: [{ subnet: 10.1.0.0/24 }] } }", []network.IPAMConfig{v4}, "ipam.config[0].gateway"},
-		{"{ enable_ipv6: true, ipam: { config: [" + subnets + "] } }", "{ enable_ipv6: true, ipam: { config: [{ subnet: \"fd00::/64\" }] } }", []network.IPAMConfig{v6, v4}, "ipam.config[0].subnet ipam.config[1]"},
+		{"{ enable_ipv6: true, ipam: { config: [" + subnets + "] } }", "{ enable_ipv6: true, ipam: { config: [{ subnet: \"fd00::/64\" }] } }", []network.IPAMConfig{v6, v4}, "ipam.config[0]"},
 	} {
 		one := func(text string) *resources.Resource {
 			set, ps := declared(t, "networks: { a: "+text+" }")

@@ -125,7 +125,12 @@ func Bool() Type { return boolType{} }
 
 type boolType struct{}
 
-func (boolType) Schema() Schema { return orReference(Schema{"type": "boolean"}) }
+// Schema also allows YAML's older words, which are texts in YAML 1.2, as Compose
+// does.
+func (boolType) Schema() Schema {
+	const words = `^([Tt]rue|TRUE|[Ff]alse|FALSE|[Yy]es|YES|[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF|[YyNn])$|`
+	return Schema{"anyOf": []any{Schema{"type": "boolean"}, Schema{"type": "string", "pattern": words + reference}}}
+}
 
 func (boolType) Decode(n specs.Node, report Report) (Value, bool) {
 	if !n.IsScalar() {
@@ -426,15 +431,23 @@ func MapOf(elem Type) Type { return mapType{elem: elem} }
 // as Compose does for environment, labels and sysctls.
 func Pairs() Type { return mapType{elem: String(), pairs: true} }
 
+// Labels are Pairs of which one in a list may be a name alone, which stands for
+// an empty text.
+func Labels() Type { return mapType{elem: String(), pairs: true, names: true} }
+
 type mapType struct {
-	elem  Type
-	pairs bool
+	elem         Type
+	pairs, names bool
 }
 
 func (t mapType) Schema() Schema {
 	s := Schema{"type": "object", "additionalProperties": t.elem.Schema()}
 	if t.pairs {
-		return Schema{"oneOf": []any{s, Schema{"type": "array", "items": Schema{"type": "string", "pattern": "^[^=]+=|" + reference}}}}
+		item := Schema{"type": "string", "pattern": "^[^=]+=|" + reference}
+		if t.names {
+			item["pattern"] = "^[^=]"
+		}
+		return Schema{"oneOf": []any{s, Schema{"type": "array", "items": item}}}
 	}
 	return s
 }
@@ -454,7 +467,7 @@ func (t mapType) Decode(n specs.Node, report Report) (Value, bool) {
 	case n.Kind() == specs.List && t.pairs:
 		for _, item := range n.Items() {
 			key, text, ok := strings.Cut(item.Text(), "=")
-			if !item.IsScalar() || !ok || key == "" {
+			if !item.IsScalar() || !ok && !t.names || key == "" {
 				_, good = wrongValue(item, "KEY=value", report)
 				continue
 			}

@@ -51,7 +51,7 @@ var networkTable = resources.Table{
 			Doc: "Gives IPv4 addresses. Only Docker 28 and later can turn them off.", Example: "true", Other: "false"},
 		{Key: "enable_ipv6", Type: resources.Bool(), Default: false, Cost: resources.Remake,
 			Doc: "Gives IPv6 addresses as well. Engines before Docker 27 need an IPv6 subnet under `ipam`.", Example: "true", Other: "false"},
-		{Key: "labels", Type: resources.Pairs(), Cost: resources.Remake,
+		{Key: "labels", Type: resources.Labels(), Cost: resources.Remake,
 			Doc: "Labels of the network. Those that begin with `midaz.` are midaz's own.", Example: "{team: ledger}", Other: "{team: payments}"},
 		{Key: "external", Type: resources.Bool(), Default: false, Unseen: true, Unmarked: true,
 			Doc: "It is someone else's: referred to and checked, never created, changed or removed.", Example: "true", Other: "false"},

@@ -77,6 +77,9 @@ func (m *model) show(req *request, status string) *container.InspectResponse {
 			*mode = "container:" + idOf(name)
 		}
 	}
+	if h.NetworkMode.IsContainer() { // its names are the other's
+		c.Hostname, c.Domainname = "peer", "peer.example"
+	}
 	if h.RestartPolicy.Name == "" && m.at("1.44") {
 		h.RestartPolicy.Name = "no"
 	}

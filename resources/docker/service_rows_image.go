@@ -55,7 +55,7 @@ var buildType = resources.Object{
 		{Key: "dockerfile_inline", Type: resources.String(), Example: "\"FROM scratch\"", Other: "\"FROM alpine\"", Doc: "The Dockerfile's text, instead of a file."},
 		{Key: "args", Type: envType{}, Example: "{VERSION: \"1\"}", Other: "[VERSION=2]", Doc: "Build arguments."},
 		{Key: "target", Type: resources.String(), Example: "runtime", Other: "debug", Doc: "The stage to build."},
-		{Key: "labels", Type: resources.Pairs(), Example: "{team: ledger}", Other: "[team=core]", Doc: "Labels of the image."},
+		{Key: "labels", Type: resources.Labels(), Example: "{team: ledger}", Other: "[team=core]", Doc: "Labels of the image."},
 		{Key: "cache_from", Type: resources.List(resources.String()), Example: "[\"app:cache\"]", Other: "[\"app:old\"]", Doc: "Images whose layers may be used again."},
 		{Key: "network", Type: resources.String(), Example: "host", Other: "none", Doc: "The network that RUN steps use."},
 		{Key: "pull", Type: resources.Bool(), Default: false, Example: "true", Other: "false", Doc: "Fetch newer versions of the images it builds on."},

@@ -24,7 +24,7 @@ import (
 // them.
 var limitRows = []row{
 	{
-		Field: resources.Field{Key: "restart", Type: resources.Pattern("no, always, unless-stopped, on-failure or on-failure:COUNT", `^(no|always|unless-stopped|on-failure(:[0-9]{1,6})?)$`), Default: "no", Cost: resources.InPlace,
+		Field: resources.Field{Key: "restart", Type: restartType, Default: "no", Cost: resources.InPlace,
 			Doc:     "What the engine does when the process ends: `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:COUNT`.",
 			Example: "unless-stopped", Other: "on-failure:3"},
 		send: func(d *draft, v resources.Value) { d.host.RestartPolicy = restartPolicy(resources.Text(v)) },
@@ -186,6 +186,17 @@ var limitRows = []row{
 		seen: seenUlimits,
 	},
 }
+
+// restartType is a restart policy. A count of zero is none.
+var restartType = refined{resources.Pattern("no, always, unless-stopped, on-failure or on-failure:COUNT", `^(no|always|unless-stopped|on-failure(:[0-9]{1,6})?)$`),
+	func(v resources.Value) (resources.Value, error) {
+		if name, count, ok := strings.Cut(resources.Text(v), ":"); ok && strings.Trim(count, "0") == "" {
+			return name, nil
+		} else if ok {
+			return name + ":" + strings.TrimLeft(count, "0"), nil
+		}
+		return v, nil
+	}}
 
 // discarded returns the wanted value of a field that this host cannot hold, so
 // that it is no difference for ever; nil when the host can.

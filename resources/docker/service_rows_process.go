@@ -83,17 +83,23 @@ var processRows = []row{
 			Doc:     "The domain part of the container's host name.",
 			Example: "example.internal", Other: "example.test"},
 		send: func(d *draft, v resources.Value) { d.config.Domainname = resources.Text(v) },
-		seen: configText(func(c *container.Config) string { return c.Domainname }),
+		seen: func(s *sight) resources.Value {
+			name := s.c.Config.Domainname
+			if s.c.HostConfig.NetworkMode.IsContainer() && !resources.Equal(name, s.config()["domainname"]) {
+				return nil // it is the other's
+			}
+			return textOrNil(name)
+		},
 	},
 	{
-		Field: resources.Field{Key: "labels", Type: resources.Pairs(), Cost: resources.Remake,
+		Field: resources.Field{Key: "labels", Type: resources.Labels(), Cost: resources.Remake,
 			Doc:     "Labels of the container, as a map or as a list of KEY=value. Names that begin with `midaz.` are reserved.",
 			Example: "{team: ledger}", Other: "[team=core]"},
 		send: func(d *draft, v resources.Value) { d.config.Labels = textMap(v) },
 		seen: seenLabels,
 	},
 	{
-		Field: resources.Field{Key: "annotations", Type: resources.Pairs(), Cost: resources.Remake, Since: "1.43",
+		Field: resources.Field{Key: "annotations", Type: resources.Labels(), Cost: resources.Remake, Since: "1.43",
 			Doc:     "Annotations passed to the runtime, as a map or as a list of KEY=value.",
 			Example: "{com.example.tier: data}", Other: "[com.example.tier=edge]"},
 		send: func(d *draft, v resources.Value) { d.host.Annotations = textMap(v) },

@@ -135,6 +135,30 @@ func checkRow(t *testing.T, m *model, row *row) {
 	expect(first, cost)
 }
 
+// Values that the engine fills in from elsewhere, or shows in fewer words, are
+// no difference.
+func TestNoPhantoms(t *testing.T) {
+	for _, api := range apis {
+		for _, fields := range []string{
+			"network_mode: container:peer",
+			"restart: on-failure:0",
+			"restart: on-failure:03",
+			"labels: [a, b=c]",
+		} {
+			m := newModel(api)
+			r, ps := one(t, "service", "image: app:1\n"+fields)
+			if err := ps.Err(); err != nil {
+				t.Errorf("%s: %v", fields, err)
+				continue
+			}
+			c := m.show(m.request(t, r), "running")
+			if delta := quiet(m.observe(c, r), r); len(delta) > 0 {
+				t.Errorf("%s: %s: %v", api, fields, delta)
+			}
+		}
+	}
+}
+
 // quiet compares without the running state.
 func quiet(have *resources.Observed, want *resources.Resource) resources.Delta {
 	return slices.DeleteFunc(containerKind{want.Addr.Kind}.Compare(want, have), func(d resources.Diff) bool { return d.Field == "state" })

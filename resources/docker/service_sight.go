@@ -88,11 +88,7 @@ func imageField(key string, get func(*container.Config) string, filled func(*doc
 	}
 }
 
-// configText, hostText and the like read a value that is absent when zero.
-func configText(get func(*container.Config) string) func(*sight) resources.Value {
-	return func(s *sight) resources.Value { return textOrNil(get(s.c.Config)) }
-}
-
+// hostText and the like read a value that is absent when zero.
 func hostText(get func(*container.HostConfig) string) func(*sight) resources.Value {
 	return func(s *sight) resources.Value { return textOrNil(get(s.c.HostConfig)) }
 }

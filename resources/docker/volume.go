@@ -34,7 +34,7 @@ var volumeTable = resources.Table{
 			Doc: "The driver that keeps the data.", Example: "local", Other: "vieux/sshfs"},
 		{Key: "driver_opts", Type: resources.Pairs(), Cost: resources.Remake,
 			Doc: "Options of the driver, such as `type`, `o` and `device` of local.", Example: "{type: tmpfs, device: tmpfs, o: size=16m}", Other: "{type: tmpfs, device: tmpfs, o: size=32m}"},
-		{Key: "labels", Type: resources.Pairs(), Cost: resources.Remake,
+		{Key: "labels", Type: resources.Labels(), Cost: resources.Remake,
 			Doc: "Labels of the volume. Those that begin with `midaz.` are midaz's own.", Example: "{team: ledger}", Other: "{team: payments}"},
 		{Key: "external", Type: resources.Bool(), Default: false, Unseen: true, Unmarked: true,
 			Doc: "It is someone else's: referred to and checked, never created, changed or removed.", Example: "true", Other: "false"},

@@ -266,17 +266,31 @@ func (r *row) try() {
 	if r.subject.Outside != nil {
 		r.subject.Outside.Remember(r.t)
 	}
-	r.exactly("change", second, true)
+	r.notOutside("change", r.exactly("change", second, true))
 	r.apply("change", second)
 	r.empty("after changing", second)
 	r.outside(second)
 	// What a removal costs depends on what the engine can take away. Without a
 	// field it is as by default, which it may be already.
 	if !r.isDefault(values[1], values[2]) && !slices.Contains(r.subject.Stays, r.field.Key) {
-		r.exactly("remove", base, false)
+		r.notOutside("remove", r.exactly("remove", base, false))
 	}
 	r.apply("remove", base)
 	r.empty("after removing", base)
+}
+
+// notOutside checks that what only the spec has changed is not taken for a change
+// made outside.
+func (r *row) notOutside(what string, c *engine.Change) {
+	r.t.Helper()
+	if c == nil {
+		return
+	}
+	for _, d := range c.Delta {
+		if d.Drift {
+			r.t.Errorf("%s: %s: %s -> %s is taken for a change made outside", what, d.Path, resources.Show(d.Before), resources.Show(d.After))
+		}
+	}
 }
 
 // outside takes the change back behind midaz's back: that field is named, as

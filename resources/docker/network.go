@@ -543,14 +543,15 @@ func seenIPAM(have network.IPAM, like, before map[string]any) resources.Value {
 func isIPv6(subnet string) bool { return strings.Contains(subnet, ":") }
 
 // seenPool leaves out a gateway that the engine has chosen: one that is neither
-// declared nor was applied.
+// declared nor was applied, and one where another is declared newly.
 func seenPool(subnet string, c network.IPAMConfig, like, before map[string]any) map[string]any {
 	out := map[string]any{"subnet": subnet}
 	gateway, _, _ := strings.Cut(c.Gateway, "/")
 	if canonical, err := canonicalAddress(gateway); err == nil {
 		gateway = canonical
 	}
-	if gateway != "" && (like["gateway"] != nil || before["gateway"] == gateway) {
+	wanted, applied := like["gateway"], before["gateway"]
+	if gateway != "" && (applied == gateway || wanted == gateway || wanted != nil && (applied != nil || before == nil)) {
 		out["gateway"] = gateway
 	}
 	if c.IPRange != "" {

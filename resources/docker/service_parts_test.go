@@ -124,4 +124,17 @@ func checkPart(t *testing.T, m *model, row *row, p resources.Part) {
 			t.Errorf("it costs %s, the table says %s: %v", delta.Cost(), p.Cost(row.Cost), delta)
 		}
 	}
+	if texts[2] == "" || p.Field.Unmarked {
+		return
+	}
+	inspect = m.show(m.request(t, rs[2]), "running")
+	delta := quiet(m.observe(inspect, rs[0]), rs[0])
+	if len(delta) == 0 && !row.Open { // else it may be the engine's own choice
+		t.Errorf("it is not seen when it is new: %s", texts[0])
+	}
+	for _, d := range delta {
+		if d.Field != row.Key || !d.Pending || d.Drift {
+			t.Errorf("new: %s: %v -> %v, pending %v, drift %v", d.Path, d.Before, d.After, d.Pending, d.Drift)
+		}
+	}
 }

@@ -248,21 +248,26 @@ func (s *sight) aliases(e *network.EndpointSettings, wanted []string) resources.
 }
 
 // mac returns the fixed address of an endpoint. It shows only while the
-// container runs; otherwise it is taken to be as it was applied.
+// container runs; otherwise it is taken to be as it was applied. Where none was
+// applied, the engine has chosen one, which is no one's change.
 func (s *sight) mac(e *network.EndpointSettings, want, before resources.Config) resources.Value {
-	if want["mac_address"] == nil && before["mac_address"] == nil {
-		return nil // the engine chose it
+	wanted, applied := want["mac_address"], before["mac_address"]
+	if wanted == nil && applied == nil {
+		return nil
 	}
-	if e.MacAddress != "" { // also where the container was made with another: connected anew, it loses it
-		return strings.ToLower(e.MacAddress)
+	have := strings.ToLower(e.MacAddress) // also where the container was made with another: connected anew, it loses it
+	if have == "" && !atLeast(s.facts.API, "1.44") {
+		have = strings.ToLower(s.c.Config.MacAddress)
 	}
-	if !atLeast(s.facts.API, "1.44") && s.c.Config.MacAddress != "" {
-		return strings.ToLower(s.c.Config.MacAddress)
+	switch {
+	case have != "" && applied == nil && s.applied != nil && !resources.Equal(have, wanted):
+		return nil
+	case have != "":
+		return have
+	case applied != nil:
+		return applied
 	}
-	if before["mac_address"] != nil {
-		return before["mac_address"]
-	}
-	return want["mac_address"]
+	return wanted
 }
 
 func checkNetworkMode(s string) (string, error) {

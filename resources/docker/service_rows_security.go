@@ -237,12 +237,17 @@ func seenLogging(s *sight) resources.Value {
 		return nil
 	}
 	out := map[string]any{}
-	if declared["driver"] != nil || before["driver"] != nil {
+	// What is newly declared is shown only where it is so already: until then it is
+	// the engine's own, which no one has changed.
+	shows := func(have string, declared, before resources.Value) bool {
+		return before != nil || declared != nil && (s.applied == nil || resources.Equal(have, declared))
+	}
+	if shows(have.Type, declared["driver"], before["driver"]) {
 		out["driver"] = have.Type
 	}
 	options := map[string]any{}
 	for k, v := range have.Config {
-		if declared.Map("options")[k] != nil || before.Map("options")[k] != nil {
+		if shows(v, declared.Map("options")[k], before.Map("options")[k]) {
 			options[k] = v
 		}
 	}

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"path"
 	"regexp"
 	"slices"
@@ -155,7 +156,7 @@ func (l *live) container(ctx context.Context, c container.Summary) error {
 	for i := range serviceRows {
 		row := &serviceRows[i]
 		value, ok := have[row.Key]
-		if !ok || resources.IsEmpty(value) && row.Key != "entrypoint" || resources.Equal(value, row.Default) || isZero(value) {
+		if !ok || resources.IsEmpty(value) && row.Key != "entrypoint" || resources.Equal(value, row.Default) {
 			continue
 		}
 		if written := l.field(row.Key, value, s, e); written != nil {
@@ -235,10 +236,8 @@ func (l *live) field(key string, v resources.Value, s *sight, e *spec.Entry) any
 		if v == l.facts.Info.DefaultRuntime {
 			return nil
 		}
-	case "ipc", "cgroup":
-		if v == "private" || v == "shareable" || key == "cgroup" {
-			return nil // the engine's own choice
-		}
+	case "cgroup":
+		return nil // the engine's own choice
 	case "memswap_limit":
 		if l.facts.Info.SwapLimit == false || s.c.HostConfig.MemorySwap == 2*s.c.HostConfig.Memory {
 			return nil
@@ -252,7 +251,17 @@ func (l *live) field(key string, v resources.Value, s *sight, e *spec.Entry) any
 	case "volumes":
 		return l.mounts(mapOf(v))
 	case "networks":
-		return l.attached(mapOf(v), e.Key)
+		return l.attached(mapOf(v), e.Key, s.c)
+	case "network_mode", "pid", "ipc":
+		if key == "ipc" && (v == "private" || v == "shareable") {
+			return nil // the engine's own choice
+		}
+		mode := map[string]string{"network_mode": string(s.c.HostConfig.NetworkMode), "pid": string(s.c.HostConfig.PidMode), "ipc": string(s.c.HostConfig.IpcMode)}[key]
+		if peer, ok := l.keys[strings.TrimPrefix(mode, "container:")]; ok {
+			return spec.Literal("service:" + peer)
+		}
+	case "blkio_config":
+		return liveBlkio(mapOf(v))
 	case "tmpfs":
 		var out []any
 		for _, target := range sortedKeys(mapOf(v)) {
@@ -348,7 +357,32 @@ func (l *live) shortName(name string) string {
 	return name
 }
 
-func (l *live) attached(networks map[string]any, service string) any {
+// liveBlkio writes limits for devices as the lists that they are.
+func liveBlkio(v map[string]any) any {
+	out := map[string]any{}
+	for key, limits := range v {
+		devices, ok := limits.(map[string]any)
+		if !ok {
+			out[key] = limits
+			continue
+		}
+		word := "rate"
+		if key == "weight_device" {
+			word = "weight"
+		}
+		var list []any
+		for _, path := range sortedKeys(devices) {
+			list = append(list, map[string]any{"path": spec.Literal(path), word: devices[path]})
+		}
+		out[key] = list
+	}
+	return out
+}
+
+// attached are the endpoints of a container. A fixed MAC address is known of its
+// main network only: of others the engine does not tell it from one that it has
+// chosen.
+func (l *live) attached(networks map[string]any, service string, c *container.InspectResponse) any {
 	out := map[string]any{}
 	var list []any
 	plain := true
@@ -365,6 +399,12 @@ func (l *live) attached(networks map[string]any, service string) any {
 		delete(m, "aliases")
 		if len(aliases) > 0 {
 			m["aliases"] = written(setOf(aliases))
+		}
+		if mac := c.Config.MacAddress; mac != "" && name == string(c.HostConfig.NetworkMode) { //nolint:staticcheck // there is no other place
+			m["mac_address"] = strings.ToLower(mac)
+			if len(networks) > 1 {
+				m["priority"] = int64(1)
+			}
 		}
 		plain = plain && len(m) == 0
 		out[key] = m
@@ -399,12 +439,8 @@ func (l *live) objects(ctx context.Context) error {
 		if len(n.Options) > 0 {
 			fields["driver_opts"] = written(mapOfTexts(n.Options))
 		}
-		if l.hasFixedAddress(key) {
-			var pools []any
-			for _, c := range n.IPAM.Config {
-				pools = append(pools, map[string]any{"subnet": c.Subnet})
-			}
-			fields["ipam"] = map[string]any{"config": pools}
+		if ipam := liveIPAM(n.IPAM, l.hasFixedAddress(key)); ipam != nil {
+			fields["ipam"] = ipam
 		}
 		if labels := foreignLabels(n.Labels, nil, nil); labels != nil {
 			fields["labels"] = written(labels)
@@ -442,6 +478,41 @@ func (l *live) objects(ctx context.Context) error {
 		l.draft.Volumes = append(l.draft.Volumes, e)
 	}
 	return nil
+}
+
+// liveIPAM writes subnets that someone has chosen, which shows in what the engine
+// does not choose by itself, or those that must stay.
+func liveIPAM(have network.IPAM, stays bool) any {
+	var pools []any
+	out := map[string]any{}
+	for _, c := range have.Config {
+		pool := map[string]any{"subnet": c.Subnet}
+		if gateway, err := netip.ParseAddr(c.Gateway); err == nil {
+			if subnet, err := netip.ParsePrefix(c.Subnet); err == nil && gateway != subnet.Masked().Addr().Next() {
+				pool["gateway"], stays = c.Gateway, true
+			}
+		}
+		if c.IPRange != "" {
+			pool["ip_range"], stays = c.IPRange, true
+		}
+		if len(c.AuxAddress) > 0 {
+			pool["aux_addresses"], stays = written(mapOfTexts(c.AuxAddress)), true
+		}
+		pools = append(pools, pool)
+	}
+	if stays && pools != nil {
+		out["config"] = pools
+	}
+	if have.Driver != "" && have.Driver != "default" {
+		out["driver"] = have.Driver
+	}
+	if len(have.Options) > 0 {
+		out["options"] = written(mapOfTexts(have.Options))
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
 }
 
 // hasFixedAddress reports whether a container has an address of its own on the

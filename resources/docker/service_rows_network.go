@@ -238,6 +238,9 @@ func (s *sight) networkKey(name string) string {
 // by which it is reached on every network of its own anyway.
 func (s *sight) aliases(e *network.EndpointSettings, wanted []string) resources.Value {
 	var out []string
+	if name := strings.TrimPrefix(s.c.Name, "/"); slices.Contains(wanted, name) && !s.c.HostConfig.NetworkMode.IsDefault() {
+		out = append(out, name)
+	}
 	for _, a := range e.Aliases {
 		own := len(s.c.ID) >= 12 && a == s.c.ID[:12] || a == s.c.Config.Hostname && !atLeast(s.facts.API, "1.45") || "/"+a == s.c.Name
 		if !own || slices.Contains(wanted, a) {

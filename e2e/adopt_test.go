@@ -247,6 +247,33 @@ func TestAdopt_what_runs_written_by_import_live(t *testing.T) {
 	s.exits(0, "destroy", "--volumes", "-auto-approve")
 }
 
+// What people write by hand: addresses, gateways, shared namespaces, a user that
+// is a number, limits of devices.
+func TestAdopt_by_hand_written_by_import_live(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, "")
+	ctx := t.Context()
+	net := s.name + "-net"
+	if _, err := docker.NetworkCreate(ctx, net, network.CreateOptions{Labels: map[string]string{"midaz-e2e": s.name}, IPAM: &network.IPAM{Config: []network.IPAMConfig{
+		{Subnet: "10.213.9.0/24", Gateway: "10.213.9.77", IPRange: "10.213.9.128/25", AuxAddress: map[string]string{"router": "10.213.9.5"}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = docker.NetworkRemove(context.Background(), net) })
+	swappiness := int64(0)
+	one := runContainer(t, s.name+"-one", &container.Config{Image: tiny, Cmd: []string{"serve"}, User: "0", Domainname: "example.test"}, &container.HostConfig{
+		NetworkMode: container.NetworkMode(net), IpcMode: "shareable", Resources: container.Resources{Memory: 32 << 20, MemorySwappiness: &swappiness}})
+	runContainer(t, s.name+"-two", &container.Config{Image: tiny, Cmd: []string{"serve", "-listen", ":8081"}}, &container.HostConfig{
+		NetworkMode: container.NetworkMode("container:" + one), IpcMode: container.IpcMode("container:" + one)})
+	s.exits(0, "import", "live", s.name+"-*", "-stack", s.name, "-out", "midaz.infra.yaml")
+	before := inspect(t, s.name+"-one").State.StartedAt + inspect(t, s.name+"-two").State.StartedAt
+	s.exits(0, "apply", "-auto-approve", "-adopt", "*").says("0 added, 3 changed, 0 destroyed").saysNot("reconnects")
+	if now := inspect(t, s.name+"-one").State.StartedAt + inspect(t, s.name+"-two").State.StartedAt; now != before {
+		t.Error("a container was started again")
+	}
+	s.converged()
+	s.exits(0, "drift")
+}
+
 // What was made by hand is taken over, and what differs is shown and changed at
 // the cost that it has.
 func TestAdopt_by_hand_with_differences(t *testing.T) {

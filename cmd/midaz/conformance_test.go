@@ -166,7 +166,7 @@ func (c *conformance) leftOut(t *testing.T, kind string) map[string]string {
 		out["pull_policy"] = "only a registry has newer ones"
 	case "volume":
 		out["driver"] = "it needs another driver"
-	case "service":
+	case "service", "job":
 		if why := c.refusesPrivileged(t); why != "" {
 			out["privileged"] = why
 		}
@@ -380,7 +380,7 @@ func (c *conformance) subjects(t *testing.T) []enginetest.Subject {
 	image.Fields["image"], image.Fields["pull_policy"] = ref, "build"
 	image.Fields["build"] = map[string]any{"dockerfile_inline": "FROM " + conformanceImage}
 	image.With = nil
-	image.Shows = map[string][]string{"build": {"build"}}
+	image.Shows = map[string][]string{"build": {"build"}, "platform": {"build"}}
 	image.Outside = nil
 	t.Cleanup(func() { c.removeImages() })
 	return []enginetest.Subject{network, volume, image, service, job}

@@ -336,7 +336,7 @@ func (c *conformance) subjects(t *testing.T) []enginetest.Subject {
 			},
 			Company: c.company(),
 			Parts:   c.parts(t, kind),
-			Shows:   map[string][]string{"network_mode": {"networks"}, "deploy": {"cpus", "mem_limit", "mem_reservation", "pids_limit"}, "env_file": {"environment"}, "build": {"image"}, "enable_ipv6": {"ipam"}},
+			Shows:   map[string][]string{"network_mode": {"networks"}, "mac_address": {"networks"}, "deploy": {"cpus", "mem_limit", "mem_reservation", "pids_limit"}, "env_file": {"environment"}, "build": {"image"}, "enable_ipv6": {"ipam"}},
 			Outside: &outside{c: c, kind: kind, stack: stack},
 		}
 	}

@@ -99,6 +99,7 @@ for "midaz plan -observed FILE". Nothing on the engine or the broker is changed.
 No secret is in the record. Where a sensitive variable has what was found, its name stands, as ${NAME}; anything else in the place of a
 secret is only numbered; and so is what somebody has put into an environment or a file that neither the spec nor the last apply has.
 Of a secret that is written in the spec there is a slow hash. Names of images, containers, networks and folders of the host are in it.
+What only a change would have the broker asked, such as how many messages the limits of a new policy would drop, is not.
 
 Examples:
   midaz observe -out observed.json

@@ -162,6 +162,40 @@ func TestGoldensFollowTheirSchemas(t *testing.T) {
 	}
 }
 
+// A document that could not be made has the form that it would have had.
+func TestFailuresFollowTheirSchemas(t *testing.T) {
+	root := absoluteRoot(t)
+	t.Chdir(t.TempDir())
+	for what, spec := range map[string]string{"unreachable": reviewedSpec, "invalid": badSpec} {
+		if err := os.WriteFile(defaultSpec, []byte(spec), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, verb := range []string{"plan", "drift"} {
+			var out, errs bytes.Buffer
+			sys := fakeSystem()
+			sys.stdout, sys.stderr = &out, &errs
+			t.Setenv("UNREACHABLE", "1")
+			if status := run(t.Context(), []string{verb, "-json"}, sys); status != 1 {
+				t.Errorf("%s %s: status %d", what, verb, status)
+			}
+			var doc map[string]any
+			if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
+				t.Fatalf("%s %s: %v\n%s", what, verb, err, out.String())
+			}
+			s, err := santhosh.Compile(filepath.Join(root, "schema", verb+".schema.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Validate(doc); err != nil {
+				t.Errorf("%s %s: %v", what, verb, err)
+			}
+			if _, told := doc["drifted"]; doc["errored"] != true || told || len(doc["diagnostics"].([]any)) == 0 {
+				t.Errorf("%s %s: %s", what, verb, out.String())
+			}
+		}
+	}
+}
+
 // large is a plan that makes a thousand boxes and removes one.
 func large(t *testing.T) *engine.Plan {
 	t.Helper()

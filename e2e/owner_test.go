@@ -88,6 +88,51 @@ func TestDestroy_must_leave_nothing_behind_and_touch_nothing_foreign(t *testing.
 }
 
 // Without a terminal nobody can type the name, and nothing may be guessed.
+// A volume without a name holds data as any other does.
+func TestDown_must_keep_volumes_without_a_name(t *testing.T) {
+	t.Parallel()
+	spec := `
+		services:
+		  a: { image: TINY, volumes: ["/data"] }
+		  b: { image: TINY }
+		`
+	s := newStack(t, spec)
+	unnamed := func() string {
+		t.Helper()
+		c := s.container("a")
+		if len(c.Mounts) != 1 {
+			t.Fatalf("mounts: %+v", c.Mounts)
+		}
+		name := c.Mounts[0].Name
+		t.Cleanup(func() { _ = docker.VolumeRemove(context.Background(), name, true) })
+		return name
+	}
+	there := func(name string) bool {
+		_, err := docker.VolumeInspect(t.Context(), name)
+		return err == nil
+	}
+	s.apply()
+	first := unnamed()
+	s.exits(0, "down")
+	if !there(first) {
+		t.Error("down has removed it")
+	}
+	s.apply()
+	second := unnamed()
+	s.write("midaz.infra.yaml", strings.Replace(spec, `a: { image: TINY, volumes: ["/data"] }`, "c: { image: TINY }", 1))
+	s.apply()
+	if !there(second) {
+		t.Error("it went with its block in the spec")
+	}
+	s.write("midaz.infra.yaml", spec)
+	s.apply()
+	third := unnamed()
+	s.exits(0, "destroy", "--volumes", "-auto-approve")
+	if there(third) || !there(first) {
+		t.Error("destroy --volumes takes along what the stack has, and nothing else")
+	}
+}
+
 func TestDestroy_without_approval_must_fail_and_not_hang(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, `

@@ -369,6 +369,7 @@ func (d *decider) destroy() {
 			}
 		}
 		if going[o.Addr] && !d.inside(o.Addr, going, map[resources.Addr]bool{}) {
+			o.Purge = d.opt.Purge
 			d.add(&Change{Addr: o.Addr, Action: resources.Delete, Have: o, Reason: "the stack is being removed", Code: reasonDestroy})
 		}
 	}

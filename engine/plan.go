@@ -16,6 +16,9 @@ type Options struct {
 	Destroy bool
 	// Keep are globs of addresses that Destroy leaves alone ("volume/*").
 	Keep []string
+	// Purge has Destroy also remove what an object alone holds: see
+	// resources.Observed.
+	Purge bool
 	// Unprotect are globs of addresses whose protection was lifted by someone
 	// who said so.
 	Unprotect []string

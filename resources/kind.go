@@ -142,6 +142,9 @@ type Observed struct {
 	// so that what might still be needed to go back is kept until then.
 	Leftover   string
 	LeftoverOf Addr
+	// Purge asks Delete to take along what only this object holds and nobody could
+	// find again, such as volumes without a name. Without it they stay.
+	Purge bool
 	// Native is the backend's own memory of the object. The engine passes it
 	// back and never looks.
 	Native any

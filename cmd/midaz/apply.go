@@ -83,7 +83,7 @@ func destroy(c *call) error {
 	options.Destroy = true
 	a := &applying{call: c, approved: c.flags.Bool("auto-approve")}
 	if c.flags.Bool("volumes") {
-		options.Unprotect = []string{"*"}
+		options.Unprotect, options.Purge = []string{"*"}, true
 		options.Allow = append(options.Allow, resources.DataLoss)
 		a.typed = true
 	} else {

@@ -10,8 +10,8 @@ import (
 // How long a command that was told to end may take for it before it is left as
 // it is: one that reads a terminal, a pipe or much text does not hear of it. One
 // that may have begun something ends a call that is under way, and writes down
-// what it did.
-const (
+// what it did. Tests change them.
+var (
 	leaveReading = 500 * time.Millisecond
 	leaveWriting = 5 * time.Second
 )

@@ -14,6 +14,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -349,7 +350,7 @@ func (w containerWriter) remove(ctx context.Context, c *container.InspectRespons
 	// Volumes without a name that came down from an earlier container count as
 	// named for the engine.
 	for _, m := range c.Mounts {
-		if m.Type == "volume" && anonymousName.MatchString(m.Name) {
+		if m.Type == mount.TypeVolume && anonymousName.MatchString(m.Name) {
 			if err := w.e.api.VolumeRemove(lctx, m.Name, false); err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) {
 				return fmt.Errorf("remove volume %s: %w", shortID(m.Name), err)
 			}
@@ -387,7 +388,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Delete stops the container within its grace period and removes it.
+// Delete stops the container within its grace period and removes it. Volumes
+// without a name hold somebody's data as others do, and go only with a purge.
 func (w containerWriter) Delete(ctx context.Context, have *resources.Observed, note resources.Note) error {
 	c, err := w.inspect(ctx, have.ID)
 	if cerrdefs.IsNotFound(err) {
@@ -402,7 +404,14 @@ func (w containerWriter) Delete(ctx context.Context, have *resources.Observed, n
 			return err
 		}
 	}
-	return w.remove(ctx, &c, have.Leftover == "")
+	if !have.Purge {
+		for _, m := range c.Mounts {
+			if m.Type == mount.TypeVolume && anonymousName.MatchString(m.Name) {
+				note("the volume at %s has no name and stays: %s", m.Destination, m.Name)
+			}
+		}
+	}
+	return w.remove(ctx, &c, have.Purge)
 }
 
 // Update changes what can be changed on the living container.

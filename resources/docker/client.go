@@ -7,6 +7,7 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -481,8 +482,12 @@ func (g *gatekeeper) RoundTrip(req *http.Request) (*http.Response, error) {
 		server := resp.Header.Get("Server")
 		g.server.CompareAndSwap(nil, &server)
 	}
-	if isStream(req.URL.Path) {
-		return resp, err
+	switch {
+	case isMessages(req.URL.Path):
+		resp.Body = &boundedLines{ReadCloser: resp.Body}
+		return resp, nil
+	case isStream(req.URL.Path):
+		return resp, nil
 	}
 	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswer}
 	return resp, nil
@@ -497,6 +502,40 @@ func isStream(path string) bool {
 		}
 	}
 	return false
+}
+
+// isMessages reports whether the answer is a stream of JSON, each on a line of
+// its own. Its reader keeps one of them at a time.
+func isMessages(path string) bool {
+	for _, end := range []string{"/events", "/build", "/images/create"} {
+		if strings.HasSuffix(path, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxMessage bounds one line of such a stream: an event tells all labels of its
+// object, which may be large.
+const maxMessage = 16 << 20
+
+// boundedLines lets no line through that is longer than maxMessage.
+type boundedLines struct {
+	io.ReadCloser
+	since int // bytes since the last end of a line
+}
+
+func (b *boundedLines) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if i := bytes.LastIndexByte(p[:n], '\n'); i >= 0 {
+		b.since = n - i - 1
+	} else {
+		b.since += n
+	}
+	if b.since > maxMessage {
+		return 0, fmt.Errorf("a message of the engine is longer than %d MiB", maxMessage>>20)
+	}
+	return n, err
 }
 
 type boundedBody struct {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -193,6 +194,35 @@ func TestReadEngineCannotWrite(t *testing.T) {
 	defer full.Close()
 	if err := full.api.ContainerStart(t.Context(), "x", container.StartOptions{}); err != nil || writes.Load() != 1 {
 		t.Errorf("an engine opened for writing cannot: %v", err)
+	}
+}
+
+// A stream has no end, but each message in it has.
+func TestMessagesOfAStreamAreBounded(t *testing.T) {
+	line := strings.Repeat("x", 1<<20) + "\n"
+	many := &boundedLines{ReadCloser: io.NopCloser(strings.NewReader(strings.Repeat(line, 2*maxMessage>>20)))}
+	if n, err := io.Copy(io.Discard, many); err != nil || n < 2*maxMessage {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	host := fakeDaemon(t, func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write([]byte(strings.Repeat(`{"status":"`, 1000))); err != nil {
+				return
+			}
+		}
+	})
+	e, err := Open(t.Context(), Options{Host: host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	body, err := e.api.ImagePull(t.Context(), "endless", image.PullOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	if n, err := io.Copy(io.Discard, body); err == nil || !strings.Contains(err.Error(), "longer than 16 MiB") {
+		t.Errorf("%d bytes, %v", n, err)
 	}
 }
 

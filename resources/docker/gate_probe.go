@@ -19,7 +19,6 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/pkg/stdcopy"
 )
 
 // Names of conditions that are treated apart.
@@ -155,7 +154,7 @@ func (e *Engine) execute(ctx context.Context, id string, cmd []string, timeout t
 	// The connection knows nothing of ctx.
 	defer context.AfterFunc(ctx, func() { _ = conn.Conn.Close() })()
 	var output bytes.Buffer
-	_, err = stdcopy.StdCopy(&capped{&output}, &capped{&output}, conn.Reader)
+	err = splitFrames(&capped{&output}, &capped{&output}, conn.Reader)
 	if ctx.Err() != nil || err != nil && !errors.Is(err, io.EOF) {
 		return 0, output.String(), probeError(ctx, timeout, err)
 	}
@@ -480,7 +479,7 @@ func demuxed(body io.ReadCloser, tty bool) io.ReadCloser {
 	}
 	r, w := io.Pipe()
 	go func() {
-		_, err := stdcopy.StdCopy(w, w, body)
+		err := splitFrames(w, w, body)
 		_ = body.Close()
 		w.CloseWithError(err)
 	}()

@@ -14,7 +14,6 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -198,7 +197,7 @@ func (e *ReadEngine) Logs(ctx context.Context, containerID string, o LogOptions,
 	if c.Config != nil && c.Config.Tty {
 		_, err = io.Copy(out, body)
 	} else {
-		_, err = stdcopy.StdCopy(out, errs, body)
+		err = splitFrames(out, errs, body)
 	}
 	out.end()
 	errs.end()

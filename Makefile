@@ -105,10 +105,11 @@ WORLDS ?= 2000
 worlds: ## random worlds and specs, killed at a random write, then applied again; WORLDS= says how many (2000)
 	cd engine && MIDAZ_WORLDS=$(WORLDS) $(GO) test -count=1 -timeout 2h -run '^TestConverge$$'
 
+FAULTS ?= all
 .PHONY: faults
-faults: build ## every fault at each call of an apply, on a real engine and broker (an hour); the table goes to .cache/faults.md
+faults: build ## every fault at each call of an apply, on a real engine and broker (over an hour); the table goes to .cache/faults.md
 	@mkdir -p .cache
-	MIDAZ_FAULTS=all MIDAZ_FAULTS_TABLE=$(CURDIR)/.cache/faults.md $(GO) test -tags e2e -count=1 -timeout 3h -v -run '^TestFaults$$' ./e2e
+	MIDAZ_FAULTS="$(FAULTS)" MIDAZ_FAULTS_LANES=4 MIDAZ_FAULTS_TABLE=$(CURDIR)/.cache/faults.md $(GO) test -tags e2e -count=1 -timeout 3h -parallel 4 -v -run '^TestFaults$$' ./e2e
 
 .PHONY: nightly
 nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, all faults

@@ -64,8 +64,9 @@ func (c faultCase) String() string {
 // MIDAZ_FAULTS=all tries every fault at every writing call, and at each reading
 // call every one that can be told apart there; without it every sixth writing
 // call gets one fault.
-// MIDAZ_FAULTS=REGEXP tries the cases whose name it matches, MIDAZ_FAULTS_TABLE
-// names a file for the numbers. What the time of the test does not suffice for is
+// MIDAZ_FAULTS=REGEXP tries the cases whose name it matches, MIDAZ_FAULTS_LANES
+// says on how many worlds at once (3, and no more than -parallel allows),
+// MIDAZ_FAULTS_TABLE names a file for the numbers. What the time of the test does not suffice for is
 // counted, and fails it.
 func TestFaults(t *testing.T) {
 	needDebianImage(t, "midaz-debian/rabbitmq:4.0", "rabbitmq")

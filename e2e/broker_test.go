@@ -303,7 +303,7 @@ func TestBroker_must_take_over_definitions(t *testing.T) {
 				t.Errorf("the broker knows whether its exchanges delete themselves: %s", rows)
 			}
 			b.Reset()
-			s.exits(0, with("apply", "-auto-approve", "-adopt", "**")...).says("0 added", "0 destroyed")
+			s.exits(0, with("apply", "-auto-approve", "-adopt", "*")...).says("0 added", "0 destroyed")
 			for _, w := range b.Writes() {
 				if !strings.Contains(w.Path, "/api/global-parameters/midaz.") {
 					t.Errorf("taking over wrote %s %s", w.Method, w.Path)

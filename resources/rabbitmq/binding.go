@@ -228,6 +228,19 @@ func (k bindingKind) write(ctx context.Context, c writes, r *resources.Resource,
 	return true, c.post(ctx, between(r.Addr), map[string]any{"routing_key": r.Config.Text("routing_key"), "arguments": arguments})
 }
 
+// errKept is wrapped when a binding is there after it was deleted.
+var errKept = errors.New("the broker answered with success and kept the binding")
+
+// goesWith are the objects with which a binding goes by itself.
+func (k bindingKind) goesWith(a resources.Addr) []resources.Addr {
+	p := a.Parts()
+	to := queueName
+	if p[2] == toExchange {
+		to = exchangeName
+	}
+	return []resources.Addr{resources.NewAddr(exchangeName, p[0], p[1]), resources.NewAddr(to, p[0], p[3])}
+}
+
 // remove deletes the binding under every key the broker lists it by, and looks
 // whether it is gone: of an exchange imported without auto_delete the broker
 // answers success and keeps it.
@@ -242,7 +255,7 @@ func (k bindingKind) remove(ctx context.Context, c writes, have *object) error {
 		return err
 	}
 	if now != nil {
-		return &resources.Diagnosis{Err: errors.New("the broker answered with success and kept the binding"),
+		return &resources.Diagnosis{Err: errKept,
 			Hint: fmt.Sprintf("its exchange was probably imported without auto_delete; `midaz apply -replace 'exchange/%s'` heals that", strings.Join(strings.Split(have.addr.Name, "/")[:2], "/"))}
 	}
 	return nil

@@ -18,12 +18,23 @@ type keeper struct {
 	mu sync.Mutex
 	// wrote holds what this run has made of its resources.
 	wrote map[resources.Addr]resources.Config
+	// leaving is what this run removes.
+	leaving []resources.Addr
+}
+
+func (k *keeper) isLeaving(a resources.Addr) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Contains(k.leaving, a)
 }
 
 // Claim writes down what the run is about to make. Objects that are there and
 // belong to someone else are left out: they are the stack's only once they
 // were adopted. Nothing is written when nothing is new.
-func (k *keeper) Claim(ctx context.Context, stack string, intended []*resources.Resource, _ []resources.Addr) error {
+func (k *keeper) Claim(ctx context.Context, stack string, intended []*resources.Resource, leaving []resources.Addr) error {
+	k.mu.Lock()
+	k.leaving = leaving
+	k.mu.Unlock()
 	if k.b.broker == nil || len(intended) == 0 {
 		return nil
 	}

@@ -314,6 +314,9 @@ func TestBindingThatStays(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "kept the binding") {
 		t.Errorf("got %v", err)
 	}
+	// With its exchange it goes.
+	w.apply(inVhost + "      queues: { q: }\n")
+	w.settled(inVhost + "      queues: { q: }\n")
 }
 
 // TestVhostTakesOthersAlong: a virtual host is not deleted with what is not the

@@ -343,7 +343,7 @@ func (w world) carryOut(all *resources.Declared, changes []change) error {
 		return nil
 	}
 	if !w.noClaim {
-		if err := claimer.Claim(ctx, stack, intended, nil); err != nil {
+		if err := claimer.Claim(ctx, stack, intended, gone); err != nil {
 			return err
 		}
 	}

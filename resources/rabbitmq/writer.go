@@ -165,7 +165,13 @@ func (w writer) Delete(ctx context.Context, have *resources.Observed, note resou
 		}
 	}
 	w.b.written.Add(1)
-	return transient(w.kind.remove(ctx, c, now))
+	err = w.kind.remove(ctx, c, now)
+	// A binding that cannot be deleted alone goes with an end of it, which this run
+	// removes next.
+	if k, ok := w.kind.(bindingKind); ok && errors.Is(err, errKept) && slices.ContainsFunc(k.goesWith(have.Addr), w.b.keeper.isLeaving) {
+		return nil
+	}
+	return transient(err)
 }
 
 // transient marks what may pass by itself.

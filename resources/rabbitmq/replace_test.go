@@ -45,24 +45,26 @@ func TestReplacingTakesBindingsAlong(t *testing.T) {
 }
 
 // TestReplacementInterrupted stops a replacement at each write in turn, before
-// and after the broker has done it: the next run finishes it, bindings of
-// others included, and leaves nothing behind.
+// and after the broker has done it: the next run finishes it, or goes back when
+// the spec does, bindings of others included, and leaves nothing behind.
 func TestReplacementInterrupted(t *testing.T) {
 	for name, change := range map[string][2]string{
 		"queue":    {"q: { type: classic }", "q: { type: quorum }"},
 		"exchange": {"x: { type: topic }", "x: { type: direct, arguments: { own: 1 } }"},
 	} {
 		for _, after := range []bool{false, true} {
-			for k, done := 1, false; !done && k < 60 && !t.Failed(); k++ {
-				t.Run(fmt.Sprintf("%s, write %d, after %v", name, k, after), func(t *testing.T) {
-					done = interruptedReplacement(t, change, k, after)
-				})
+			for _, back := range []bool{false, true} {
+				for k, done := 1, false; !done && k < 60 && !t.Failed(); k++ {
+					t.Run(fmt.Sprintf("%s, write %d, after %v, back %v", name, k, after, back), func(t *testing.T) {
+						done = interruptedReplacement(t, change, k, after, back)
+					})
+				}
 			}
 		}
 	}
 }
 
-func interruptedReplacement(t *testing.T, change [2]string, k int, after bool) (done bool) {
+func interruptedReplacement(t *testing.T, change [2]string, k int, after, back bool) (done bool) {
 	b := fakeTarget(t, "4.0.5")
 	w := world{t: t, b: b}
 	spec := fmt.Sprintf(replacing, "classic")
@@ -83,8 +85,11 @@ func interruptedReplacement(t *testing.T, change [2]string, k int, after bool) (
 	}
 	err := w.carryOut(all, changes)
 	b.fake.Fault = nil
+	if err != nil && back {
+		next = spec
+	}
 	if err != nil {
-		if left := w.plan(all); len(left) == 0 {
+		if left := w.plan(w.resolve(next)); len(left) == 0 {
 			for _, list := range []string{"exchanges", "policies"} {
 				for _, r := range b.do(t, http.MethodGet, "/api/"+list, "").([]any) {
 					if name := r.(map[string]any)["name"].(string); strings.HasPrefix(name, "midaz-migration.") {

@@ -47,8 +47,8 @@ func (g *shadowing) replace(ctx context.Context) error {
 }
 
 // makeShadow makes the shadow with all bindings of the exchange. One that is
-// there was made by a run that was killed before it deleted the exchange: it is
-// made anew, since the exchange has everything.
+// there was left by a run that was killed: it may have bindings that the exchange
+// has not got yet, so that it is finished first.
 func (g *shadowing) makeShadow(ctx context.Context) error {
 	arguments := map[string]any{migrationOf: g.name}
 	wanted, _ := g.body["arguments"].(map[string]any)
@@ -57,7 +57,9 @@ func (g *shadowing) makeShadow(ctx context.Context) error {
 			arguments[k] = v
 		}
 	}
-	if err := errors.Join(g.c.remove(ctx, g.policy()), g.c.remove(ctx, g.path(g.shadow()))); err != nil {
+	left := *g
+	left.body = nil
+	if err := left.finish(ctx); err != nil {
 		return err
 	}
 	if _, err := g.c.put(ctx, g.path(g.shadow()), map[string]any{"type": g.body["type"], "durable": true, "auto_delete": false, "internal": false, "arguments": arguments}); err != nil {

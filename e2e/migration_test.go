@@ -231,7 +231,8 @@ func TestMigration_of_an_exchange_must_lose_nothing(t *testing.T) {
 	}
 }
 
-// A run that is killed at any call is finished by the next one.
+// A run that is killed at any call is finished by the next one, or taken back by
+// it, when the spec was meanwhile.
 func TestMigration_killed_must_be_finished(t *testing.T) {
 	s := newStack(t, "")
 	b := newBroker(t, s)
@@ -251,6 +252,9 @@ func TestMigration_killed_must_be_finished(t *testing.T) {
 			break
 		}
 		killed++
+		if n%3 == 2 {
+			s.write("midaz.infra.yaml", migrating(b, forms[n%len(forms)]))
+		}
 		s.apply()
 		if left := b.helpers(s.name); len(left) > 0 {
 			t.Fatalf("killed at call %d: left: %v", k, left)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -328,7 +329,18 @@ func (k queueKind) remove(ctx context.Context, c writes, have *object) error {
 			guard += "&if-unused=true"
 		}
 		err := c.remove(ctx, path+guard)
-		if statusOf(err) == http.StatusBadRequest {
+		// The broker fails over a binding from an exchange of which it does not know
+		// whether it deletes itself, until that is gone, which it may be in a moment.
+		for wait := 50 * time.Millisecond; isConfused(err) && wait < 4*time.Second; wait *= 2 {
+			if serr := sleep(ctx, wait); serr != nil {
+				return serr
+			}
+			err = c.remove(ctx, path+guard)
+		}
+		switch {
+		case isConfused(err):
+			return &resources.Diagnosis{Err: err, Hint: "it is bound to an exchange that was probably imported without auto_delete, and the broker cannot delete it before that: `midaz apply -replace` the exchange heals it"}
+		case statusOf(err) == http.StatusBadRequest:
 			return k.refused(have, err.Error())
 		}
 		return err
@@ -361,6 +373,11 @@ func (k queueKind) countNow(ctx context.Context, c writes, a resources.Addr) (*l
 		l.ready, l.consumers = max(l.ready, int64(ready)), int64(consumers)
 	}
 	return l, err
+}
+
+// isConfused reports whether the broker failed where it should have answered.
+func isConfused(err error) bool {
+	return statusOf(err) == http.StatusBadRequest && strings.Contains(err.Error(), "case_clause")
 }
 
 func (queueKind) refused(have *object, why string) error {

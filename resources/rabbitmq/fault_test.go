@@ -317,10 +317,10 @@ func TestGate(t *testing.T) {
 		t.Errorf("alarm: %q, %v", notes, err)
 	}
 	b.fake.Close()
-	all, _ = declare(t, strings.Replace(b.head(), "management: {", "management: { timeout: 300ms,", 1))
+	all, _ = declare(t, strings.Replace(b.head(), "management: {", "management: { timeout: 1500ms,", 1))
 	_, err := await(t, all)
 	var gate *resources.GateError
-	if !errors.As(err, &gate) || !gate.TimedOut || gate.Cause != "timed out after 300ms" || !strings.Contains(gate.Probe, "not reachable") {
+	if !errors.As(err, &gate) || !gate.TimedOut || gate.Cause != "timed out after 1.5s" || !strings.Contains(gate.Probe, "not reachable") {
 		t.Errorf("down: %+v, %v", gate, err)
 	}
 }

@@ -109,6 +109,46 @@ func TestSwapRollsBack(t *testing.T) {
 	}
 }
 
+// A run was killed while a replacement that is not well waited for its gate, and
+// another replacement fails too: what comes back is what last worked.
+func TestSwapRollsBackToWhatWorked(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	one := y.spec(fmt.Sprintf(sharingService, "one", ""))
+	y.must(one)
+	worked := y.inspect(y.stack + "-web")
+	two := y.spec(strings.Replace(fmt.Sprintf(sharingService, "two", ", -exit-after, 1ms, -after, 1h"), "always", `"no"`, 1)).Of("service")[0]
+	seen, err := y.e.Readers()["service"].Observe(t.Context(), resources.Scope{Stack: y.stack, Want: []*resources.Resource{two}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writerOver(y.e, "service").(resources.Swapper).Swap(t.Context(), two, seen[0], y.note(two.Addr)); err != nil {
+		t.Fatal(err)
+	}
+	ended, failure := y.raw.ContainerWait(t.Context(), y.stack+"-web", container.WaitConditionNotRunning)
+	select {
+	case <-ended:
+	case err := <-failure:
+		t.Fatal(err)
+	}
+	next, err := Open(t.Context(), Options{LookupEnv: os.LookupEnv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	err = y.apply(next, y.spec(fmt.Sprintf(sharingService, "three", ", -exit-after, 100ms, -after, 1h")))
+	var failed *resources.GateError
+	if !errors.As(err, &failed) {
+		t.Fatalf("%v is no failure of a gate", err)
+	}
+	now := y.inspect(y.stack + "-web")
+	if now.ID != worked.ID || !now.State.Running || now.HostConfig.RestartPolicy != worked.HostConfig.RestartPolicy {
+		t.Errorf("%s %s, restart %v; before %s: %v", now.ID, now.State.Status, now.HostConfig.RestartPolicy, worked.ID, y.containers())
+	}
+	y.must(one)
+	y.converged(one)
+}
+
 // A replacement that cannot even be created or started harms nothing.
 func TestSwapThatCannotStart(t *testing.T) {
 	t.Parallel()

@@ -286,6 +286,21 @@ func (w containerWriter) Rollback(ctx context.Context, r *resources.Resource, ha
 	if seen, ok := have.Native.(*seenContainer); ok {
 		before = seen.inspect
 	}
+	proven, err := w.proven(ctx, r, &before)
+	if err != nil {
+		return err
+	}
+	if proven != nil {
+		note("putting back the one before the old one, which never passed its gate")
+		if fresh, err := w.replacementOf(ctx, r, old.ID); err != nil {
+			return err
+		} else if fresh != nil {
+			if err := w.reject(ctx, fresh, containerName(r)); err != nil {
+				return err
+			}
+		}
+		return w.putBack(ctx, r, proven, container.RestartPolicy{})
+	}
 	note("putting the old one back")
 	if err := w.putBack(ctx, r, &old, before.HostConfig.RestartPolicy); err != nil {
 		return err
@@ -295,6 +310,27 @@ func (w containerWriter) Rollback(ctx context.Context, r *resources.Resource, ha
 		return err
 	}
 	return w.resume(ctx, r, &old)
+}
+
+// proven returns the container that the old one had replaced, when that stands
+// aside still because the run that replaced it was killed, and the old one was
+// seen not to be well: then it is what last worked. It returns nil otherwise.
+func (w containerWriter) proven(ctx context.Context, r *resources.Resource, old *container.InspectResponse) (*container.InspectResponse, error) {
+	id := old.Config.Labels[labelReplaces]
+	if id == "" || old.State == nil || stateText(old) == "running" && old.RestartCount == 0 {
+		return nil, nil
+	}
+	c, err := w.inspect(ctx, id)
+	if cerrdefs.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("inspect container %s: %w", shortID(id), err)
+	}
+	if final, role, _ := splitSwapName(nameOf(&c)); role != "old" || final != containerName(r) {
+		return nil, nil
+	}
+	return &c, nil
 }
 
 // originalName returns the name a container had before it was set aside.

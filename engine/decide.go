@@ -113,9 +113,9 @@ func (d *decider) checkPatterns() {
 	for _, set := range []struct {
 		flag  string
 		globs []string
-	}{{"target", d.opt.Targets}, {"exclude", d.opt.Excludes}, {"replace", d.opt.Replace}} {
+	}{{"target", d.opt.Targets}, {"exclude", d.opt.Excludes}, {"replace", d.opt.Replace}, {"adopt", d.opt.Adopt}} {
 		for _, glob := range set.globs {
-			if !slices.ContainsFunc(all, func(a resources.Addr) bool { return a.Match(glob) }) {
+			if glob != "*" && !slices.ContainsFunc(all, func(a resources.Addr) bool { return a.Match(glob) }) {
 				d.refusal(resources.Addr{Kind: set.flag, Name: glob}, "no-match", "nothing that is declared or there matches it", specs.DidYouMean(glob, names))
 			}
 		}

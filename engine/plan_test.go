@@ -189,6 +189,9 @@ refused box/a: it is declared external and does not exist
 		{name: "a target that is misspelt", spec: "boxes: {alpha: {}}", opt: engine.Options{Targets: []string{"box/alhpa"}}, want: `
 refused target/box/alhpa: nothing that is declared or there matches it
 `},
+		{name: "an adoption that is misspelt", before: "boxes: {alpha: {}}", spec: "boxes: {alpha: {}}", opt: engine.Options{Adopt: []string{"box/alhpa", "*"}}, want: `
+refused adopt/box/alhpa: nothing that is declared or there matches it
+`},
 		{name: "excluded things take their dependents along", spec: "boxes: {a: {}, b: {needs: [box/a]}, c: {}}", opt: engine.Options{Excludes: []string{"box/a"}}, want: `
 [1] create box/c: it does not exist
 `},

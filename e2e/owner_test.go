@@ -87,7 +87,6 @@ func TestDestroy_must_leave_nothing_behind_and_touch_nothing_foreign(t *testing.
 	}
 }
 
-// Without a terminal nobody can type the name, and nothing may be guessed.
 // A volume without a name holds data as any other does.
 func TestDown_must_keep_volumes_without_a_name(t *testing.T) {
 	t.Parallel()
@@ -133,6 +132,7 @@ func TestDown_must_keep_volumes_without_a_name(t *testing.T) {
 	}
 }
 
+// Without a terminal nobody can type the name, and nothing may be guessed.
 func TestDestroy_without_approval_must_fail_and_not_hang(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, `

@@ -504,10 +504,20 @@ func (w containerWriter) limits(ctx context.Context, r *resources.Resource, c *c
 func (w containerWriter) policy(ctx context.Context, c *container.InspectResponse, p container.RestartPolicy) error {
 	lctx, cancel := lasting(ctx, writeTimeout)
 	defer cancel()
-	if _, err := w.e.api.ContainerUpdate(lctx, c.ID, container.UpdateConfig{RestartPolicy: p}); err != nil && !cerrdefs.IsNotFound(err) {
-		return fmt.Errorf("update restart policy of container %s: %w", nameOf(c), err)
+	for attempt := 1; ; attempt++ {
+		_, err := w.e.api.ContainerUpdate(lctx, c.ID, container.UpdateConfig{RestartPolicy: p})
+		switch {
+		case err == nil || cerrdefs.IsNotFound(err):
+			return nil
+		case attempt < 10 && strings.Contains(err.Error(), "container not running"):
+			// It ended at this very moment, which the engine has not noticed yet.
+			if err := sleep(lctx, 50*time.Millisecond); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("update restart policy of container %s: %w", nameOf(c), err)
+		}
 	}
-	return nil
 }
 
 // networks brings the endpoints on the networks of those names, or on all when

@@ -426,7 +426,8 @@ services:
 	}
 }
 
-// Data in a volume without a name must outlive a replacement.
+// Data in a volume without a name must outlive a replacement, and the service:
+// it goes only where that was asked for.
 func TestAnonymousVolumeIsHandedOn(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
@@ -455,7 +456,19 @@ services:
 	if err := writerOver(y.e, "service").Delete(t.Context(), seen[0], y.note(seen[0].Addr)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := y.raw.VolumeInspect(t.Context(), old.Mounts[0].Name); err == nil {
+	if err := y.raw.VolumeRemove(t.Context(), old.Mounts[0].Name, false); err != nil {
+		t.Errorf("the volume without a name went with its service: %v", err)
+	}
+	y.must(two)
+	if seen, err = y.e.Readers()["service"].Observe(t.Context(), resources.Scope{Stack: y.stack, Owned: true}); err != nil || len(seen) != 1 {
+		t.Fatal(seen, err)
+	}
+	unnamed := y.inspect(y.stack + "-web").Mounts[0].Name
+	seen[0].Purge = true
+	if err := writerOver(y.e, "service").Delete(t.Context(), seen[0], y.note(seen[0].Addr)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := y.raw.VolumeInspect(t.Context(), unnamed); err == nil {
 		t.Error("the volume without a name is left behind")
 	}
 }

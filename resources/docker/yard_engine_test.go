@@ -222,11 +222,19 @@ func (y *yard) apply(e *Engine, all *resources.Declared) error {
 func (y *yard) applyOne(ctx context.Context, w resources.Writer, all *resources.Declared, r *resources.Resource, have *resources.Observed) error {
 	note := y.note(r.Addr)
 	k := all.Kind(r.Addr.Kind)
+	// What a killed run had replaced comes back when the gate fails.
 	await := func() error {
-		if waiter, ok := w.(resources.Waiter); ok {
-			return waiter.Await(ctx, r, note)
+		waiter, ok := w.(resources.Waiter)
+		if !ok {
+			return nil
 		}
-		return nil
+		err := waiter.Await(ctx, r, note)
+		var failed *resources.GateError
+		if back, ok := w.(resources.Restorer); ok && errors.As(err, &failed) {
+			_, failure := back.Restore(ctx, r)
+			err = errors.Join(err, failure)
+		}
+		return err
 	}
 	if have == nil || have.Presence != resources.Present {
 		if err := w.Create(ctx, r, note); err != nil {
@@ -253,7 +261,7 @@ func (y *yard) applyOne(ctx context.Context, w resources.Writer, all *resources.
 	swap := w.(resources.Swapper)
 	err := swap.Swap(ctx, r, have, note)
 	if err == nil {
-		if err = await(); err == nil {
+		if err = w.(resources.Waiter).Await(ctx, r, note); err == nil {
 			return swap.Commit(ctx, r, have, note)
 		}
 	}

@@ -48,22 +48,28 @@ func (c *call) comparePlans(options engine.Options) (*engine.Plan, error) {
 		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is not valid, so nothing can be compared with it: %s", was.name, count(n, "error")), Hint: "choose another revision, or compare with a file"}
 	}
 	now := c.read(is.options, false)
-	c.take(now)
-	if len(c.problems) > 0 && c.wantsText() {
-		c.tell(problemText(c.spec, c.problems, c.err()))
-	}
-	if n := c.problems.Errors(); n > 0 {
-		if c.wantsText() {
-			c.tell("\n" + verdictText(c.problems) + "\n")
-		}
-		return nil, shown(errInvalid)
-	}
-	if err := c.needPolicies(); err != nil {
+	if err := c.takeValid(now); err != nil {
 		return nil, err
 	}
 	c.tell(comparedText(was.name, is.name, old.declared.Stack, c.declared.Stack, c.err()))
 	p := engine.MakePlan(c.declared, engine.Foresee(old.declared, c.declared), options)
 	return p, c.judge(p)
+}
+
+// takeValid goes on with a spec that is planned for without the world, and tells
+// what is wrong with it.
+func (c *call) takeValid(now specRead) error {
+	c.take(now)
+	if len(c.problems) > 0 && c.wantsText() {
+		c.tell(problemText(c.spec, c.problems, c.err()))
+	}
+	if c.problems.Errors() > 0 {
+		if c.wantsText() {
+			c.tell("\n" + verdictText(c.problems) + "\n")
+		}
+		return shown(errInvalid)
+	}
+	return c.needPolicies()
 }
 
 // side is one of the two specs that are compared.

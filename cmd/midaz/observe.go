@@ -115,17 +115,7 @@ func (c *call) planObserved(path string, options engine.Options) (*engine.Plan, 
 	if err != nil {
 		return nil, err
 	}
-	c.take(now)
-	if len(c.problems) > 0 && c.wantsText() {
-		c.tell(problemText(c.spec, c.problems, c.err()))
-	}
-	if n := c.problems.Errors(); n > 0 {
-		if c.wantsText() {
-			c.tell("\n" + verdictText(c.problems) + "\n")
-		}
-		return nil, shown(errInvalid)
-	}
-	if err := c.needPolicies(); err != nil {
+	if err := c.takeValid(now); err != nil {
 		return nil, err
 	}
 	if rec.Stack != c.declared.Stack {

@@ -57,6 +57,9 @@ const (
 	drainLimit = 2 * time.Minute
 	// statsAge is how old the broker's counts may be at most: 5 s, as measured.
 	statsAge = 6 * time.Second
+	// firstStats is how long a replicated queue may have no counts after it was
+	// made: 3.10 gathers them every 5 s, and shows them 5 s later.
+	firstStats = 3 * statsAge
 	// quorumGap is how long a replicated queue must be gone before one of the same
 	// name is made: without it 3.10 and 4.0 leave consumers hanging. 50 ms were
 	// enough in every run.
@@ -378,7 +381,7 @@ func (g *migration) settle(ctx context.Context, began time.Time) (again bool, er
 			return false, fmt.Errorf("count messages: %w", err)
 		case ready > 0:
 			return true, nil
-		case !l.counted && consumers > 0:
+		case !l.counted && consumers > 0 && time.Since(look) > firstStats:
 			return false, &resources.Diagnosis{Err: errors.New("the broker keeps no statistics, so nobody can tell whether a consumer still holds messages of the old queue"),
 				Hint: "stop its consumers, or declare the queue with `migration: fast`, with which what they hold is lost if they fail just then"}
 		case time.Since(look) > statsAge && (l.messages() == 0 || !l.counted):
@@ -387,7 +390,11 @@ func (g *migration) settle(ctx context.Context, began time.Time) (again bool, er
 			return false, &resources.Diagnosis{Err: fmt.Errorf("consumers hold %s of the old queue and do not acknowledge them", plural(l.unacked, "message")),
 				Hint: "look what the consumers wait for, or stop them; the old queue is as it was"}
 		}
-		g.say("waiting until consumers have acknowledged what they hold: %s", plural(l.unacked, "message"))
+		if l.counted {
+			g.say("waiting until consumers have acknowledged what they hold: %s", plural(l.unacked, "message"))
+		} else {
+			g.say("waiting until the broker has counted what consumers hold")
+		}
 		if err := sleep(ctx, 250*time.Millisecond); err != nil {
 			return false, err
 		}

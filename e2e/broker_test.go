@@ -265,7 +265,7 @@ const loaded = `{
 	"vhosts": [{"name": "/"}],
 	"permissions": [{"user": "loaded", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}],
 	"exchanges": [{"name": "said.less", "vhost": "/", "type": "direct", "durable": true}, {"name": "said/é #", "vhost": "/", "type": "topic", "durable": true, "auto_delete": false, "internal": false, "arguments": {}}],
-	"queues": [{"name": "lost", "vhost": "/", "durable": true, "arguments": {"x-message-ttl": 604800000, "x-max-length": 10000}}, {"name": "work %", "vhost": "/", "durable": true, "arguments": {"x-dead-letter-exchange": "said.less"}}],
+	"queues": [{"name": "lost", "vhost": "/", "durable": true, "auto_delete": false, "arguments": {"x-message-ttl": 604800000, "x-max-length": 10000}}, {"name": "work %", "vhost": "/", "durable": true, "auto_delete": false, "arguments": {"x-dead-letter-exchange": "said.less"}}],
 	"bindings": [
 		{"source": "said.less", "vhost": "/", "destination": "lost", "destination_type": "queue", "routing_key": "a", "arguments": {}},
 		{"source": "said/é #", "vhost": "/", "destination": "work %", "destination_type": "queue", "routing_key": "b.*", "arguments": {}}
@@ -289,7 +289,7 @@ func TestBroker_must_take_over_definitions(t *testing.T) {
 	}
 	for name, file := range files {
 		t.Run(name, func(t *testing.T) {
-			s.t = t
+			s.t, b.t = t, t
 			s.write("definitions.json", file)
 			s.exits(0, "import", "definitions", "definitions.json", "-url", "http://"+b.address, "-stack", s.name, "-out", "imported.yaml", "-force")
 			s.write("login.yaml", fmt.Sprintf(`
@@ -299,7 +299,7 @@ func TestBroker_must_take_over_definitions(t *testing.T) {
 				`, brokerUser))
 			with := func(args ...string) []string { return append(args, "-f", "imported.yaml", "-f", "login.yaml") }
 			b.call("POST", "/api/definitions", file)
-			if rows := b.call("GET", "/api/exchanges", ""); !strings.Contains(rows, `"auto_delete":"undefined"`) {
+			if rows := b.call("GET", "/api/exchanges", ""); !strings.Contains(rows, `"auto_delete":"undefined"`) && !strings.HasSuffix(brokerImage(), ":4.3") { // 4.3 takes it for false
 				t.Errorf("the broker knows whether its exchanges delete themselves: %s", rows)
 			}
 			b.Reset()
@@ -317,5 +317,5 @@ func TestBroker_must_take_over_definitions(t *testing.T) {
 			s.exits(0, with("destroy", "-auto-approve")...)
 		})
 	}
-	s.t = t
+	s.t, b.t = t, t
 }

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -320,7 +321,7 @@ func (queueKind) Hazards(a resources.Action, _ *resources.Resource, have *resour
 func (k queueKind) remove(ctx context.Context, c writes, have *object) error {
 	path := k.path(have.addr.Parts())
 	if len(have.losses) > 0 {
-		return c.remove(ctx, path)
+		return k.removeAt(ctx, c, path, "")
 	}
 	used := have.load != nil && have.load.consumers > 0 // the plan has said so
 	if have.have.Text("type") == "classic" {
@@ -328,19 +329,8 @@ func (k queueKind) remove(ctx context.Context, c writes, have *object) error {
 		if !used {
 			guard += "&if-unused=true"
 		}
-		err := c.remove(ctx, path+guard)
-		// The broker fails over a binding from an exchange of which it does not know
-		// whether it deletes itself, until that is gone, which it may be in a moment.
-		for wait := 50 * time.Millisecond; isConfused(err) && wait < 4*time.Second; wait *= 2 {
-			if serr := sleep(ctx, wait); serr != nil {
-				return serr
-			}
-			err = c.remove(ctx, path+guard)
-		}
-		switch {
-		case isConfused(err):
-			return &resources.Diagnosis{Err: err, Hint: "it is bound to an exchange that was probably imported without auto_delete, and the broker cannot delete it before that: `midaz apply -replace` the exchange heals it"}
-		case statusOf(err) == http.StatusBadRequest:
+		err := k.removeAt(ctx, c, path, guard)
+		if statusOf(err) == http.StatusBadRequest && !isConfused(err) {
 			return k.refused(have, err.Error())
 		}
 		return err
@@ -352,7 +342,33 @@ func (k queueKind) remove(ctx context.Context, c writes, have *object) error {
 	if now.messages() > 0 || now.consumers > 0 && !used {
 		return k.refused(have, fmt.Sprintf("it holds %s and has %s", plural(now.messages(), "message"), plural(now.consumers, "consumer")))
 	}
-	return c.remove(ctx, path)
+	return k.removeAt(ctx, c, path, "")
+}
+
+// removeAt deletes the queue and sees that it is gone. While a binding leads to
+// it from an exchange of which the broker does not know whether that deletes
+// itself, the broker fails (4.0), or says that the queue is gone and keeps it
+// (3.10): until the exchange is gone, which it may be in a moment.
+func (queueKind) removeAt(ctx context.Context, c writes, path, guard string) error {
+	for wait := 50 * time.Millisecond; ; wait *= 2 {
+		err := c.remove(ctx, path+guard)
+		if err == nil {
+			// One that somebody has declared again meanwhile has no binding yet.
+			kept, err := bindingsOf(ctx, c.reads, path+"/bindings")
+			if err != nil || len(kept) == 0 {
+				return err
+			}
+		} else if !isConfused(err) {
+			return err
+		}
+		if wait > 3*time.Second {
+			return &resources.Diagnosis{Err: cmp.Or(err, errors.New("the broker says that the queue is deleted, and keeps it")),
+				Hint: "it is bound to an exchange that was probably imported without auto_delete, and the broker cannot delete it before that: `midaz apply -replace` the exchange heals it"}
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
 }
 
 // countNow is count where it must be right. Statistics are some seconds old: what

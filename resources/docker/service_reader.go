@@ -276,6 +276,7 @@ func (v *view) sight(ctx context.Context, inspect *container.InspectResponse, wa
 		}
 	}
 	s.nameOf = func(id string) string { return v.nameOf(ctx, id) }
+	s.addrOf = func(id string) string { return v.addrs[id] }
 	if s.asksHost() {
 		s.facts, err = v.e.knowing(ctx)
 	}

@@ -113,11 +113,11 @@ func pullPolicy(v resources.Value) (resources.Value, error) {
 }
 
 // seenImage returns the reference as it was given at create. When that
-// reference names another image now, the container's own image is added, so
-// that the value differs from what is wanted.
+// reference is wanted and names another image now, the container's own image is
+// added, so that the value differs from what is wanted.
 func seenImage(s *sight) resources.Value {
 	ref := s.c.Config.Image
-	if s.want == nil || s.current == "" || s.current == s.c.Image {
+	if s.want == nil || imageRef(s.want) != ref || s.current == "" || s.current == s.c.Image {
 		return ref
 	}
 	return movedImage(ref, s.c.Image)

@@ -330,6 +330,12 @@ func (s *sight) peerMode(field, mode string) resources.Value {
 			}
 		}
 	}
+	// What the spec does not say any more is shown as it was applied.
+	if s.addrOf != nil {
+		if key, ok := strings.CutPrefix(s.addrOf(id), "service/"); ok && resources.Text(s.applied.Shape(field)) == "service:"+key {
+			return "service:" + key
+		}
+	}
 	return "container:" + name
 }
 

@@ -25,6 +25,9 @@ type sight struct {
 	current string
 	// nameOf returns the name of a container by its ID, "" when it is not known.
 	nameOf func(id string) string
+	// addrOf returns the address of one of the stack's containers by its ID, "" of
+	// another; nil where that is not known.
+	addrOf func(id string) string
 }
 
 // config returns what is declared, nil when nothing is.

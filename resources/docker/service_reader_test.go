@@ -469,3 +469,29 @@ func TestRivals(t *testing.T) {
 		}
 	}
 }
+
+// What the spec asks for now says nothing of what was done outside.
+func TestSpecChangesAreShownAsApplied(t *testing.T) {
+	web := func(text string) *resources.Resource {
+		set, _ := declared(t, "services:\n  db: { image: b:1 }\n  web: { "+text+" }")
+		return set.Of("service")[1]
+	}
+	c := &container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{Image: "sha256:0123456789abcdef", HostConfig: &container.HostConfig{PidMode: "container:7"}},
+		Config: &container.Config{Image: "a:1"}}
+	for _, tc := range []struct {
+		want  *resources.Resource
+		image string
+	}{{web("image: a:1"), "a:1 (sha256:0123456789ab)"}, {web("image: a:2"), "a:1"}} {
+		s := &sight{c: c, want: tc.want, current: "sha256:fedcba9876543210"}
+		if got := seenImage(s); got != tc.image {
+			t.Errorf("image %v, want %s", got, tc.image)
+		}
+	}
+	for applied, mode := range map[string]string{"service:db": "service:db", "container:s-db": "container:s-db"} {
+		sealed := resources.Seal(resources.Config{"pid": applied})
+		s := &sight{c: c, want: web("image: a:1"), applied: &sealed, nameOf: func(string) string { return "s-db" }, addrOf: func(string) string { return "service/db" }}
+		if got := s.mode("pid", "container:7"); got != mode {
+			t.Errorf("pid %v, want %s", got, mode)
+		}
+	}
+}

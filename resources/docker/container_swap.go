@@ -316,21 +316,36 @@ func (w containerWriter) Rollback(ctx context.Context, r *resources.Resource, ha
 // aside still because the run that replaced it was killed, and the old one was
 // seen not to be well: then it is what last worked. It returns nil otherwise.
 func (w containerWriter) proven(ctx context.Context, r *resources.Resource, old *container.InspectResponse) (*container.InspectResponse, error) {
-	id := old.Config.Labels[labelReplaces]
-	if id == "" || old.State == nil || stateText(old) == "running" && old.RestartCount == 0 {
+	if old.State == nil || stateText(old) == "running" && old.RestartCount == 0 {
 		return nil, nil
 	}
-	c, err := w.inspect(ctx, id)
+	c, err := w.setAside(ctx, old)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	if final, _, _ := splitSwapName(nameOf(c)); final != containerName(r) {
+		return nil, nil
+	}
+	return c, nil
+}
+
+// setAside returns the container that c has replaced, nil when there is none or
+// it does not stand aside.
+func (w containerWriter) setAside(ctx context.Context, c *container.InspectResponse) (*container.InspectResponse, error) {
+	if c.Config == nil || c.Config.Labels[labelReplaces] == "" {
+		return nil, nil
+	}
+	old, err := w.inspect(ctx, c.Config.Labels[labelReplaces])
 	if cerrdefs.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("inspect container %s: %w", shortID(id), err)
+		return nil, fmt.Errorf("inspect the old container: %w", err)
 	}
-	if final, role, _ := splitSwapName(nameOf(&c)); role != "old" || final != containerName(r) {
+	if _, role, _ := splitSwapName(nameOf(&old)); role != "old" {
 		return nil, nil
 	}
-	return &c, nil
+	return &old, nil
 }
 
 // originalName returns the name a container had before it was set aside.

@@ -52,20 +52,14 @@ func (w containerWriter) awaited(ctx context.Context, r *resources.Resource) (*c
 // in its place by a run that was killed: nobody else will.
 func (w containerWriter) Restore(ctx context.Context, r *resources.Resource) (bool, error) {
 	c, err := w.awaited(ctx, r)
-	if err != nil || c == nil || c.Config == nil || c.Config.Labels[labelReplaces] == "" {
+	if err != nil || c == nil {
 		return false, err
 	}
-	old, err := w.inspect(ctx, c.Config.Labels[labelReplaces])
-	if cerrdefs.IsNotFound(err) {
-		return false, nil
+	old, err := w.setAside(ctx, c)
+	if err != nil || old == nil {
+		return false, err
 	}
-	if err != nil {
-		return false, fmt.Errorf("inspect the old container: %w", err)
-	}
-	if _, role, _ := splitSwapName(nameOf(&old)); role != "old" {
-		return false, nil
-	}
-	return true, w.putBack(ctx, r, &old, container.RestartPolicy{})
+	return true, w.putBack(ctx, r, old, container.RestartPolicy{})
 }
 
 // gate is one wait.

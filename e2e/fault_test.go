@@ -38,6 +38,15 @@ var faults = []struct {
 	{"silence before", proxy.Fault{When: proxy.Before, What: proxy.Hang, Cut: 1500 * time.Millisecond}, false},
 }
 
+// allFaults returns the indices of faults.
+func allFaults() []int {
+	out := make([]int, len(faults))
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
 // faultCase is one call of one apply, with one fault.
 type faultCase struct {
 	broker bool // or the engine
@@ -106,9 +115,9 @@ type faultMatrix struct {
 
 	mu      sync.Mutex
 	kinds   map[string]*tally // by kind of call
+	done    int               // cases, for those who wait
 	missed  int               // the call never came
 	untried int               // the time did not suffice
-	longest time.Duration     // without a running container, stop first, until the next run was over
 }
 
 type tally struct {
@@ -207,6 +216,10 @@ func (m *faultMatrix) lane(t *testing.T, lane, lanes int, cases []faultCase) {
 				m.kinds[kind].survived++
 			}
 		}
+		m.done++
+		if m.done%100 == 0 {
+			t.Logf("%d of %d cases", m.done, len(cases))
+		}
 		m.mu.Unlock()
 	}
 }
@@ -273,38 +286,46 @@ func (m *faultMatrix) one(w *faultWorld, c faultCase) (hit proxy.Call, survived 
 	return hit, survived, wrong
 }
 
-// strike runs apply with the fault at the call, and returns that call as far as
-// it came; N is 0 when it never did.
+// strike runs apply with the fault at the case's call.
 func (w *faultWorld) strike(c faultCase) (proxy.Call, *result) {
 	p := w.proxy
 	if c.broker {
 		p = w.b.Proxy
 	}
-	fault := faults[c.fault].fault
+	reads := 0
+	return w.stack.strike(p, c.fault, func(call proxy.Call) bool {
+		if !c.reads {
+			return call.W == c.k
+		}
+		if call.W == 0 {
+			reads++
+		}
+		return call.W == 0 && reads == c.k
+	}, faultArgs...)
+}
+
+// strike runs midaz with a fault, an index of faults, at the first call to p for
+// which at is true, and returns that call as far as it came; N is 0 when it
+// never did.
+func (s *stack) strike(p *proxy.Proxy, n int, at func(proxy.Call) bool, args ...string) (proxy.Call, *result) {
+	s.t.Helper()
+	fault := faults[n].fault
 	started := make(chan *process, 1)
-	if faults[c.fault].kill {
+	if faults[n].kill {
 		fault.Do = func() {
 			run := <-started
 			_ = run.Process.Signal(syscall.SIGKILL)
 		}
 	}
-	hit, reads := 0, 0
+	hit := 0
 	p.Inject(func(call proxy.Call) *proxy.Fault {
-		at := call.W
-		if c.reads {
-			if call.W > 0 {
-				return nil
-			}
-			reads++
-			at = reads
-		}
-		if hit > 0 || at != c.k {
+		if hit > 0 || !at(call) {
 			return nil
 		}
 		hit = call.N
 		return &fault
 	})
-	run := w.start(faultArgs...)
+	run := s.start(args...)
 	started <- run
 	r := run.end()
 	p.Inject(nil)

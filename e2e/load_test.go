@@ -16,8 +16,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// load is a publisher with confirms and a consumer that acknowledges, both
-// running for as long as a scenario lasts. Messages are numbered from 0.
+// load is a publisher with confirms and a consumer that acknowledges. Messages are numbered from 0.
 type load struct {
 	t     *testing.T
 	url   string
@@ -44,6 +43,34 @@ type load struct {
 // queue.
 func newLoad(t *testing.T, address, vhost, exchange, key, queue string, interval time.Duration) *load {
 	t.Helper()
+	l := idleLoad(t, address, vhost, queue)
+	l.startConsumer()
+	l.ended.Go(func() { l.publish(exchange, key, interval) })
+	return l
+}
+
+// newBacklog has so many messages, or few more, wait in a queue that nobody
+// consumes until startConsumer is called.
+func newBacklog(t *testing.T, address, vhost, exchange, key, queue string, messages int) *load {
+	t.Helper()
+	l := idleLoad(t, address, vhost, queue)
+	published := make(chan struct{})
+	l.ended.Go(func() {
+		l.publish(exchange, key, 100*time.Microsecond)
+		close(published)
+	})
+	eventually(t, time.Minute, func() error {
+		if n := l.sent(); n < messages {
+			return fmt.Errorf("%d of %d messages are out", n, messages)
+		}
+		return nil
+	})
+	l.once.Do(func() { close(l.stopping) })
+	<-published
+	return l
+}
+
+func idleLoad(t *testing.T, address, vhost, queue string) *load {
 	l := &load{t: t, queue: queue, stopping: make(chan struct{}),
 		url: (&url.URL{Scheme: "amqp", Host: address, User: url.UserPassword(brokerUser, brokerPassword), Path: "/" + vhost}).String()}
 	l.ctx, l.stop = context.WithCancel(context.Background())
@@ -51,13 +78,17 @@ func newLoad(t *testing.T, address, vhost, exchange, key, queue string, interval
 		l.stop()
 		l.ended.Wait()
 	})
+	return l
+}
+
+// startConsumer returns when the queue is consumed.
+func (l *load) startConsumer() {
+	l.t.Helper()
 	ready := make(chan error, 1)
 	l.ended.Go(func() { l.consume(ready) })
 	if err := <-ready; err != nil {
-		t.Fatal(err)
+		l.t.Fatal(err)
 	}
-	l.ended.Go(func() { l.publish(exchange, key, interval) })
-	return l
 }
 
 func (l *load) dial() (*amqp.Connection, error) {

@@ -231,85 +231,125 @@ func TestMigration_of_an_exchange_must_lose_nothing(t *testing.T) {
 	}
 }
 
-// A run that is killed at any call is finished by the next one, or taken back by
-// it, when the spec was meanwhile.
-func TestMigration_killed_must_be_finished(t *testing.T) {
+// A migration that is broken off at any call, in whatever way, is finished by
+// the next run, or taken back by it, when the spec was meanwhile.
+func TestMigration_broken_off_must_be_finished(t *testing.T) {
 	s := newStack(t, "")
 	b := newBroker(t, s)
 	s.setenv("ADMIN_PASSWORD", brokerPassword)
 	s.write("midaz.infra.yaml", migrating(b, forms[0]))
 	s.apply()
 	l := newLoad(t, b.amqp, s.name, "work", "a.key", "work.queue", 2*time.Millisecond)
-	step := 7
+	step, kinds := 7, []int{1}
 	if everything() {
-		step = 1
+		step, kinds = 1, allFaults()
 	}
-	killed := 0
-	for n, k := 0, 1; ; n, k = n+1, k+step {
-		s.write("midaz.infra.yaml", migrating(b, forms[(n+1)%len(forms)]))
-		ended := s.killedAt(b.Proxy, k)
-		if ended {
+	n, survived := 0, 0
+	for k := 1; ; k += step {
+		before := n
+		for _, fault := range kinds {
+			s.write("midaz.infra.yaml", migrating(b, forms[(n+1)%len(forms)]))
+			hit, r := s.strikeAfterFirstWrite(b.Proxy, fault, k)
+			if hit.N == 0 {
+				continue
+			}
+			n++
+			if r.code == 0 {
+				survived++
+			} else if n%3 == 0 {
+				s.write("midaz.infra.yaml", migrating(b, forms[(n+len(forms)-1)%len(forms)]))
+			}
+			s.apply()
+			what := fmt.Sprintf("%s at call %d, %s", faults[fault].name, k, hit)
+			if left := b.helpers(s.name); len(left) > 0 {
+				t.Fatalf("%s: left: %v", what, left)
+			}
+			if got := b.bindings(s.name, "work.queue"); got != 4 {
+				t.Fatalf("%s: %d bindings", what, got)
+			}
+			s.converged()
+			if c := l.count(); c.lost > 100 { // more than what is under way
+				t.Fatalf("%s: %s", what, c)
+			}
+		}
+		if n == before {
 			break
 		}
-		killed++
-		if n%3 == 2 {
-			s.write("midaz.infra.yaml", migrating(b, forms[n%len(forms)]))
-		}
-		s.apply()
-		if left := b.helpers(s.name); len(left) > 0 {
-			t.Fatalf("killed at call %d: left: %v", k, left)
-		}
-		if got := b.bindings(s.name, "work.queue"); got != 4 {
-			t.Fatalf("killed at call %d: %d bindings", k, got)
-		}
-		s.converged()
-		t.Logf("killed at call %d: %s", k, l.count())
 	}
 	for everything() && l.sent() < 20000 {
 		time.Sleep(10 * time.Millisecond)
 	}
 	c := l.end()
-	t.Logf("killed %d times: %s", killed, c)
+	t.Logf("broken off %d times, %d of them survived at once: %s", n, survived, c)
 	if c.lost > 0 || len(c.refused) > 0 {
 		t.Errorf("%s\n%s", c, strings.Join(c.refused, "\n"))
 	}
-	if killed < 5 {
-		t.Errorf("killed only %d times", killed)
+	if n < 5 {
+		t.Errorf("broken off only %d times", n)
 	}
 }
 
-// killedAt applies and kills midaz when the k-th call since its first write has
-// been answered, which it does not see. It reports whether the run ended before.
-func (s *stack) killedAt(p *proxy.Proxy, k int) (ended bool) {
+// strikeAfterFirstWrite applies with a fault at the k-th call since the first one
+// that writes.
+func (s *stack) strikeAfterFirstWrite(p *proxy.Proxy, fault, k int) (proxy.Call, *result) {
 	s.t.Helper()
 	p.Reset()
-	runs := make(chan *process, 1)
-	began, hit := 0, false
-	p.Inject(func(c proxy.Call) *proxy.Fault {
-		if began == 0 && c.W == 0 {
-			return nil // still planning
-		}
-		if began == 0 {
+	began := 0
+	hit, r := s.strike(p, fault, func(c proxy.Call) bool {
+		if began == 0 && c.W > 0 {
 			began = c.N
 		}
-		if c.N-began+1 != k {
-			return nil
-		}
-		hit = true
-		return &proxy.Fault{When: proxy.After, What: proxy.Reset, Do: func() {
-			select {
-			case run := <-runs:
-				_ = run.Process.Signal(syscall.SIGKILL)
-			case <-time.After(5 * time.Second):
-			}
-		}}
-	})
-	run := s.start("apply", "-auto-approve")
-	runs <- run
-	r := run.end()
-	p.Inject(nil)
-	if !hit && r.code != 0 {
+		return began > 0 && c.N-began+1 == k
+	}, "apply", "-auto-approve")
+	if hit.N == 0 && r.code != 0 {
 		s.t.Fatalf("%s", r)
 	}
-	return !hit
+	return hit, r
+}
+
+// The connection that messages are moved through breaks anywhere, and the next
+// run moves the rest.
+func TestMigration_cut_off_must_lose_nothing(t *testing.T) {
+	const messages = 3000
+	s := newStack(t, "")
+	b := newBroker(t, s)
+	s.setenv("ADMIN_PASSWORD", brokerPassword)
+	wire := newWire(t, b.amqp)
+	through := *b
+	through.amqp = wire.address
+	s.write("midaz.infra.yaml", migrating(&through, forms[0]))
+	s.apply()
+	l := newBacklog(t, b.amqp, s.name, "work", "a.key", "work.queue", messages)
+	parts := 5
+	if everything() {
+		parts = 50
+	}
+	s.write("midaz.infra.yaml", migrating(&through, forms[1]))
+	s.apply()
+	whole := wire.passed.Load()
+	cut := 0
+	for n := range parts {
+		s.write("midaz.infra.yaml", migrating(&through, forms[(n+2)%len(forms)]))
+		wire.cutAfter(whole * int64(n+1) / int64(parts+1))
+		if r := s.midaz("apply", "-auto-approve"); r.code != 0 {
+			cut++
+			s.apply()
+		}
+		s.converged()
+		if left := b.helpers(s.name); len(left) > 0 {
+			t.Fatalf("cut after %d of %d bytes: left: %v", whole*int64(n+1)/int64(parts+1), whole, left)
+		}
+	}
+	l.startConsumer()
+	c := l.end()
+	t.Logf("cut off %d times: %s", cut, c)
+	if c.lost > 0 || len(c.refused) > 0 {
+		t.Errorf("%s\n%s", c, strings.Join(c.refused, "\n"))
+	}
+	if c.twice > cut*100 { // what is on its way when the connection breaks
+		t.Errorf("%d messages are there twice", c.twice)
+	}
+	if cut < parts/2 {
+		t.Errorf("cut off only %d times of %d", cut, parts)
+	}
 }

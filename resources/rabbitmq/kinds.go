@@ -199,6 +199,9 @@ type single struct {
 	path func(parts []string) string
 	// see reads a row; nil passes it over.
 	see func(r row) *object
+	// user names whose object it is, by the parts of its address; that of the user
+	// midaz logs in as is free. nil where objects are nobody's.
+	user func(parts []string) string
 	// body is what is put.
 	body func(r *resources.Resource, have *object, d resources.Delta) map[string]any
 }
@@ -218,7 +221,7 @@ func (k single) all(ctx context.Context, s *snapshot) ([]*object, error) {
 	}
 	out := make([]*object, 0, len(rows))
 	for _, r := range rows {
-		if o := k.see(r); o != nil {
+		if o := k.seeAs(r, s.username); o != nil {
 			out = append(out, o)
 		}
 	}
@@ -230,7 +233,16 @@ func (k single) one(ctx context.Context, c reads, a resources.Addr) (*object, er
 	if err != nil || r == nil {
 		return nil, err
 	}
-	return k.see(r), nil
+	return k.seeAs(r, c.username), nil
+}
+
+// seeAs reads a row, logged in as username.
+func (k single) seeAs(r row, username string) *object {
+	o := k.see(r)
+	if o != nil && k.user != nil && k.user(o.addr.Parts()) == username {
+		o.free = true
+	}
+	return o
 }
 
 // write puts the object. 201 says that it was not there before and is now as

@@ -13,8 +13,8 @@ import (
 
 // mover moves messages from one queue to another: each is published, confirmed
 // by the broker, and only then acknowledged in the queue it came from. When it
-// is killed, what was confirmed and not acknowledged is there twice; nothing is
-// ever lost.
+// is killed, what was published and not acknowledged, inFlight messages at most,
+// is there twice; nothing is ever lost.
 type mover struct {
 	conn *amqp.Connection
 	// username is who publishes. A message of another user can be published
@@ -32,6 +32,10 @@ type mover struct {
 // own gives them nothing while the mover, which has a higher priority, takes
 // more.
 const prefetch = 2000
+
+// inFlight is how many messages are published and not yet confirmed at most: so
+// many are there twice when the connection breaks or midaz is killed.
+const inFlight = 100
 
 // settled is how long nothing must have come for everything to have come.
 const settled = 500 * time.Microsecond
@@ -110,12 +114,16 @@ func (w *moving) run(ctx context.Context, deliveries <-chan amqp.Delivery, over 
 		if len(w.pending) > 0 {
 			confirmed = w.pending[0].confirm.Done()
 		}
+		next := deliveries
+		if len(w.pending) >= inFlight {
+			next = nil
+		}
 		var caughtUp <-chan time.Time
 		if asked != nil && len(w.pending) == 0 {
 			caughtUp = time.After(settled)
 		}
 		select {
-		case d, ok := <-deliveries:
+		case d, ok := <-next:
 			switch {
 			case ok:
 				if err := w.pass(ctx, d); err != nil {

@@ -1,8 +1,6 @@
 package rabbitmq
 
 import (
-	"context"
-
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
@@ -27,7 +25,9 @@ type permissionKind struct{ single }
 var _ = register(permissionKind{single{
 	table: permissionTable,
 	list:  "/api/permissions",
-	path:  func(parts []string) string { return apiPath("permissions", parts[0], parts[1]) },
+	// The broker gives midaz's own user every permission on a virtual host that it makes.
+	user: func(parts []string) string { return parts[1] },
+	path: func(parts []string) string { return apiPath("permissions", parts[0], parts[1]) },
 	see: func(r row) *object {
 		vhost, user := r.text("vhost"), r.text("user")
 		return &object{
@@ -50,24 +50,6 @@ func (permissionKind) Refs(r *resources.Resource) []resources.Ref {
 func userRef(r *resources.Resource, user string) resources.Ref {
 	p := placeOf(r)
 	return resources.Ref{To: resources.NewAddr(userName, user), Wait: resources.Ready, Optional: user == p.username || user == "guest"}
-}
-
-// all marks what belongs to the user midaz logs in as: the broker gives it
-// every permission on a virtual host that it makes.
-func (k permissionKind) all(ctx context.Context, s *snapshot) ([]*object, error) {
-	objects, err := k.single.all(ctx, s)
-	for _, o := range objects {
-		o.free = o.free || o.addr.Parts()[1] == s.username
-	}
-	return objects, err
-}
-
-func (k permissionKind) one(ctx context.Context, c reads, a resources.Addr) (*object, error) {
-	o, err := k.single.one(ctx, c, a)
-	if o != nil {
-		o.free = o.free || a.Parts()[1] == c.username
-	}
-	return o, err
 }
 
 func (permissionKind) Check(all *resources.Declared, report resources.Report) {

@@ -42,6 +42,7 @@ type userKind struct{ single }
 var _ = register(userKind{single{
 	table: userTable,
 	list:  "/api/users",
+	user:  func(parts []string) string { return parts[0] },
 	path:  func(parts []string) string { return apiPath("users", parts[0]) },
 	see:   seeUser,
 	body:  userBody,
@@ -143,23 +144,6 @@ func (userKind) fit(o *object, want *resources.Resource, applied *resources.Seal
 	sealed := resources.Seal(secrets)
 	maps.Copy(sealed.Fields, applied.Fields)
 	return &sealed
-}
-
-// all marks the user midaz logs in as.
-func (k userKind) all(ctx context.Context, s *snapshot) ([]*object, error) {
-	objects, err := k.single.all(ctx, s)
-	for _, o := range objects {
-		o.free = o.free || o.addr.Parts()[0] == s.username
-	}
-	return objects, err
-}
-
-func (k userKind) one(ctx context.Context, c reads, a resources.Addr) (*object, error) {
-	o, err := k.single.one(ctx, c, a)
-	if o != nil {
-		o.free = o.free || a.Parts()[0] == c.username
-	}
-	return o, err
 }
 
 // write always looks again: the hash that is now set is what the ledger

@@ -295,18 +295,22 @@ func (r *reader) path(v any) any {
 }
 
 func (r *reader) mounts(v any) any {
-	var out []any
+	return r.each(v, func(m map[string]any) any { return r.mount(maps.Clone(m)) })
+}
+
+// each converts the items of a list that are written in their long form.
+func (r *reader) each(v any, convert func(map[string]any) any) any {
 	list, _ := v.([]any)
-	for _, item := range list {
-		m, ok := item.(map[string]any)
-		if !ok {
-			out = append(out, r.tokens.back(item))
-			continue
-		}
-		out = append(out, r.mount(maps.Clone(m)))
-	}
-	if out == nil {
+	if len(list) == 0 {
 		return nil
+	}
+	out := make([]any, len(list))
+	for i, item := range list {
+		if m, ok := item.(map[string]any); ok {
+			out[i] = convert(m)
+		} else {
+			out[i] = r.tokens.back(item)
+		}
 	}
 	return out
 }
@@ -486,52 +490,38 @@ func (r *reader) textOf(key string, def map[string]any) any {
 	return "${" + name + "}"
 }
 
-// ports are written on one line each.
-func (r *reader) ports(v any) any {
-	var out []any
-	list, _ := v.([]any)
-	for _, item := range list {
-		m, ok := item.(map[string]any)
-		if !ok {
-			out = append(out, r.tokens.back(item))
-			continue
-		}
-		m, _ = r.tokens.back(dropEmpty(m)).(map[string]any)
-		delete(m, "mode")
-		if m["protocol"] == "tcp" {
-			delete(m, "protocol")
-		}
-		simple := true
-		for k := range m {
-			simple = simple && slices.Contains([]string{"target", "published", "host_ip", "protocol"}, k)
-		}
-		if !simple {
+func (r *reader) ports(v any) any { return r.each(v, r.port) }
+
+// port is one port, on one line when that says it all.
+func (r *reader) port(m map[string]any) any {
+	m, _ = r.tokens.back(dropEmpty(m)).(map[string]any)
+	delete(m, "mode")
+	if m["protocol"] == "tcp" {
+		delete(m, "protocol")
+	}
+	for k := range m {
+		if !slices.Contains([]string{"target", "published", "host_ip", "protocol"}, k) {
 			m["target"] = fmt.Sprint(m["target"])
-			out = append(out, m)
-			continue
+			return m
 		}
-		text := fmt.Sprint(m["target"])
-		if published, ok := m["published"]; ok {
-			text = fmt.Sprint(published) + ":" + text
-		}
-		if ip, _ := m["host_ip"].(string); ip != "" {
-			if strings.Contains(ip, ":") && !strings.Contains(ip, "$") {
-				ip = "[" + ip + "]"
-			}
-			if m["published"] == nil {
-				text = ":" + text
-			}
-			text = ip + ":" + text
-		}
-		if p, _ := m["protocol"].(string); p != "" {
-			text += "/" + p
-		}
-		out = append(out, text)
 	}
-	if out == nil {
-		return nil
+	text := fmt.Sprint(m["target"])
+	if published, ok := m["published"]; ok {
+		text = fmt.Sprint(published) + ":" + text
 	}
-	return out
+	if ip, _ := m["host_ip"].(string); ip != "" {
+		if strings.Contains(ip, ":") && !strings.Contains(ip, "$") {
+			ip = "[" + ip + "]"
+		}
+		if m["published"] == nil {
+			text = ":" + text
+		}
+		text = ip + ":" + text
+	}
+	if p, _ := m["protocol"].(string); p != "" {
+		text += "/" + p
+	}
+	return text
 }
 
 // networks is a list when no network has settings. The default one needs none.

@@ -2,12 +2,14 @@ package docker
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -31,6 +33,9 @@ func orderOf(r *resources.Resource, req *request, old *container.InspectResponse
 	}
 	if port := sharedPort(req, old); port != "" {
 		return order{false, "both publish port " + port + " of the host"}
+	}
+	if address := sharedAddress(req, old); address != "" {
+		return order{false, "both have the address " + address}
 	}
 	if isShared(r) {
 		return order{false, "others share its namespaces by its name"}
@@ -77,23 +82,50 @@ func sharedPort(req *request, old *container.InspectResponse) string {
 	return slices.Min(shared)
 }
 
-func hasFixedAddress(req *request) bool {
-	if req.Config.MacAddress != "" {
-		return true
+// endpoints returns what a container is connected with, by network.
+func (req *request) endpoints() map[string]*network.EndpointSettings {
+	all := maps.Clone(req.Connect)
+	if req.Net != nil {
+		if all == nil {
+			return req.Net.EndpointsConfig
+		}
+		maps.Copy(all, req.Net.EndpointsConfig)
 	}
-	for _, ep := range req.Connect {
+	return all
+}
+
+func hasFixedAddress(req *request) bool {
+	for _, ep := range req.endpoints() {
 		if ep.IPAMConfig != nil || ep.MacAddress != "" {
 			return true
 		}
 	}
-	if req.Net != nil {
-		for _, ep := range req.Net.EndpointsConfig {
-			if ep.IPAMConfig != nil || ep.MacAddress != "" {
-				return true
+	return req.Config.MacAddress != ""
+}
+
+// sharedAddress returns an address that the new one asks for and the old one
+// has, "" when there is none.
+func sharedAddress(req *request, old *container.InspectResponse) string {
+	if old.NetworkSettings == nil {
+		return ""
+	}
+	endpoints := req.endpoints()
+	for _, name := range slices.Sorted(maps.Keys(endpoints)) {
+		ep, held := endpoints[name], old.NetworkSettings.Networks[name]
+		if held == nil {
+			continue
+		}
+		wanted := []string{ep.MacAddress}
+		if ep.IPAMConfig != nil {
+			wanted = append(wanted, ep.IPAMConfig.IPv4Address, ep.IPAMConfig.IPv6Address)
+		}
+		for _, address := range wanted {
+			if address != "" && slices.Contains([]string{held.IPAddress, held.GlobalIPv6Address, held.MacAddress}, address) {
+				return address
 			}
 		}
 	}
-	return false
+	return ""
 }
 
 // sharedData names a volume or folder of the host that both write to, "" when

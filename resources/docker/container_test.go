@@ -35,6 +35,11 @@ func running(host *container.HostConfig, mounts ...container.MountPoint) *contai
 
 func TestOrderOfReplacement(t *testing.T) {
 	ports := nat.PortMap{"80/tcp": {{HostPort: "8080"}}}
+	at := func(address string) *container.InspectResponse {
+		c := running(&container.HostConfig{})
+		c.NetworkSettings.Networks = map[string]*network.EndpointSettings{"test_default": {IPAddress: address}}
+		return c
+	}
 	for name, c := range map[string]struct {
 		fields string
 		old    *container.InspectResponse
@@ -53,6 +58,8 @@ func TestOrderOfReplacement(t *testing.T) {
 		"a folder both write":         {"{volumes: [{type: bind, source: /srv, target: /x}]}", running(&container.HostConfig{}, container.MountPoint{Type: "bind", Source: "/srv", RW: true}), false},
 		"a volume without a name":     {"{}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: strings.Repeat("a", 64), Destination: "/x", RW: true}), false},
 		"a fixed address":             {"{networks: {default: {ipv4_address: 10.1.0.7}}}", running(&container.HostConfig{}), false},
+		"its address, spec or not":    {"{networks: {default: {ipv4_address: 10.1.0.7}}, update: {order: start_first}}", at("10.1.0.7"), false},
+		"another address, by spec":    {"{networks: {default: {ipv4_address: 10.1.0.7}}, update: {order: start_first}}", at("10.1.0.8"), true},
 		"the old one does not run":    {"{}", &container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{State: &container.State{}, HostConfig: &container.HostConfig{}}}, false},
 	} {
 		fields := strings.Replace(c.fields, "{", "{image: x, ", 1)

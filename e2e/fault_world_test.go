@@ -267,6 +267,8 @@ func (w *faultWorld) world() string {
 		}
 		add("volume "+v.Name, []any{v.Driver, v.Options, ownLabels(v.Labels)})
 	}
+	locks, err := docker.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "midaz.lock="+w.name))})
+	add("locks", map[string]any{"n": len(locks.Volumes), "err": err})
 	for _, file := range [][2]string{{"swap", "/data/row"}, {"swap", "/tmp/side"}, {"beside", "/tmp/side"}} {
 		add("file "+file[0]+file[1], w.file(w.name+"-"+file[0], file[1]))
 	}

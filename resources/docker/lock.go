@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"slices"
@@ -49,6 +50,8 @@ const (
 )
 
 func lockName(stack string) string { return "midaz-lock-" + stack }
+
+func takeoverName(stack string) string { return lockName(stack) + "-takeover" }
 
 // heldLock is a stack's lock that is held.
 type heldLock struct {
@@ -229,7 +232,7 @@ func (e *Engine) engineTime(ctx context.Context) (time.Time, error) {
 // one whose takeover volume was made does it; the others find the lock gone or
 // another's.
 func (e *Engine) takeOver(ctx context.Context, info resources.LockInfo, gone string) error {
-	name := lockName(info.Stack) + "-takeover"
+	name := takeoverName(info.Stack)
 	v, err := e.createLockVolume(ctx, name, info, nil)
 	if err != nil {
 		return err
@@ -249,23 +252,32 @@ func (e *Engine) takeOver(ctx context.Context, info resources.LockInfo, gone str
 	return e.dropLock(ctx, info.Stack, gone)
 }
 
-// dropLock removes the lock with that ID and its signs of life.
+// dropLock removes the lock with that ID and its signs of life, and what others
+// have left who are gone: who was killed between the two leaves signs of life
+// that no lock belongs to any more.
 func (e *Engine) dropLock(ctx context.Context, stack, id string) error {
-	if err := e.removeLockVolume(ctx, lockName(stack), id); err != nil {
-		return err
-	}
+	// What is seen while the lock is held belongs to nobody but its holder. An
+	// error of one call leaves the others to be made.
 	volumes, err := e.lockVolumes(ctx, stack)
-	if err != nil {
-		return err
-	}
+	errs := []error{err, e.removeLockVolume(ctx, lockName(stack), id)}
+	held := slices.ContainsFunc(volumes, func(v *volume.Volume) bool { return v.Name == lockName(stack) && v.Labels[labelLockID] == id })
 	for _, v := range volumes {
-		if v.Labels[labelLockID] == id && v.Labels[labelLockBeat] != "" {
-			if err := e.removeLockVolume(ctx, v.Name, id); err != nil {
-				return err
-			}
+		of := v.Labels[labelLockID]
+		if v.Labels[labelLockBeat] != "" && (held || of == id) || held && of != id && e.isLeftTakeover(ctx, v) {
+			errs = append(errs, e.removeLockVolume(ctx, v.Name, of))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// isLeftTakeover reports whether the volume is that of a takeover whose run was
+// killed.
+func (e *Engine) isLeftTakeover(ctx context.Context, v *volume.Volume) bool {
+	if v.Name != takeoverName(v.Labels[labelLock]) {
+		return false
+	}
+	now, err := e.engineTime(ctx)
+	return err == nil && now.Sub(createdAt(v)) > lockExpiry
 }
 
 // removeLockVolume removes the volume if it still carries the ID.

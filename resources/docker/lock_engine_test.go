@@ -119,6 +119,69 @@ func TestLockOfADeadHolderExpires(t *testing.T) {
 	t.Logf("had after %s", time.Since(started).Round(time.Second))
 }
 
+// TestLockLeavesNothingOfOthers has signs of life and a takeover of runs that were
+// killed between removing their lock and removing those.
+func TestLockLeavesNothingOfOthers(t *testing.T) {
+	t.Parallel()
+	e := lockEngine(t)
+	stack := lockStack(t, e)
+	dead := resources.LockInfo{ID: "dead", Stack: stack, Who: "gone@host"}
+	if _, err := e.createLockVolume(t.Context(), lockName(stack)+"-dead-3", dead, map[string]string{labelLockBeat: "3"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.createLockVolume(t.Context(), takeoverName(stack), dead, nil); err != nil {
+		t.Fatal(err)
+	}
+	release := func() {
+		t.Helper()
+		l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack}, resources.LockWait{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	release()
+	left, err := e.lockVolumes(t.Context(), stack)
+	if err != nil || len(left) != 1 || left[0].Name != takeoverName(stack) {
+		t.Errorf("a takeover may still go on, and only that: %v %v", left, err)
+	}
+	for end := time.Now().Add(2 * lockExpiry); len(left) > 0 && time.Now().Before(end); time.Sleep(lockPoll) {
+		release()
+		if left, err = e.lockVolumes(t.Context(), stack); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLockIsReleasedInSpiteOfAnError has the engine say that it could not remove
+// the lock, which it did.
+func TestLockIsReleasedInSpiteOfAnError(t *testing.T) {
+	t.Parallel()
+	e := lockEngine(t)
+	stack := lockStack(t, e)
+	l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack}, resources.LockWait{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	beat := lockName(stack) + "-" + l.ID() + "-1"
+	if _, err := e.createLockVolume(t.Context(), beat, resources.LockInfo{ID: l.ID(), Stack: stack}, map[string]string{labelLockBeat: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	within, cancel := context.WithCancel(t.Context())
+	cancel() // lasting calls are made all the same, the list fails
+	if err := e.dropLock(within, stack, l.ID()); err == nil {
+		t.Error("the list did not fail")
+	}
+	if held, err := e.Holder(t.Context(), stack); held != nil || err != nil {
+		t.Errorf("still held: %v %v", held, err)
+	}
+	if err := l.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestLockIsMissed removes the lock under its holder, as a prune would.
 func TestLockIsMissed(t *testing.T) {
 	t.Parallel()

@@ -54,13 +54,22 @@ type progress struct {
 	// ask is answered, by closing what is sent, at the next moment at which
 	// everything that came is moved and confirmed.
 	ask chan chan struct{}
-	// busy is when the mover last had something in hand, in nanoseconds.
-	busy atomic.Int64
+	// inHand counts the messages that are published and not yet confirmed, and
+	// busy is when there last were any, in nanoseconds.
+	inHand, busy atomic.Int64
 }
 
 // quietFor is how long nothing was in hand.
 func (p *progress) quietFor() time.Duration {
+	if p.inHand.Load() > 0 {
+		return 0
+	}
 	return time.Duration(time.Now().UnixNano() - p.busy.Load())
+}
+
+func (p *progress) note(inHand int) {
+	p.busy.Store(time.Now().UnixNano())
+	p.inHand.Store(int64(inHand))
 }
 
 // move takes messages out of a queue and publishes them to an exchange, in
@@ -77,7 +86,7 @@ func (m *mover) move(ctx context.Context, from, exchange string, watch func(ctx 
 	}
 	w := &moving{m: m, ch: ch, from: from, exchange: exchange, progress: &progress{ask: make(chan chan struct{})},
 		closed: ch.NotifyClose(make(chan *amqp.Error, 1)), returned: ch.NotifyReturn(make(chan amqp.Return, 1)), cancelled: ch.NotifyCancel(make(chan string, 1))}
-	w.progress.busy.Store(time.Now().UnixNano())
+	w.progress.note(0)
 	deliveries, err := ch.Consume(from, consumerTag, false, false, false, false, amqp.Table{"x-priority": int32(100)})
 	if err != nil {
 		return 0, err
@@ -169,7 +178,7 @@ func (w *moving) run(ctx context.Context, deliveries <-chan amqp.Delivery, over 
 
 // pass publishes one message.
 func (w *moving) pass(ctx context.Context, d amqp.Delivery) error {
-	w.progress.busy.Store(time.Now().UnixNano())
+	w.progress.note(len(w.pending) + 1)
 	c, err := w.ch.PublishWithDeferredConfirmWithContext(ctx, w.exchange, d.RoutingKey, true, false, w.m.copyOf(d))
 	if err != nil {
 		return err
@@ -193,7 +202,7 @@ func (w *moving) acknowledge() error {
 		return err
 	}
 	w.moved, w.pending = w.moved+n, w.pending[n:]
-	w.progress.busy.Store(time.Now().UnixNano())
+	w.progress.note(len(w.pending))
 	return nil
 }
 

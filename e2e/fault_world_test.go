@@ -261,12 +261,15 @@ func (w *faultWorld) world() string {
 	}
 	volumes, err := docker.VolumeList(ctx, volume.ListOptions{Filters: own})
 	add("volumes", err)
+	records := 0
 	for _, v := range volumes.Volumes {
 		if v.Labels["midaz.record.content"] != "" {
+			records++
 			continue // it counts the runs that wrote, and holds IDs and marks
 		}
 		add("volume "+v.Name, []any{v.Driver, v.Options, ownLabels(v.Labels)})
 	}
+	add("records", records)
 	locks, err := docker.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "midaz.lock="+w.name))})
 	add("locks", map[string]any{"n": len(locks.Volumes), "err": err})
 	for _, file := range [][2]string{{"swap", "/data/row"}, {"swap", "/tmp/side"}, {"beside", "/tmp/side"}} {

@@ -353,10 +353,16 @@ func (d *decider) orphans() {
 func (d *decider) destroy() {
 	going := map[resources.Addr]bool{}
 	for _, o := range d.seen.All() {
-		if o.Presence == resources.Present && !o.Free && o.Stack == d.plan.Stack && !matchAny(o.Addr, d.opt.Keep) {
-			if r := d.declared.Get(o.Addr); r == nil || !r.External {
-				going[o.Addr] = true
-			}
+		if o.Presence != resources.Present || o.Free || o.Stack != d.plan.Stack {
+			continue
+		}
+		if r := d.declared.Get(o.Addr); r != nil && r.External {
+			continue
+		}
+		if matchAny(o.Addr, d.opt.Keep) {
+			d.plan.Kept = append(d.plan.Kept, o.Addr)
+		} else {
+			going[o.Addr] = true
 		}
 	}
 	for _, o := range d.seen.All() {

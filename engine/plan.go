@@ -181,10 +181,18 @@ type Plan struct {
 	Refusals []Refusal
 	// Unknown counts resources whose API could not be asked.
 	Unknown int
+	// Kept are the objects that Destroy leaves as Options.Keep says, in order.
+	Kept []resources.Addr
 
 	declared  *resources.Declared
 	byAddr    map[resources.Addr]*Change
 	onlyDrift bool
+}
+
+// IsGone reports whether nothing of the stack is there any more, and nothing
+// is to be.
+func (p *Plan) IsGone() bool {
+	return p.Destroy && p.IsEmpty() && len(p.Kept)+len(p.Refusals)+p.Unknown == 0
 }
 
 // Counts is the summary line of a plan or report. A replacement counts as one
@@ -262,6 +270,9 @@ func (p *Plan) String() string {
 			b.WriteString(": " + c.Reason)
 		}
 		b.WriteByte('\n')
+	}
+	for _, a := range p.Kept {
+		fmt.Fprintf(&b, "kept %s\n", a)
 	}
 	for _, r := range p.Refusals {
 		fmt.Fprintf(&b, "refused %s: %s\n", r.Addr, r.Msg)

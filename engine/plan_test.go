@@ -199,6 +199,7 @@ refused adopt/box/alhpa: nothing that is declared or there matches it
 			opt: engine.Options{Destroy: true, Keep: []string{"box/v"}}, want: `
 [1] delete crate/c: the stack is being removed
 [2] [1] -> delete box/a: the stack is being removed
+kept box/v
 `},
 		{name: "only what was changed outside", before: "boxes: {a: {size: 1, text: x}}", opt: engine.Options{OnlyDrift: true},
 			outside: func(w *fake.World) { w.Get(resources.NewAddr("box", "a")).Fields["text"] = "y" },

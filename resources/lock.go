@@ -27,6 +27,12 @@ type Locker interface {
 	// Unlock drops the lock of that ID, whatever its holder does: that one
 	// finds out by Lost. The error wraps ErrNoLock when there is none.
 	Unlock(ctx context.Context, stack, id string) error
+	// Clear removes what a run that was killed has left beside the objects of the
+	// stack, its lock for instance, and reports whether there was anything; with
+	// gone, when nothing of the stack is left, also what was remembered of it. While
+	// a holder of the lock gives signs of life everything stays. ended is
+	// LockWait's.
+	Clear(ctx context.Context, stack string, gone bool, ended func(process string) bool) (bool, error)
 }
 
 // Lock is a stack's lock that is held.

@@ -39,6 +39,11 @@ type applying struct {
 	counts engine.Counts
 	record *record // of the journal; nil until something is done
 	traces *traces // nil when nobody collects them
+	// traced tells that nothing is to be done, and that there is a lock or the
+	// like: what a run killed at its very end has left would stay.
+	traced bool
+	// gone tells that nothing is left of a stack that is to be removed.
+	gone bool
 	// worked tells that something was applied in an earlier round.
 	worked bool
 }
@@ -207,6 +212,7 @@ func (a *applying) firstPlan() (*engine.Plan, error) {
 	if a.saved == nil || len(a.saved.Changes) == 0 {
 		p, err := a.glance()
 		if err != nil || !a.canWrite(p) {
+			a.clearTraces()
 			return p, err
 		}
 	}
@@ -228,7 +234,12 @@ func (a *applying) glance() (*engine.Plan, error) {
 		return nil, err
 	}
 	defer s.close()
-	return a.planOf(s)
+	p, err := a.planOf(s)
+	if err == nil && p.IsEmpty() && len(p.Refusals) == 0 && s.hasTraces != nil {
+		a.gone = p.IsGone() && len(a.options.Targets)+len(a.options.Excludes) == 0
+		a.traced = s.hasTraces(a.ctx, a.declared.Stack, a.gone)
+	}
+	return p, err
 }
 
 // planOf plans, and compares with the saved plan when there is one.

@@ -40,10 +40,11 @@ func readReal(ctx context.Context, a access) (*sight, error) {
 	}
 	broker := rabbitmq.OpenReader(rabbitmq.Options{Declared: a.declared, Dial: through(e, a.declared)})
 	return &sight{
-		readers: merged(e.Readers(), broker.Readers()),
-		look:    &realLook{engine: e, broker: broker, declared: a.declared},
-		journal: e,
-		close:   func() { _ = e.Close() },
+		readers:   merged(e.Readers(), broker.Readers()),
+		look:      &realLook{engine: e, broker: broker, declared: a.declared},
+		journal:   e,
+		hasTraces: e.HasTraces,
+		close:     func() { _ = e.Close() },
 	}, nil
 }
 

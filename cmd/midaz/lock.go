@@ -39,6 +39,28 @@ func (a *applying) takeLock() error {
 	return nil
 }
 
+// clearTraces removes what a run killed at its end has left, when nothing else
+// is to be done. What stays is in nobody's way and does not fail the run.
+func (a *applying) clearTraces() {
+	if !a.traced {
+		return
+	}
+	did := false
+	world, err := a.sys.world.write(a.ctx, a.access())
+	if err == nil {
+		defer world.close()
+		if world.locks != nil {
+			did, err = world.locks.Clear(a.ctx, a.declared.Stack, a.gone, isEnded)
+		}
+	}
+	switch {
+	case err != nil:
+		a.say(tracesLeftText(err))
+	case did:
+		a.say(tracesClearedText)
+	}
+}
+
 // release gives the lock back, also when the run was interrupted.
 func (a *applying) release() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), releaseWithin)

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	lockLostText = "The lock of the stack was lost: another run may have it. What is in flight is being finished, nothing new is started."
-	noLockText   = "No lock is held and no journal is written: both are kept on the engine. Let nobody else apply this stack at the same time."
+	lockLostText      = "The lock of the stack was lost: another run may have it. What is in flight is being finished, nothing new is started."
+	tracesClearedText = "A run that was killed at its end had left its lock or an old record, which is removed."
+	noLockText        = "No lock is held and no journal is written: both are kept on the engine. Let nobody else apply this stack at the same time."
 )
 
 // absentText says that only the broker was asked.
@@ -33,6 +34,10 @@ func lockedHint(held *resources.LockedError, limit time.Duration) string {
 
 func notReleasedText(id string, err error) string {
 	return "The lock could not be given back; it expires by itself, or `midaz unlock " + clean(id) + "` drops it: " + clean(err.Error())
+}
+
+func tracesLeftText(err error) string {
+	return "The lock or old record that a killed run has left could not be removed; it is in nobody's way: " + clean(err.Error())
 }
 
 func unlockedText(stack string) string {

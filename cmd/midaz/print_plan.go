@@ -54,7 +54,15 @@ func planText(plan *engine.Plan, i ink) string {
 
 func (p *planPrinter) empty() {
 	if p.plan.Destroy {
-		p.WriteString(textNothing + "\n")
+		if len(p.plan.Kept) == 0 {
+			p.WriteString(textNothing + "\n")
+			return
+		}
+		kept := make([]string, len(p.plan.Kept))
+		for i, a := range p.plan.Kept {
+			kept[i] = a.String()
+		}
+		fmt.Fprintf(p, "No changes. Of this stack there is only what is kept: %s.\n", strings.Join(kept, ", "))
 		return
 	}
 	p.WriteString(p.ink.in(green, "No changes.") + strings.TrimPrefix(textNoChanges, "No changes.") + "\n")

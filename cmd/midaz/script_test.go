@@ -115,7 +115,8 @@ func openFake(a access, writing bool) (*sight, error) {
 	if err := loadLock(w); err != nil {
 		return nil, err
 	}
-	s := &sight{readers: w.Readers(), look: fakeLook{}, journal: fakeJournal{w}, close: func() {}}
+	s := &sight{readers: w.Readers(), look: fakeLook{}, journal: fakeJournal{w}, close: func() {},
+		hasTraces: func(context.Context, string, bool) bool { return w.Held() != nil }}
 	if writing {
 		s.record = fakeJournal{w}
 		s.writers, s.locks = w.Writers(), w

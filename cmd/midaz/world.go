@@ -39,7 +39,11 @@ type sight struct {
 	// locks keeps the locks of stacks; nil when nothing is there to keep them,
 	// or when opened for reading.
 	locks resources.Locker
-	close func()
+	// hasTraces reports whether a lock of the stack was seen, or what else only a
+	// run at work or a killed one leaves; of a stack that is gone that is any
+	// record. It costs no call; nil when nothing is there to keep locks.
+	hasTraces func(ctx context.Context, stack string, gone bool) bool
+	close     func()
 	// absent is why there is no engine, whose objects are then not looked at; nil
 	// when there is one.
 	absent error

@@ -70,9 +70,7 @@ func (l *heldLock) Lost() <-chan struct{} { return l.lost }
 
 // Lock takes the lock of info.Stack and keeps it alive until Release.
 func (e *Engine) Lock(ctx context.Context, info resources.LockInfo, wait resources.LockWait) (resources.Lock, error) {
-	id := make([]byte, 8)
-	_, _ = rand.Read(id) // never fails: crypto/rand aborts the program
-	info.ID = hex.EncodeToString(id)
+	info.ID = newLockID()
 	started, poll, told := time.Now(), lockPoll, ""
 	for {
 		lock, blocked, err := e.tryLock(ctx, info, wait.Ended)
@@ -102,6 +100,12 @@ func (e *Engine) Lock(ctx context.Context, info resources.LockInfo, wait resourc
 		}
 		poll = min(poll*3/2, lockPollMx)
 	}
+}
+
+func newLockID() string {
+	id := make([]byte, 8)
+	_, _ = rand.Read(id) // never fails: crypto/rand aborts the program
+	return hex.EncodeToString(id)
 }
 
 // abandon drops the lock if an attempt to take it that failed has made it.
@@ -166,7 +170,7 @@ func (e *Engine) Holder(ctx context.Context, stack string) (*resources.LockedErr
 
 func (e *Engine) createLockVolume(ctx context.Context, name string, info resources.LockInfo, more map[string]string) (*volume.Volume, error) {
 	labels := map[string]string{
-		labelLock: info.Stack, labelLockID: info.ID, labelLockOp: info.Operation, labelLockWho: info.Who,
+		labelRecord: "lock", labelLock: info.Stack, labelLockID: info.ID, labelLockOp: info.Operation, labelLockWho: info.Who,
 		labelLockPID: strconv.Itoa(info.PID), labelLockMidaz: info.Version, labelLockProc: info.Process,
 	}
 	for k, v := range more {
@@ -278,6 +282,62 @@ func (e *Engine) isLeftTakeover(ctx context.Context, v *volume.Volume) bool {
 	}
 	now, err := e.engineTime(ctx)
 	return err == nil && now.Sub(createdAt(v)) > lockExpiry
+}
+
+// HasTraces reports whether there was, when the engine was looked at, what only
+// a run that works or one that was killed leaves: a lock, or two records; and of
+// a stack that is gone, any record.
+func (e *ReadEngine) HasTraces(ctx context.Context, stack string, gone bool) bool {
+	all, err := e.recorded.records(ctx)
+	return err == nil && (all.locks[stack] || len(all.of(stack).old(gone)) > 0)
+}
+
+// Clear removes what a killed run has left of its lock and its records.
+func (e *Engine) Clear(ctx context.Context, stack string, gone bool, ended func(string) bool) (bool, error) {
+	did, alive, err := e.clearLock(ctx, stack, ended)
+	if err != nil || alive {
+		return did, err
+	}
+	all, err := e.recorded.records(ctx)
+	if err != nil {
+		return did, err
+	}
+	if old := all.of(stack).old(gone); len(old) > 0 {
+		return true, e.dropRecords(ctx, old)
+	}
+	return did, nil
+}
+
+// clearLock removes what a killed run has left of the lock, unless its holder
+// is alive.
+func (e *Engine) clearLock(ctx context.Context, stack string, ended func(string) bool) (did, alive bool, err error) {
+	blocked, err := e.Holder(ctx, stack)
+	switch {
+	case err != nil:
+		return false, false, err
+	case blocked == nil:
+		did, err = e.clearWithoutLock(ctx, stack)
+		return did, false, err
+	case !blocked.Holder.Gone && (ended == nil || !ended(blocked.Holder.Process)):
+		return false, true, nil
+	}
+	return true, false, e.takeOver(ctx, resources.LockInfo{ID: newLockID(), Stack: stack, Operation: "clear"}, blocked.Holder.ID)
+}
+
+// clearWithoutLock removes what is left beside a lock that is gone.
+func (e *Engine) clearWithoutLock(ctx context.Context, stack string) (did bool, err error) {
+	volumes, err := e.lockVolumes(ctx, stack)
+	if err != nil || slices.ContainsFunc(volumes, func(v *volume.Volume) bool { return v.Name == lockName(stack) }) {
+		return false, err // someone has taken it meanwhile, and clears when giving it back
+	}
+	var errs []error
+	for _, v := range volumes {
+		if v.Labels[labelLockBeat] != "" || e.isLeftTakeover(ctx, v) {
+			did = true
+			errs = append(errs, e.removeLockVolume(ctx, v.Name, v.Labels[labelLockID]))
+		}
+	}
+	return did, errors.Join(errs...)
 }
 
 // removeLockVolume removes the volume if it still carries the ID.

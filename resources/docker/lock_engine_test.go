@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/volume"
+
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
@@ -153,6 +155,52 @@ func TestLockLeavesNothingOfOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestClear removes what killed runs have left, and nothing while one works.
+func TestClear(t *testing.T) {
+	t.Parallel()
+	e := lockEngine(t)
+	stack := lockStack(t, e)
+	record := func(number int) {
+		t.Helper()
+		labels := map[string]string{labelStack: stack, labelRecord: fmt.Sprint(number), labelRecordContent: "{}"}
+		if _, err := e.api.VolumeCreate(t.Context(), volume.CreateOptions{Name: recordName(stack, number), Labels: labels}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.api.VolumeRemove(context.Background(), recordName(stack, number), true) })
+	}
+	clear := func(what string, gone, want bool) {
+		t.Helper()
+		e.recorded.forget()
+		has := e.HasTraces(t.Context(), stack, gone)
+		did, err := e.Clear(t.Context(), stack, gone, nil)
+		if err != nil || did != want || want && !has {
+			t.Errorf("%s: seen %v, removed %v, %v", what, has, did, err)
+		}
+	}
+	clear("nothing", false, false)
+	if _, err := e.createLockVolume(t.Context(), lockName(stack)+"-dead-3", resources.LockInfo{ID: "dead", Stack: stack}, map[string]string{labelLockBeat: "3"}); err != nil {
+		t.Fatal(err)
+	}
+	clear("a sign of life without a lock", false, true)
+	record(1)
+	clear("one record", false, false)
+	record(2)
+	l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack}, resources.LockWait{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear("two records while a run works", true, false)
+	if err := l.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+	clear("two records", false, true)
+	if _, err := e.api.VolumeInspect(t.Context(), recordName(stack, 2)); err != nil {
+		t.Errorf("the last record: %v", err)
+	}
+	clear("one record of a stack that is gone", true, true)
+	clear("nothing again", true, false)
 }
 
 // TestLockIsReleasedInSpiteOfAnError has the engine say that it could not remove

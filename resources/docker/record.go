@@ -39,7 +39,8 @@ import (
 // adopted again.
 const (
 	// labelRecord is on every volume that only midaz reads: N on a record,
-	// "endpoints" on the journal of a network. One call lists them all.
+	// "endpoints" on the journal of a network, "lock" on those of a lock. One call
+	// lists them all.
 	labelRecord        = "midaz.record"
 	labelRecordContent = "midaz.record.content"
 	labelRecordWriter  = "midaz.record.writer" // who made it, a random text
@@ -123,6 +124,15 @@ func recordName(stack string, number int) string {
 	return fmt.Sprintf("midaz-record-%s-%d", stack, number)
 }
 
+// old returns the volumes that no longer count: all but the last, and that one
+// too when the stack is gone.
+func (r *record) old(gone bool) []string {
+	if gone || len(r.volumes) == 0 {
+		return r.volumes
+	}
+	return r.volumes[:len(r.volumes)-1]
+}
+
 func (r *record) has(a resources.Addr) bool {
 	_, ok := slices.BinarySearch(r.content.Objects, a.String())
 	return ok
@@ -144,17 +154,22 @@ func (r *record) applied(a resources.Addr, id string, labels map[string]string) 
 type records struct {
 	stacks   map[string]*record
 	journals map[string]map[string]*journal // by stack and address
+	locks    map[string]bool                // by stack: whether there is anything of a lock
 }
 
 // recordsOf reads the volumes that only midaz reads. What is not well formed in
 // them says nothing.
 func recordsOf(volumes []*volume.Volume) *records {
-	all := &records{map[string]*record{}, map[string]map[string]*journal{}}
+	all := &records{map[string]*record{}, map[string]map[string]*journal{}, map[string]bool{}}
 	number := func(v *volume.Volume) int { n, _ := strconv.Atoi(v.Labels[labelRecord]); return n }
 	volumes = slices.DeleteFunc(slices.Clone(volumes), func(v *volume.Volume) bool { return v == nil })
 	slices.SortFunc(volumes, func(a, b *volume.Volume) int { return number(a) - number(b) })
 	for _, v := range volumes {
 		stack, n := v.Labels[labelStack], number(v)
+		if stack := v.Labels[labelLock]; stack != "" {
+			all.locks[stack] = true
+			continue
+		}
 		if v.Labels[labelJournal] != "" {
 			all.addJournal(stack, v)
 			continue
@@ -319,7 +334,7 @@ func (k *recorder) change(ctx context.Context, stack string, f func(*recordConte
 		case err1 != nil || err2 != nil:
 			return fmt.Errorf("record of the stack: %w", errors.Join(err1, err2))
 		case was == is:
-			return k.drop(ctx, now.volumes[:max(0, len(now.volumes)-1)]) // a killed run may have left some
+			return k.e.dropRecords(ctx, now.old(false)) // a killed run may have left some
 		case try > 0: // what was known may be old
 			done, err := k.save(ctx, stack, now, next.isEmpty(), is)
 			if err != nil {
@@ -354,15 +369,15 @@ func (k *recorder) save(ctx context.Context, stack string, now *record, empty bo
 		}
 	}
 	// The last one goes last: until then it is what holds.
-	return true, k.drop(ctx, now.volumes)
+	return true, k.e.dropRecords(ctx, now.volumes)
 }
 
-// drop removes records, the first one first.
-func (k *recorder) drop(ctx context.Context, volumes []string) error {
+// dropRecords removes records, the first one first.
+func (e *Engine) dropRecords(ctx context.Context, volumes []string) error {
 	lctx, cancel := lasting(ctx, writeTimeout)
 	defer cancel()
 	for _, name := range volumes {
-		if err := k.e.api.VolumeRemove(lctx, name, false); err != nil && !cerrdefs.IsNotFound(err) {
+		if err := e.api.VolumeRemove(lctx, name, false); err != nil && !cerrdefs.IsNotFound(err) {
 			return fmt.Errorf("record of the stack: remove volume %s: %w", name, err)
 		}
 	}

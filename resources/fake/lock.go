@@ -111,6 +111,17 @@ func (w *World) Unlock(_ context.Context, stack, id string) error {
 	return nil
 }
 
+// Clear drops the lock of a holder that is gone.
+func (w *World) Clear(_ context.Context, _ string, _ bool, ended func(string) bool) (bool, error) {
+	w.lockMu.Lock()
+	defer w.lockMu.Unlock()
+	if w.holder == nil || !w.holder.Gone && (ended == nil || !ended(w.holder.Process)) {
+		return false, nil
+	}
+	w.hold(nil)
+	return true, nil
+}
+
 // Locks counts how often the lock was taken.
 func (w *World) Locks() int {
 	w.lockMu.Lock()

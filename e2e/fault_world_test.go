@@ -108,7 +108,10 @@ func newFaultWorld(t *testing.T, b *broker) *faultWorld {
 		w.write(side+"/Dockerfile", "FROM TINY\nCOPY side /tmp/side\n")
 		w.write(side+"/side", side)
 	}
-	t.Cleanup(func() { removeImage(w.name + "-built") })
+	t.Cleanup(func() {
+		removeImage(w.name + "-built")
+		removeBuilt(w.name)
+	})
 	w.put(0)
 	w.applyAll()
 	w.foreign = newForeign(t, w.name+"-foreign", nil)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
@@ -285,4 +286,10 @@ func sorted(list []string) []string {
 // removeImage removes an image that a scenario made, if it is there.
 func removeImage(ref string) {
 	_, _ = docker.ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true})
+}
+
+// removeBuilt removes the images that a stack has built and that carry no name
+// any more.
+func removeBuilt(stack string) {
+	_, _ = docker.ImagesPrune(context.Background(), filters.NewArgs(filters.Arg("dangling", "true"), filters.Arg("label", "midaz.build.stack="+stack)))
 }

@@ -34,8 +34,10 @@ type mover struct {
 const prefetch = 2000
 
 // inFlight is how many messages are published and not yet confirmed at most: so
-// many are there twice when the connection breaks or midaz is killed.
-const inFlight = 100
+// many are there twice when the connection breaks or midaz is killed. With fewer
+// it takes longer: 50,000 messages of 512 bytes through a quorum queue of RabbitMQ
+// 4.0 on two busy cores 8.5 s with 2,000, 8.5 to 9.5 s with 500, 12.5 s with 100.
+const inFlight = 500
 
 // settled is how long nothing must have come for everything to have come.
 const settled = 500 * time.Microsecond

@@ -38,6 +38,7 @@ const (
 	lockExpiry = 20 * time.Second
 	lockPoll   = 250 * time.Millisecond // at first; it grows, so that many who wait do not keep the engine busy
 	lockPollMx = 2 * time.Second
+	lockTries  = 3 // more, to give it back
 
 	labelLock      = "midaz.lock" // the stack; on each volume of its lock
 	labelLockID    = "midaz.lock.id"
@@ -418,10 +419,16 @@ func (l *heldLock) beat(ctx context.Context, n int) (name string, held bool, err
 func (l *heldLock) Release(ctx context.Context) error {
 	l.stop()
 	<-l.done
-	if err := l.e.dropLock(ctx, l.info.Stack, l.info.ID); err != nil {
-		return fmt.Errorf("release the lock %s: %w", l.info.ID, err)
+	// An error of one call would leave a trace of the run until the next one.
+	for try := 0; ; try++ {
+		err := l.e.dropLock(ctx, l.info.Stack, l.info.ID)
+		if err == nil {
+			return nil
+		}
+		if try == lockTries || sleep(ctx, patience[try]) != nil {
+			return fmt.Errorf("release the lock %s: %w", l.info.ID, err)
+		}
 	}
-	return nil
 }
 
 // Unlock drops a lock whatever its holder does: that one finds out at its next

@@ -203,30 +203,69 @@ func TestClear(t *testing.T) {
 	clear("nothing again", true, false)
 }
 
-// TestLockIsReleasedInSpiteOfAnError has the engine say that it could not remove
-// the lock, which it did.
+// failsAt has the engine's answer to one call about volumes be an error.
+type failsAt struct {
+	writeAPI
+	left int // calls until then
+}
+
+func (f *failsAt) fails() error {
+	if f.left--; f.left == 0 {
+		return errors.New("injected")
+	}
+	return nil
+}
+
+func (f *failsAt) VolumeList(ctx context.Context, o volume.ListOptions) (volume.ListResponse, error) {
+	if err := f.fails(); err != nil {
+		return volume.ListResponse{}, err
+	}
+	return f.writeAPI.VolumeList(ctx, o)
+}
+
+func (f *failsAt) VolumeInspect(ctx context.Context, name string) (volume.Volume, error) {
+	if err := f.fails(); err != nil {
+		return volume.Volume{}, err
+	}
+	return f.writeAPI.VolumeInspect(ctx, name)
+}
+
+// VolumeRemove fails after it has removed.
+func (f *failsAt) VolumeRemove(ctx context.Context, name string, force bool) error {
+	return errors.Join(f.writeAPI.VolumeRemove(ctx, name, force), f.fails())
+}
+
+// TestLockIsReleasedInSpiteOfAnError leaves nothing when one of its calls fails.
 func TestLockIsReleasedInSpiteOfAnError(t *testing.T) {
 	t.Parallel()
 	e := lockEngine(t)
+	api := &failsAt{writeAPI: e.api}
+	e.api = api
 	stack := lockStack(t, e)
-	l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack}, resources.LockWait{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	beat := lockName(stack) + "-" + l.ID() + "-1"
-	if _, err := e.createLockVolume(t.Context(), beat, resources.LockInfo{ID: l.ID(), Stack: stack}, map[string]string{labelLockBeat: "1"}); err != nil {
-		t.Fatal(err)
-	}
-	within, cancel := context.WithCancel(t.Context())
-	cancel() // lasting calls are made all the same, the list fails
-	if err := e.dropLock(within, stack, l.ID()); err == nil {
-		t.Error("the list did not fail")
-	}
-	if held, err := e.Holder(t.Context(), stack); held != nil || err != nil {
-		t.Errorf("still held: %v %v", held, err)
-	}
-	if err := l.Release(t.Context()); err != nil {
-		t.Error(err)
+	for n := 1; ; n++ {
+		l, err := e.Lock(t.Context(), resources.LockInfo{Stack: stack}, resources.LockWait{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		beat := lockName(stack) + "-" + l.ID() + "-1"
+		if _, err := e.createLockVolume(t.Context(), beat, resources.LockInfo{ID: l.ID(), Stack: stack}, map[string]string{labelLockBeat: "1"}); err != nil {
+			t.Fatal(err)
+		}
+		api.left = n
+		if err := l.Release(t.Context()); err != nil {
+			t.Errorf("call %d fails: %v", n, err)
+		}
+		hit := api.left <= 0
+		api.left = 0
+		if left, err := e.lockVolumes(t.Context(), stack); err != nil || len(left) > 0 {
+			t.Fatalf("call %d fails: left: %v %v", n, left, err)
+		}
+		if !hit {
+			if n < 5 {
+				t.Errorf("only %d calls", n-1)
+			}
+			return
+		}
 	}
 }
 

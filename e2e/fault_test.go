@@ -38,15 +38,6 @@ var faults = []struct {
 	{"silence before", proxy.Fault{When: proxy.Before, What: proxy.Hang, Cut: 1500 * time.Millisecond}, false},
 }
 
-// allFaults returns the indices of faults.
-func allFaults() []int {
-	out := make([]int, len(faults))
-	for i := range out {
-		out[i] = i
-	}
-	return out
-}
-
 // faultCase is one call of one apply, with one fault.
 type faultCase struct {
 	broker bool // or the engine

@@ -16,7 +16,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// load is a publisher with confirms and a consumer that acknowledges. Messages are numbered from 0.
+// load is a publisher with confirms and a consumer that acknowledges. Messages
+// are numbered from 0.
 type load struct {
 	t     *testing.T
 	url   string

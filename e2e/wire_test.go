@@ -36,8 +36,8 @@ func newWire(t *testing.T, to string) *wire {
 	return w
 }
 
-// cutAfter breaks, once, the connections that there are when so many bytes more
-// have passed.
+// cutAfter breaks, once, the connection over which the last of so many bytes more
+// passes.
 func (w *wire) cutAfter(bytes int64) { w.cut.Store(w.passed.Load() + bytes) }
 
 func (w *wire) pass(client net.Conn) {
@@ -46,11 +46,11 @@ func (w *wire) pass(client net.Conn) {
 		_ = client.Close()
 		return
 	}
-	close := func() {
+	closeBoth := func() {
 		_, _ = client.Close(), server.Close()
 	}
 	copyTo := func(to, from net.Conn) {
-		defer close()
+		defer closeBoth()
 		buffer := make([]byte, 1024)
 		for {
 			n, err := from.Read(buffer)

@@ -77,6 +77,12 @@ type LockInfo struct {
 	Gone bool
 }
 
+// IsOver reports whether the holder is gone: by its last sign of life, or
+// because its process has ended. ended is LockWait's.
+func (i LockInfo) IsOver(ended func(process string) bool) bool {
+	return i.Gone || ended != nil && ended(i.Process)
+}
+
 // LockedError says who holds the lock that could not be had.
 type LockedError struct {
 	Holder LockInfo

@@ -39,11 +39,6 @@ type applying struct {
 	counts engine.Counts
 	record *record // of the journal; nil until something is done
 	traces *traces // nil when nobody collects them
-	// traced tells that nothing is to be done, and that there is a lock or the
-	// like: what a run killed at its very end has left would stay.
-	traced bool
-	// gone tells that nothing is left of a stack that is to be removed.
-	gone bool
 	// worked tells that something was applied in an earlier round.
 	worked bool
 }
@@ -210,9 +205,11 @@ func (a *applying) rounds() error {
 // then. So what was approved is what is done, and nobody is asked twice.
 func (a *applying) firstPlan() (*engine.Plan, error) {
 	if a.saved == nil || len(a.saved.Changes) == 0 {
-		p, err := a.glance()
+		p, traced, err := a.glance()
+		if traced {
+			a.clearTraces(a.isGone(p))
+		}
 		if err != nil || !a.canWrite(p) {
-			a.clearTraces()
 			return p, err
 		}
 	}
@@ -228,19 +225,27 @@ func (a *applying) firstPlan() (*engine.Plan, error) {
 	return a.planOf(world)
 }
 
-func (a *applying) glance() (*engine.Plan, error) {
+// glance plans by reading only. traced tells that nothing is to be done and that
+// there is a lock or the like: what a run killed at its very end has left would
+// stay.
+func (a *applying) glance() (p *engine.Plan, traced bool, err error) {
 	s, err := a.sys.world.read(a.ctx, a.access())
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer s.close()
-	p, err := a.planOf(s)
-	if err == nil && p.IsEmpty() && len(p.Refusals) == 0 && s.hasTraces != nil {
-		a.gone = p.IsGone() && len(a.options.Targets)+len(a.options.Excludes) == 0
-		a.traced = s.hasTraces(a.ctx, a.declared.Stack, a.gone)
+	if p, err = a.planOf(s); err != nil {
+		return p, false, err
 	}
-	return p, err
+	traced = p.IsEmpty() && len(p.Refusals) == 0 && s.hasTraces != nil && s.hasTraces(a.ctx, a.declared.Stack, a.isGone(p))
+	return p, traced, nil
 }
+
+// isGone reports whether nothing is left of a stack that is to be removed.
+func (a *applying) isGone(p *engine.Plan) bool { return p.IsGone() && a.isWhole() }
+
+// isWhole reports whether the run is about the whole stack.
+func (a *applying) isWhole() bool { return len(a.options.Targets)+len(a.options.Excludes) == 0 }
 
 // planOf plans, and compares with the saved plan when there is one.
 func (a *applying) planOf(s *sight) (*engine.Plan, error) {

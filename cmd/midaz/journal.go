@@ -172,7 +172,7 @@ func (a *applying) endRun(err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), journalTime)
 	defer cancel()
-	if err == nil && a.verb == "destroy" && len(a.options.Targets)+len(a.options.Excludes) == 0 {
+	if err == nil && a.verb == "destroy" && a.isWhole() {
 		a.dropJournal(ctx)
 		return
 	}

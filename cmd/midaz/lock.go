@@ -41,16 +41,13 @@ func (a *applying) takeLock() error {
 
 // clearTraces removes what a run killed at its end has left, when nothing else
 // is to be done. What stays is in nobody's way and does not fail the run.
-func (a *applying) clearTraces() {
-	if !a.traced {
-		return
-	}
+func (a *applying) clearTraces(gone bool) {
 	did := false
 	world, err := a.sys.world.write(a.ctx, a.access())
 	if err == nil {
 		defer world.close()
 		if world.locks != nil {
-			did, err = world.locks.Clear(a.ctx, a.declared.Stack, a.gone, isEnded)
+			did, err = world.locks.Clear(a.ctx, a.declared.Stack, gone, isEnded)
 		}
 	}
 	switch {

@@ -60,7 +60,7 @@ func (p *planPrinter) empty() {
 		}
 		kept := make([]string, len(p.plan.Kept))
 		for i, a := range p.plan.Kept {
-			kept[i] = a.String()
+			kept[i] = addrText(a)
 		}
 		fmt.Fprintf(p, "No changes. Of this stack there is only what is kept: %s.\n", strings.Join(kept, ", "))
 		return

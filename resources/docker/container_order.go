@@ -84,11 +84,9 @@ func sharedPort(req *request, old *container.InspectResponse) string {
 
 // endpoints returns what a container is connected with, by network.
 func (req *request) endpoints() map[string]*network.EndpointSettings {
-	all := maps.Clone(req.Connect)
+	all := map[string]*network.EndpointSettings{}
+	maps.Copy(all, req.Connect)
 	if req.Net != nil {
-		if all == nil {
-			return req.Net.EndpointsConfig
-		}
 		maps.Copy(all, req.Net.EndpointsConfig)
 	}
 	return all

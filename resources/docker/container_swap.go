@@ -81,13 +81,8 @@ func (w containerWriter) Swap(ctx context.Context, r *resources.Resource, have *
 // withoutAliases has nobody reach a container but those who know its name.
 func withoutAliases(req *request) {
 	req.Unreached = true
-	for _, ep := range req.Connect {
+	for _, ep := range req.endpoints() {
 		ep.Aliases = nil
-	}
-	if req.Net != nil {
-		for _, ep := range req.Net.EndpointsConfig {
-			ep.Aliases = nil
-		}
 	}
 }
 

@@ -136,7 +136,7 @@ func (e *Engine) tryLock(ctx context.Context, info resources.LockInfo, ended fun
 		}
 		return nil, &resources.LockedError{Holder: lockInfoOf(v), Now: createdAt(v)}, nil
 	}
-	if blocked.Holder.Gone || ended != nil && ended(blocked.Holder.Process) {
+	if blocked.Holder.IsOver(ended) {
 		if err := e.takeOver(ctx, info, blocked.Holder.ID); err != nil {
 			return nil, nil, fmt.Errorf("take over the lock %s: %w", blocked.Holder.ID, err)
 		}
@@ -151,6 +151,11 @@ func (e *Engine) Holder(ctx context.Context, stack string) (*resources.LockedErr
 	if err != nil {
 		return nil, err
 	}
+	return e.holderIn(ctx, stack, all)
+}
+
+// holderIn is Holder, given the volumes of the lock.
+func (e *Engine) holderIn(ctx context.Context, stack string, all []*volume.Volume) (*resources.LockedError, error) {
 	i := slices.IndexFunc(all, func(v *volume.Volume) bool { return v.Name == lockName(stack) })
 	if i < 0 {
 		return nil, nil
@@ -268,16 +273,19 @@ func (e *Engine) dropLock(ctx context.Context, stack, id string) error {
 	held := slices.ContainsFunc(volumes, func(v *volume.Volume) bool { return v.Name == lockName(stack) && v.Labels[labelLockID] == id })
 	for _, v := range volumes {
 		of := v.Labels[labelLockID]
-		if v.Labels[labelLockBeat] != "" && (held || of == id) || held && of != id && e.isLeftTakeover(ctx, v) {
+		if of == id && v.Labels[labelLockBeat] != "" || held && e.isLeft(ctx, v) {
 			errs = append(errs, e.removeLockVolume(ctx, v.Name, of))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// isLeftTakeover reports whether the volume is that of a takeover whose run was
-// killed.
-func (e *Engine) isLeftTakeover(ctx context.Context, v *volume.Volume) bool {
+// isLeft reports whether the volume is of no use once the lock it was seen with
+// is gone: a sign of life, or a takeover whose run was killed.
+func (e *Engine) isLeft(ctx context.Context, v *volume.Volume) bool {
+	if v.Labels[labelLockBeat] != "" {
+		return true
+	}
 	if v.Name != takeoverName(v.Labels[labelLock]) {
 		return false
 	}
@@ -312,33 +320,28 @@ func (e *Engine) Clear(ctx context.Context, stack string, gone bool, ended func(
 // clearLock removes what a killed run has left of the lock, unless its holder
 // is alive.
 func (e *Engine) clearLock(ctx context.Context, stack string, ended func(string) bool) (did, alive bool, err error) {
-	blocked, err := e.Holder(ctx, stack)
+	volumes, err := e.lockVolumes(ctx, stack)
+	if err != nil {
+		return false, false, err
+	}
+	blocked, err := e.holderIn(ctx, stack, volumes)
 	switch {
 	case err != nil:
 		return false, false, err
-	case blocked == nil:
-		did, err = e.clearWithoutLock(ctx, stack)
-		return did, false, err
-	case !blocked.Holder.Gone && (ended == nil || !ended(blocked.Holder.Process)):
+	case blocked != nil && !blocked.Holder.IsOver(ended):
 		return false, true, nil
+	case blocked != nil:
+		return true, false, e.takeOver(ctx, resources.LockInfo{ID: newLockID(), Stack: stack, Operation: "clear"}, blocked.Holder.ID)
 	}
-	return true, false, e.takeOver(ctx, resources.LockInfo{ID: newLockID(), Stack: stack, Operation: "clear"}, blocked.Holder.ID)
-}
-
-// clearWithoutLock removes what is left beside a lock that is gone.
-func (e *Engine) clearWithoutLock(ctx context.Context, stack string) (did bool, err error) {
-	volumes, err := e.lockVolumes(ctx, stack)
-	if err != nil || slices.ContainsFunc(volumes, func(v *volume.Volume) bool { return v.Name == lockName(stack) }) {
-		return false, err // someone has taken it meanwhile, and clears when giving it back
-	}
+	// Whoever takes the lock from now on has no sign of life among these.
 	var errs []error
 	for _, v := range volumes {
-		if v.Labels[labelLockBeat] != "" || e.isLeftTakeover(ctx, v) {
+		if e.isLeft(ctx, v) {
 			did = true
 			errs = append(errs, e.removeLockVolume(ctx, v.Name, v.Labels[labelLockID]))
 		}
 	}
-	return did, errors.Join(errs...)
+	return did, false, errors.Join(errs...)
 }
 
 // removeLockVolume removes the volume if it still carries the ID.

@@ -166,8 +166,8 @@ func recordsOf(volumes []*volume.Volume) *records {
 	slices.SortFunc(volumes, func(a, b *volume.Volume) int { return number(a) - number(b) })
 	for _, v := range volumes {
 		stack, n := v.Labels[labelStack], number(v)
-		if stack := v.Labels[labelLock]; stack != "" {
-			all.locks[stack] = true
+		if locked := v.Labels[labelLock]; locked != "" {
+			all.locks[locked] = true
 			continue
 		}
 		if v.Labels[labelJournal] != "" {

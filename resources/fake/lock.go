@@ -78,7 +78,7 @@ func (w *World) Lock(ctx context.Context, info resources.LockInfo, wait resource
 func (w *World) tryLock(info resources.LockInfo, ended func(string) bool) (*held, *resources.LockedError) {
 	w.lockMu.Lock()
 	defer w.lockMu.Unlock()
-	if w.holder != nil && !w.holder.Gone && (ended == nil || !ended(w.holder.Process)) {
+	if w.holder != nil && !w.holder.IsOver(ended) {
 		return nil, &resources.LockedError{Holder: *w.holder, Now: w.LockTime}
 	}
 	w.locks++
@@ -115,7 +115,7 @@ func (w *World) Unlock(_ context.Context, stack, id string) error {
 func (w *World) Clear(_ context.Context, _ string, _ bool, ended func(string) bool) (bool, error) {
 	w.lockMu.Lock()
 	defer w.lockMu.Unlock()
-	if w.holder == nil || !w.holder.Gone && (ended == nil || !ended(w.holder.Process)) {
+	if w.holder == nil || !w.holder.IsOver(ended) {
 		return false, nil
 	}
 	w.hold(nil)

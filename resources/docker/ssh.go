@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -67,24 +68,39 @@ func (s *sshHost) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	release := sync.OnceFunc(func() { <-s.slots })
+	conn, err := s.login()
+	if err != nil {
+		<-s.slots
+		return nil, fmt.Errorf("ssh %s: %w", s.target(), err)
+	}
+	return conn, nil
+}
+
+func (s *sshHost) login() (*sshConn, error) {
 	cmd := exec.Command("ssh", s.args()...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		release()
-		return nil, fmt.Errorf("ssh %s: %w", s.target(), err)
+		return nil, err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		release()
-		return nil, fmt.Errorf("ssh %s: %w", s.target(), err)
+		return nil, err
 	}
-	conn := &sshConn{target: s.target(), cmd: cmd, in: in, out: out, loggedIn: release}
-	cmd.Stderr = &conn.complaint
+	complaint, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
 	if err := cmd.Start(); err != nil {
-		release()
-		return nil, fmt.Errorf("ssh %s: %w", s.target(), err)
+		return nil, err
 	}
+	conn := &sshConn{
+		target: s.target(), cmd: cmd, in: in, out: out,
+		loggedIn: sync.OnceFunc(func() { <-s.slots }), complained: make(chan struct{}),
+	}
+	go func() {
+		defer close(conn.complained)
+		_, _ = io.Copy(&conn.complaint, complaint)
+	}()
 	return conn, nil
 }
 
@@ -96,21 +112,44 @@ type sshConn struct {
 	out       io.ReadCloser
 	loggedIn  func()
 	complaint tail
-	closing   sync.Once
+	// complained is closed when ssh has nothing more to say.
+	complained chan struct{}
+	closing    sync.Once
 }
 
 func (c *sshConn) Read(p []byte) (int, error) {
 	n, err := c.out.Read(p)
 	c.loggedIn()
-	if errors.Is(err, io.EOF) && n == 0 {
-		if text := c.complaint.String(); text != "" {
-			err = fmt.Errorf("ssh %s: %s", c.target, text)
-		}
+	if n == 0 && errors.Is(err, io.EOF) {
+		err = c.explain(err)
 	}
 	return n, err
 }
 
-func (c *sshConn) Write(p []byte) (int, error) { return c.in.Write(p) }
+func (c *sshConn) Write(p []byte) (int, error) {
+	n, err := c.in.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		err = c.explain(err)
+	}
+	return n, err
+}
+
+// complaintTimeout bounds the wait for what an ssh that has ended wrote last:
+// a master connection that it left behind may hold its error output open.
+const complaintTimeout = time.Second
+
+// explain puts what ssh complained of in place of err, the end of one of its
+// streams, which comes before the complaint as often as after it.
+func (c *sshConn) explain(err error) error {
+	select {
+	case <-c.complained:
+	case <-time.After(complaintTimeout):
+	}
+	if text := c.complaint.String(); text != "" {
+		return fmt.Errorf("ssh %s: %s", c.target, text)
+	}
+	return err
+}
 
 // CloseWrite ends the input, which hijacked connections need.
 func (c *sshConn) CloseWrite() error { return c.in.Close() }

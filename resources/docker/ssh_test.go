@@ -24,7 +24,6 @@ func TestMain(m *testing.M) {
 	}
 	conn, err := net.Dial("unix", path)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "permission denied (publickey)")
 		os.Exit(255)
 	}
 	go func() {
@@ -42,8 +41,14 @@ func fakeSSH(t *testing.T, socket string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sshProgram(t, fmt.Sprintf("MIDAZ_TEST_DIAL='%s' exec '%s'", socket, self))
+}
+
+// sshProgram puts a program called ssh first that runs the script.
+func sshProgram(t *testing.T, script string) {
+	t.Helper()
 	dir := t.TempDir()
-	script := fmt.Sprintf("#!/bin/sh\n[ \"$*\" = \"-T -o ConnectTimeout=30 -o BatchMode=yes -l me -- far docker system dial-stdio\" ] || exit 64\nMIDAZ_TEST_DIAL='%s' exec '%s'\n", socket, self)
+	script = "#!/bin/sh\n[ \"$*\" = \"-T -o ConnectTimeout=30 -o BatchMode=yes -l me -- far docker system dial-stdio\" ] || exit 64\n" + script + "\n"
 	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -73,11 +78,21 @@ func TestEngineBehindSSH(t *testing.T) {
 	wg.Wait()
 }
 
+// ssh may end its output before it says why.
 func TestSSHThatIsRefused(t *testing.T) {
-	fakeSSH(t, "/nowhere")
-	_, err := OpenReader(t.Context(), Options{Host: "ssh://me@far"})
-	var d *resources.Diagnosis
-	if !errors.As(err, &d) || !strings.Contains(err.Error(), "publickey") || !strings.Contains(d.Hint, "ssh me@far docker version") {
-		t.Errorf("%v, %+v", err, d)
+	for name, script := range map[string]string{
+		"at once":                "echo 'permission denied (publickey)' >&2; exit 255",
+		"some time after":        "exec >&-; sleep 0.1; echo 'permission denied (publickey)' >&2; exit 255",
+		"without taking a thing": "exec <&- >&-; sleep 0.1; echo 'permission denied (publickey)' >&2; exit 255",
+		"by a helper that stays": "echo 'permission denied (publickey)' >&2; sleep 5 >&- & exit 255",
+	} {
+		t.Run(name, func(t *testing.T) {
+			sshProgram(t, script)
+			_, err := OpenReader(t.Context(), Options{Host: "ssh://me@far"})
+			var d *resources.Diagnosis
+			if !errors.As(err, &d) || !strings.Contains(err.Error(), "publickey") || !strings.Contains(d.Hint, "ssh me@far docker version") {
+				t.Errorf("%v, %+v", err, d)
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +46,25 @@ func runVolume(stack, id, part string) string {
 // stack's lock, else resources.RunLost. Entries that cannot be read are passed
 // over.
 func (e *ReadEngine) Runs(ctx context.Context, stack string) ([]*resources.Run, error) {
+	runs, err := e.writtenRuns(ctx, stack)
+	isRunning := func(r *resources.Run) bool { return r.Result == resources.RunRunning }
+	if err != nil || !slices.ContainsFunc(runs, isRunning) {
+		return runs, err
+	}
+	// In doubt somebody is at work.
+	if holder, err := e.Holder(ctx, stack); err != nil || holder != nil && !holder.Holder.Gone {
+		return runs, nil
+	}
+	for _, r := range runs {
+		if isRunning(r) {
+			r.Result = resources.RunLost
+		}
+	}
+	return runs, nil
+}
+
+// writtenRuns returns the runs as they were written, latest first.
+func (e *ReadEngine) writtenRuns(ctx context.Context, stack string) ([]*resources.Run, error) {
 	volumes, err := e.runVolumes(ctx, stack)
 	if err != nil {
 		return nil, err
@@ -62,24 +82,9 @@ func (e *ReadEngine) Runs(ctx context.Context, stack string) ([]*resources.Run, 
 			byID[run.ID] = run
 		}
 	}
-	out := make([]*resources.Run, 0, len(byID))
-	var locked *bool
-	for _, r := range byID {
-		if r.Result == resources.RunRunning {
-			if locked == nil {
-				is := e.isLocked(ctx, stack)
-				locked = &is
-			}
-			if !*locked {
-				r.Result = resources.RunLost
-			}
-		}
-		out = append(out, r)
-	}
-	slices.SortFunc(out, func(a, b *resources.Run) int {
+	return slices.SortedFunc(maps.Values(byID), func(a, b *resources.Run) int {
 		return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(b.ID, a.ID))
-	})
-	return out, nil
+	}), nil
 }
 
 func (e *ReadEngine) runVolumes(ctx context.Context, stack string) ([]*volume.Volume, error) {
@@ -251,7 +256,7 @@ func (e *Engine) writeRun(ctx context.Context, stack, id, part, text string) err
 
 // KeepRuns removes all but the latest runs, and what only they were made from.
 func (e *Engine) KeepRuns(ctx context.Context, stack string, keep int) error {
-	runs, err := e.Runs(ctx, stack)
+	runs, err := e.writtenRuns(ctx, stack)
 	if err != nil {
 		return err
 	}
@@ -276,7 +281,7 @@ func (e *Engine) KeepRuns(ctx context.Context, stack string, keep int) error {
 
 // DropRuns removes the journal of a stack and returns how many runs it had.
 func (e *Engine) DropRuns(ctx context.Context, stack string) (int, error) {
-	runs, err := e.Runs(ctx, stack)
+	runs, err := e.writtenRuns(ctx, stack)
 	if err != nil {
 		return 0, err
 	}
@@ -314,18 +319,4 @@ func (e *Engine) dropRun(ctx context.Context, name string) error {
 		return fmt.Errorf("remove volume %s: %w", name, err)
 	}
 	return nil
-}
-
-// isLocked reports whether someone holds the lock of the stack and is alive.
-func (e *ReadEngine) isLocked(ctx context.Context, stack string) bool {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	list, err := e.api.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelLock+"="+stack))})
-	if err != nil {
-		return true // in doubt it is at work
-	}
-	if _, err := e.info(); err != nil { // tells the engine's time
-		return true
-	}
-	return slices.ContainsFunc(list.Volumes, func(v *volume.Volume) bool { return e.now().Sub(createdAt(v)) <= lockExpiry })
 }

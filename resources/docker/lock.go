@@ -146,7 +146,7 @@ func (e *Engine) tryLock(ctx context.Context, info resources.LockInfo, ended fun
 }
 
 // Holder says who holds the lock of a stack, nil when nobody does.
-func (e *Engine) Holder(ctx context.Context, stack string) (*resources.LockedError, error) {
+func (e *ReadEngine) Holder(ctx context.Context, stack string) (*resources.LockedError, error) {
 	all, err := e.lockVolumes(ctx, stack)
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func (e *Engine) Holder(ctx context.Context, stack string) (*resources.LockedErr
 }
 
 // holderIn is Holder, given the volumes of the lock.
-func (e *Engine) holderIn(ctx context.Context, stack string, all []*volume.Volume) (*resources.LockedError, error) {
+func (e *ReadEngine) holderIn(ctx context.Context, stack string, all []*volume.Volume) (*resources.LockedError, error) {
 	i := slices.IndexFunc(all, func(v *volume.Volume) bool { return v.Name == lockName(stack) })
 	if i < 0 {
 		return nil, nil
@@ -213,7 +213,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-func (e *Engine) lockVolumes(ctx context.Context, stack string) ([]*volume.Volume, error) {
+func (e *ReadEngine) lockVolumes(ctx context.Context, stack string) ([]*volume.Volume, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	list, err := e.api.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelLock+"="+stack))})
@@ -224,7 +224,7 @@ func (e *Engine) lockVolumes(ctx context.Context, stack string) ([]*volume.Volum
 }
 
 // engineTime is the engine's clock.
-func (e *Engine) engineTime(ctx context.Context) (time.Time, error) {
+func (e *ReadEngine) engineTime(ctx context.Context) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	info, err := e.api.Info(ctx)

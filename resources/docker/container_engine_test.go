@@ -472,3 +472,26 @@ services:
 		t.Error("the volume without a name is left behind")
 	}
 }
+
+// A folder of the host may take the place of the volume that the image asks for.
+func TestFolderOverAVolumeOfTheImage(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	t.Cleanup(func() { removeImages(y) })
+	spec := func(more string) *resources.Declared {
+		return y.spec("services:\n  web: { image: " + y.stack + "/app:1, build: { context: app }" + more + " }\n")
+	}
+	y.write("app/Dockerfile", "FROM "+y.tiny+"\nVOLUME /data\n")
+	one := spec("")
+	image := one.Get(resources.ImageAddr(y.stack + "/app:1"))
+	if err := writerOver(y.e, "image").Create(t.Context(), image, y.note(image.Addr)); err != nil {
+		t.Fatal(err)
+	}
+	y.must(one)
+	two := spec(", volumes: [\"./here:/data\"]")
+	y.must(two)
+	if now := y.inspect(y.stack + "-web"); len(now.Mounts) != 1 || now.Mounts[0].Type != "bind" {
+		t.Errorf("%+v", now.Mounts)
+	}
+	y.converged(two)
+}

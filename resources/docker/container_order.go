@@ -113,7 +113,7 @@ func sharedAddress(req *request, old *container.InspectResponse) string {
 		if held == nil {
 			continue
 		}
-		wanted := []string{ep.MacAddress}
+		wanted := []string{ep.MacAddress, req.Config.MacAddress}
 		if ep.IPAMConfig != nil {
 			wanted = append(wanted, ep.IPAMConfig.IPv4Address, ep.IPAMConfig.IPv6Address)
 		}
@@ -132,9 +132,8 @@ func sharedAddress(req *request, old *container.InspectResponse) string {
 func sharedData(req *request, old *container.InspectResponse) string {
 	mounted := map[string]*mount.Mount{}
 	written := map[string]bool{}
-	for i := range req.Host.Mounts {
-		m := &req.Host.Mounts[i]
-		mounted[path.Clean(m.Target)] = m
+	for _, m := range req.mounts() {
+		mounted[path.Clean(m.Target)] = &m
 		if !m.ReadOnly && m.Source != "" {
 			written[string(m.Type)+" "+m.Source] = true
 		}

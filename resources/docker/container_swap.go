@@ -138,12 +138,12 @@ func (w containerWriter) inherit(ctx context.Context, old *container.InspectResp
 	for target := range req.Host.Tmpfs {
 		delete(anonymous, path.Clean(target))
 	}
+	for _, m := range req.mounts() {
+		delete(anonymous, path.Clean(m.Target))
+	}
 	for i := range req.Host.Mounts {
-		m := &req.Host.Mounts[i]
-		target := path.Clean(m.Target)
-		delete(anonymous, target)
-		if m.Type == mount.TypeVolume && m.Source == "" {
-			m.Source = anonymousAt(old, target)
+		if m := &req.Host.Mounts[i]; m.Type == mount.TypeVolume && m.Source == "" {
+			m.Source = anonymousAt(old, path.Clean(m.Target))
 		}
 	}
 	for _, target := range slices.Sorted(maps.Keys(anonymous)) {

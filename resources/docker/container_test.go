@@ -40,27 +40,32 @@ func TestOrderOfReplacement(t *testing.T) {
 		c.NetworkSettings.Networks = map[string]*network.EndpointSettings{"test_default": {IPAddress: address}}
 		return c
 	}
+	mac := running(&container.HostConfig{})
+	mac.NetworkSettings.Networks = map[string]*network.EndpointSettings{"test_default": {MacAddress: "02:00:00:00:00:07"}}
 	for name, c := range map[string]struct {
 		fields string
 		old    *container.InspectResponse
 		first  bool
 	}{
-		"nothing shared":              {"{}", running(&container.HostConfig{}), true},
-		"the spec says stop":          {"{update: {order: stop_first}}", running(&container.HostConfig{}), false},
-		"a fixed port":                {"{ports: [\"8080:80\"]}", running(&container.HostConfig{PortBindings: ports}), false},
-		"a fixed port, spec or not":   {"{ports: [\"8080:80\"], update: {order: start_first}}", running(&container.HostConfig{PortBindings: ports}), false},
-		"another fixed port, by spec": {"{ports: [\"8081:80\"], update: {order: start_first}}", running(&container.HostConfig{PortBindings: ports}), true},
-		"another fixed port":          {"{ports: [\"8081:80\"]}", running(&container.HostConfig{PortBindings: ports}), true},
-		"any port":                    {"{ports: [\"80\"]}", running(&container.HostConfig{}), true},
-		"host network":                {"{network_mode: host}", running(&container.HostConfig{}), false},
-		"a volume both write":         {"{volumes: [\"data:/x\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: "test_data", RW: true}), false},
-		"a volume one writes":         {"{volumes: [\"data:/x:ro\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: "test_data", RW: true}), true},
-		"a folder both write":         {"{volumes: [{type: bind, source: /srv, target: /x}]}", running(&container.HostConfig{}, container.MountPoint{Type: "bind", Source: "/srv", RW: true}), false},
-		"a volume without a name":     {"{}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: strings.Repeat("a", 64), Destination: "/x", RW: true}), false},
-		"a fixed address":             {"{networks: {default: {ipv4_address: 10.1.0.7}}}", running(&container.HostConfig{}), false},
-		"its address, spec or not":    {"{networks: {default: {ipv4_address: 10.1.0.7}}, update: {order: start_first}}", at("10.1.0.7"), false},
-		"another address, by spec":    {"{networks: {default: {ipv4_address: 10.1.0.7}}, update: {order: start_first}}", at("10.1.0.8"), true},
-		"the old one does not run":    {"{}", &container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{State: &container.State{}, HostConfig: &container.HostConfig{}}}, false},
+		"nothing shared":               {"{}", running(&container.HostConfig{}), true},
+		"the spec says stop":           {"{update: {order: stop_first}}", running(&container.HostConfig{}), false},
+		"a fixed port":                 {"{ports: [\"8080:80\"]}", running(&container.HostConfig{PortBindings: ports}), false},
+		"a fixed port, spec or not":    {"{ports: [\"8080:80\"], update: {order: start_first}}", running(&container.HostConfig{PortBindings: ports}), false},
+		"another fixed port, by spec":  {"{ports: [\"8081:80\"], update: {order: start_first}}", running(&container.HostConfig{PortBindings: ports}), true},
+		"another fixed port":           {"{ports: [\"8081:80\"]}", running(&container.HostConfig{PortBindings: ports}), true},
+		"any port":                     {"{ports: [\"80\"]}", running(&container.HostConfig{}), true},
+		"host network":                 {"{network_mode: host}", running(&container.HostConfig{}), false},
+		"a volume both write":          {"{volumes: [\"data:/x\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: "test_data", RW: true}), false},
+		"a volume one writes":          {"{volumes: [\"data:/x:ro\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: "test_data", RW: true}), true},
+		"a folder both write":          {"{volumes: [{type: bind, source: /srv, target: /x}]}", running(&container.HostConfig{}, container.MountPoint{Type: "bind", Source: "/srv", RW: true}), false},
+		"a folder with SELinux label":  {"{volumes: [\"/srv:/x:z\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "bind", Source: "/srv", RW: true}), false},
+		"a folder one writes":          {"{volumes: [\"/srv:/x:ro\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "bind", Source: "/srv", RW: true}), true},
+		"a volume without a name":      {"{}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: strings.Repeat("a", 64), Destination: "/x", RW: true}), false},
+		"a fixed address":              {"{networks: {default: {ipv4_address: 10.1.0.7}}}", running(&container.HostConfig{}), false},
+		"its address, spec or not":     {"{networks: {default: {ipv4_address: 10.1.0.7}}, update: {order: start_first}}", at("10.1.0.7"), false},
+		"another address, by spec":     {"{networks: {default: {ipv4_address: 10.1.0.7}}, update: {order: start_first}}", at("10.1.0.8"), true},
+		"its MAC address, spec or not": {"{mac_address: 02:00:00:00:00:07, update: {order: start_first}}", mac, false},
+		"the old one does not run":     {"{}", &container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{State: &container.State{}, HostConfig: &container.HostConfig{}}}, false},
 	} {
 		fields := strings.Replace(c.fields, "{", "{image: x, ", 1)
 		set, ps := declared(t, "services: { web: "+fields+" }\nvolumes: { data: }\nnetworks: { default: { ipam: { config: [{ subnet: 10.1.0.0/24 }] } } }")
@@ -68,17 +73,19 @@ func TestOrderOfReplacement(t *testing.T) {
 			t.Fatal(name, ps)
 		}
 		r := set.Get(resources.NewAddr("service", "web"))
-		req, err := newRequest(r, &facts{API: "1.51"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range req.Host.Mounts { // whatever the stack is called here
-			if req.Host.Mounts[i].Type == "volume" {
-				req.Host.Mounts[i].Source = "test_data"
+		for _, api := range []string{"1.41", "1.51"} {
+			req, err := newRequest(r, &facts{API: api})
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if got := orderOf(r, req, c.old); got.startFirst != c.first || got.why == "" {
-			t.Errorf("%s: %+v", name, got)
+			for i := range req.Host.Mounts { // whatever the stack is called here
+				if req.Host.Mounts[i].Type == "volume" {
+					req.Host.Mounts[i].Source = "test_data"
+				}
+			}
+			if got := orderOf(r, req, c.old); got.startFirst != c.first || got.why == "" {
+				t.Errorf("%s, API %s: %+v", name, api, got)
+			}
 		}
 	}
 }

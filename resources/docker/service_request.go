@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -22,6 +23,17 @@ type request struct {
 	Platform *ocispec.Platform
 	// Unreached leaves the aliases out until the container is put in place.
 	Unreached bool
+}
+
+// mounts returns what is mounted, in whichever form sendMounts sends it.
+func (req *request) mounts() []mount.Mount {
+	all := slices.Clone(req.Host.Mounts)
+	for _, text := range req.Host.Binds {
+		if m, err := shortMount(text); err == nil {
+			all = append(all, mount.Mount{Type: mount.TypeBind, Source: resources.Text(m["source"]), Target: resources.Text(m["target"]), ReadOnly: m["read_only"] == true})
+		}
+	}
+	return all
 }
 
 // draft is a request being built: each row of the table puts its value into it.

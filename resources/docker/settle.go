@@ -39,7 +39,7 @@ func (k containerKind) Settle(r *resources.Resource, o *resources.Observed, _ *r
 			State: &container.State{Running: running, Status: container.ContainerState(strings.Fields(o.State + " created")[0])}},
 		Config: req.Config,
 	}
-	for _, m := range req.Host.Mounts {
+	for _, m := range req.mounts() {
 		p := container.MountPoint{Type: m.Type, Source: m.Source, Destination: m.Target, RW: !m.ReadOnly}
 		if m.Type == mount.TypeVolume {
 			p.Name = m.Source

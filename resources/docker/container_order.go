@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/go-connections/nat"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -60,13 +61,20 @@ func orderOf(r *resources.Resource, req *request, old *container.InspectResponse
 	return order{true, "they share no port, address or data"}
 }
 
-// sharedPort returns a port of the host that both publish, "" when there is none.
+// sharedPort returns a port of the host that the new one asks for and the old
+// one asked for, or has been given; "" when there is none.
 func sharedPort(req *request, old *container.InspectResponse) string {
 	held := map[string]bool{}
-	for port, bindings := range old.HostConfig.PortBindings {
-		for _, b := range bindings {
-			held[b.HostPort+"/"+port.Proto()] = true
+	hold := func(ports nat.PortMap) {
+		for port, bindings := range ports {
+			for _, b := range bindings {
+				held[b.HostPort+"/"+port.Proto()] = true
+			}
 		}
+	}
+	hold(old.HostConfig.PortBindings)
+	if old.NetworkSettings != nil {
+		hold(old.NetworkSettings.Ports)
 	}
 	var shared []string
 	for port, bindings := range req.Host.PortBindings {

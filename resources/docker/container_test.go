@@ -42,6 +42,8 @@ func TestOrderOfReplacement(t *testing.T) {
 	}
 	mac := running(&container.HostConfig{})
 	mac.NetworkSettings.Networks = map[string]*network.EndpointSettings{"test_default": {MacAddress: "02:00:00:00:00:07"}}
+	given := running(&container.HostConfig{PortBindings: nat.PortMap{"80/tcp": {{HostPort: "8080-8090"}}}})
+	given.NetworkSettings.Ports = nat.PortMap{"80/tcp": {{HostPort: "8083"}}}
 	for name, c := range map[string]struct {
 		fields string
 		old    *container.InspectResponse
@@ -53,6 +55,8 @@ func TestOrderOfReplacement(t *testing.T) {
 		"a fixed port, spec or not":    {"{ports: [\"8080:80\"], update: {order: start_first}}", running(&container.HostConfig{PortBindings: ports}), false},
 		"another fixed port, by spec":  {"{ports: [\"8081:80\"], update: {order: start_first}}", running(&container.HostConfig{PortBindings: ports}), true},
 		"another fixed port":           {"{ports: [\"8081:80\"]}", running(&container.HostConfig{PortBindings: ports}), true},
+		"a port it was given":          {"{ports: [\"8083:80\"]}", given, false},
+		"a port it was not given":      {"{ports: [\"8084:80\"]}", given, true},
 		"any port":                     {"{ports: [\"80\"]}", running(&container.HostConfig{}), true},
 		"host network":                 {"{network_mode: host}", running(&container.HostConfig{}), false},
 		"a volume both write":          {"{volumes: [\"data:/x\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: "test_data", RW: true}), false},
@@ -78,13 +82,12 @@ func TestOrderOfReplacement(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i := range req.Host.Mounts { // whatever the stack is called here
-				if req.Host.Mounts[i].Type == "volume" {
-					req.Host.Mounts[i].Source = "test_data"
-				}
-			}
-			if got := orderOf(r, req, c.old); got.startFirst != c.first || got.why == "" {
+			got := orderOf(r, req, c.old)
+			if got.startFirst != c.first || got.why == "" {
 				t.Errorf("%s, API %s: %+v", name, api, got)
+			}
+			if plan, _, ok := (containerKind{name: "service"}).planned(r, &resources.Observed{Native: &seenContainer{inspect: *c.old}}); !ok || plan != got {
+				t.Errorf("%s, API %s: the plan says %+v, the swap %+v", name, api, plan, got)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -124,9 +125,10 @@ func askProgram(ctx context.Context, name, server string) (*registry.AuthConfig,
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "docker-credential-"+filepath.Base(name), "get")
 	cmd.Stdin = strings.NewReader(server)
+	cmd.WaitDelay = time.Second // what it left behind may hold its output open
 	var out bytes.Buffer
 	cmd.Stdout = &out
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		// The program says on its output, not by its status, that it has none.
 		if strings.Contains(out.String(), "not found") || out.Len() == 0 {
 			return nil, nil

@@ -95,7 +95,7 @@ func TestReplacement_that_fails_must_be_put_back_by_the_run_after_a_killed_one(t
 	if now := inspect(t, old.ID); now.State.Running {
 		t.Fatal("the old one was not stopped yet")
 	}
-	s.exits(0, "plan").says("left behind by an earlier run: the container before its replacement|it was left behind: the container before its replacement")
+	s.exits(0, "plan").says("it was left behind: the container before its replacement", "it stays until service/web is ready")
 	s.exits(4, "apply", "-auto-approve", "-on-failure", "continue").saysNot("old one is back")
 	if now := inspect(t, old.ID); now.State.Running {
 		t.Error("it was put back although the new one was to stay")

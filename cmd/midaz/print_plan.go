@@ -154,8 +154,12 @@ func (p *planPrinter) remarks(c *engine.Change) []string {
 		}
 	}
 	if c.Have != nil {
-		if c.Have.Leftover != "" {
+		switch of := c.Have.LeftoverOf; {
+		case c.Have.Leftover == "":
+		case c.Action != resources.Delete || p.plan.Destroy:
 			out = append(out, "left behind by an earlier run: "+clean(c.Have.Leftover))
+		case !of.IsZero():
+			out = append(out, clean(fmt.Sprintf("it stays until %s is ready", of)))
 		}
 		for _, n := range c.Have.Notes {
 			out = append(out, clean(n))

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/go-multierror"
 	"golang.org/x/crypto/scrypt"
 
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -22,7 +23,7 @@ import (
 
 // SavedVersion is the format of saved plans. A reader refuses another major
 // version and passes over keys it does not know.
-const SavedVersion = "1.0"
+const SavedVersion = "1.1"
 
 // MaxSaved bounds what is read as a saved plan, in bytes: ten times the size of
 // the plan of 10,000 queues.
@@ -69,8 +70,10 @@ type SavedChange struct {
 	Code    string           `json:"code,omitempty"`
 	// Object pins the very object that was seen.
 	Object string `json:"object,omitempty"`
-	// Want is the digest of what is declared, secrets masked.
+	// Want and Is are the digests of what is declared and of what is there,
+	// secrets masked. A file of version 1.0 has no Is.
 	Want   string       `json:"want,omitempty"`
+	Is     string       `json:"is,omitempty"`
 	Fields []SavedField `json:"fields,omitempty"`
 
 	// The rest is only shown, and may differ when the plan is applied.
@@ -82,10 +85,14 @@ type SavedChange struct {
 	// GateTimeout is in seconds.
 	GateTimeout float64 `json:"gate_timeout,omitempty"`
 	// Adopted says from whom the object is taken over, "" when it is not.
-	Adopted  string   `json:"adopted,omitempty"`
-	Unknown  string   `json:"unknown,omitempty"`
-	Leftover string   `json:"leftover,omitempty"`
-	Notes    []string `json:"notes,omitempty"`
+	Adopted    string   `json:"adopted,omitempty"`
+	Unknown    string   `json:"unknown,omitempty"`
+	Leftover   string   `json:"leftover,omitempty"`
+	LeftoverOf string   `json:"leftover_of,omitempty"`
+	Notes      []string `json:"notes,omitempty"`
+	// Order is start_first or stop_first, "" where that is no question.
+	Order       string `json:"order,omitempty"`
+	OrderReason string `json:"order_reason,omitempty"`
 }
 
 // SavedPos is a place in the spec.
@@ -146,11 +153,10 @@ func savedChange(c *Change) SavedChange {
 		out.Mode = modes[c.Mode]
 	}
 	if c.Have != nil {
-		out.Object = c.Have.ID
+		out.Object, out.Is = c.Have.ID, maskedDigest(c.Have.Have)
 	}
 	if c.Want != nil {
-		sum := sha256.Sum256(resources.Canonical(c.Want.Config))
-		out.Want = hex.EncodeToString(sum[:])
+		out.Want = maskedDigest(c.Want.Config)
 	}
 	if c.Action == resources.Create || c.Action == resources.Ensure {
 		for _, key := range slices.Sorted(maps.Keys(c.Want.Config)) {
@@ -164,9 +170,15 @@ func savedChange(c *Change) SavedChange {
 	return out
 }
 
+func maskedDigest(c resources.Config) string {
+	sum := sha256.Sum256(resources.Canonical(c))
+	return hex.EncodeToString(sum[:])
+}
+
 // describe notes what is only shown.
 func (was *SavedChange) describe(c *Change) {
 	was.Source, was.Unchanged = savedPos(c.Pos()), c.Unchanged
+	was.Order, was.OrderReason = c.Manner.Order, c.Manner.Text
 	for _, h := range c.Hazards {
 		was.Hazards = append(was.Hazards, SavedHazard{h.Code, h.Msg})
 	}
@@ -176,6 +188,9 @@ func (was *SavedChange) describe(c *Change) {
 	var refs []resources.Ref
 	if c.Have != nil {
 		was.Unknown, was.Leftover, was.Notes, refs = c.Have.Why, c.Have.Leftover, c.Have.Notes, c.Have.Refs
+		if of := c.Have.LeftoverOf; !of.IsZero() {
+			was.LeftoverOf = of.String()
+		}
 		if c.Adopted {
 			was.Adopted = cmp.Or(c.Have.Owner, "nobody")
 			if c.Have.Stack != "" {
@@ -221,7 +236,8 @@ func (s *Saved) Plan() *Plan {
 
 func (was *SavedChange) change() *Change {
 	addr, _ := resources.ParseAddr(was.Address) // checked by ParseSaved
-	c := &Change{Addr: addr, Action: was.Action, Reason: was.Reason, Code: was.Code, Unchanged: was.Unchanged, Adopted: was.Adopted != ""}
+	c := &Change{Addr: addr, Action: was.Action, Reason: was.Reason, Code: was.Code, Unchanged: was.Unchanged, Adopted: was.Adopted != "",
+		Manner: resources.Manner{Order: was.Order, Text: was.OrderReason}}
 	for mode, name := range modes {
 		if name == was.Mode {
 			c.Mode = mode
@@ -234,6 +250,9 @@ func (was *SavedChange) change() *Change {
 		}
 	}
 	c.Have = &resources.Observed{Addr: addr, ID: was.Object, Leftover: was.Leftover, Notes: was.Notes, Owner: was.Adopted, Refs: refs}
+	if of, err := resources.ParseAddr(was.LeftoverOf); err == nil {
+		c.Have.LeftoverOf = of
+	}
 	if was.Unknown != "" {
 		c.Have.Presence, c.Have.Why = resources.Unknown, was.Unknown
 	}
@@ -343,7 +362,8 @@ func ParseSaved(data []byte) (*Saved, error) {
 }
 
 // Check compares the saved plan with one made now, with the saved options. The
-// error wraps ErrStale and names what has moved.
+// error is of a *multierror.Error; each in it wraps ErrStale and names what has
+// moved.
 func (s *Saved) Check(now *Plan) error {
 	if s.Stack != now.Stack {
 		return fmt.Errorf("%w: it was made for stack %q, and this spec is of stack %q", ErrStale, s.Stack, now.Stack)
@@ -352,23 +372,31 @@ func (s *Saved) Check(now *Plan) error {
 	for _, c := range s.Changes {
 		then[c.Address] = c
 	}
+	var moved *multierror.Error
+	differs := func(address, msg string) {
+		moved = multierror.Append(moved, fmt.Errorf("%w: %s: %s", ErrStale, address, msg))
+	}
 	for _, c := range now.Changes {
-		was, planned := then[c.Addr.String()]
-		delete(then, c.Addr.String())
+		address := c.Addr.String()
+		was, planned := then[address]
+		delete(then, address)
 		if c.IsNoOp() && !planned {
-			if was := s.Objects[c.Addr.String()]; was != "" && c.Have != nil && c.Have.ID != was {
-				return fmt.Errorf("%w: %s: the object that was seen has been replaced by another", ErrStale, c.Addr)
+			if was := s.Objects[address]; was != "" && c.Have != nil && c.Have.ID != was {
+				differs(address, "the object that was seen has been replaced by another")
 			}
 			continue
 		}
 		if msg := was.moved(c, planned); msg != "" {
-			return fmt.Errorf("%w: %s: %s", ErrStale, c.Addr, msg)
+			differs(address, msg)
 		}
 	}
 	for _, c := range s.Changes {
 		if _, left := then[c.Address]; left {
-			return fmt.Errorf("%w: %s: the plan was to %s it, and now there is nothing of that name", ErrStale, c.Address, c.Action)
+			differs(c.Address, fmt.Sprintf("the plan was to %s it, and now there is nothing of that name", c.Action))
 		}
+	}
+	if moved != nil {
+		return moved
 	}
 	return s.checkDigests(now)
 }
@@ -385,13 +413,32 @@ func (was SavedChange) moved(c *Change, planned bool) string {
 		return fmt.Sprintf("the plan was to %s it, and now it would %s it: %s", was.Action, c.Action, c.Reason)
 	case is.Object != was.Object:
 		return "the object that was seen has been replaced by another"
-	case is.Want != was.Want:
-		return "the spec declares it differently now"
-	case !slices.EqualFunc(is.Fields, was.Fields, SavedField.same):
-		return "other fields differ now"
-	default:
-		return ""
 	}
+	var what []string
+	if is.Want != was.Want {
+		what = append(what, "the spec declares it differently now")
+	}
+	if was.Is != "" && is.Is != was.Is {
+		what = append(what, "what is there of it has changed")
+	}
+	if paths := was.otherFields(is); len(paths) > 0 {
+		what = append(what, "other fields differ now: "+strings.Join(paths, ", "))
+	}
+	return strings.Join(what, "; ")
+}
+
+// otherFields returns the paths that only one of the two names, or names with
+// another cost.
+func (was SavedChange) otherFields(is SavedChange) []string {
+	var out []string
+	for _, pair := range [][2][]SavedField{{is.Fields, was.Fields}, {was.Fields, is.Fields}} {
+		for _, f := range pair[0] {
+			if !slices.ContainsFunc(pair[1], f.same) && !slices.Contains(out, f.Path) {
+				out = append(out, f.Path)
+			}
+		}
+	}
+	return out
 }
 
 func (s *Saved) checkDigests(now *Plan) error {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-multierror"
+
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
@@ -25,8 +27,12 @@ func TestSavedPlan(t *testing.T) {
 			o.ID = 0
 			w.Put(a, &o)
 		}, "box/a: the object that was seen has been replaced by another"},
-		{"a field was changed", after, func(w *fake.World) { w.Get(a).Fields["text"] = "x" }, "box/a: other fields differ now"},
-		{"a value was changed where a difference was", after, func(w *fake.World) { w.Get(a).Fields["size"] = int64(7) }, "what is there has changed"},
+		{"a field was changed", after, func(w *fake.World) { w.Get(a).Fields["text"] = "x" }, "box/a: what is there of it has changed; other fields differ now: text"},
+		{"a value was changed where a difference was", after, func(w *fake.World) { w.Get(a).Fields["size"] = int64(7) }, "box/a: what is there of it has changed"},
+		{"two were changed", after, func(w *fake.World) {
+			w.Get(a).Fields["size"] = int64(7)
+			w.Remove(resources.NewAddr("box", "gone"))
+		}, "box/a: what is there of it has changed\nthe plan is stale: box/gone: the plan was to delete it, and now there is nothing of that name"},
 		{"it is done already", after, func(w *fake.World) { w.Remove(resources.NewAddr("box", "gone")) }, "box/gone: the plan was to delete it, and now there is nothing of that name"},
 		{"the spec has changed", strings.Replace(after, "size: 2", "size: 3", 1), nil, "box/a: the spec declares it differently now"},
 		{"only a secret has changed", strings.Replace(after, "c4n4ry", "other", 1), nil, "the spec, or the value of a variable, has changed"},
@@ -52,11 +58,20 @@ func TestSavedPlan(t *testing.T) {
 			}
 			d = declare(t, tc.spec)
 			err = read.Check(engine.MakePlan(d, observe(t, w, d), read.Options))
-			switch {
-			case tc.want == "" && err != nil:
-				t.Error(err)
-			case tc.want != "" && (!errors.Is(err, engine.ErrStale) || !strings.HasSuffix(err.Error(), tc.want)):
-				t.Errorf("%v, want %s", err, tc.want)
+			said := ""
+			if many := (*multierror.Error)(nil); errors.As(err, &many) {
+				for _, e := range many.Errors {
+					said += e.Error() + "\n"
+				}
+			} else if err != nil {
+				said = err.Error() + "\n"
+			}
+			want := ""
+			if tc.want != "" {
+				want = "the plan is stale: " + tc.want + "\n"
+			}
+			if said != want || errors.Is(err, engine.ErrStale) != (want != "") {
+				t.Errorf("it says %q, want %q", said, want)
 			}
 		})
 	}
@@ -70,4 +85,23 @@ func FuzzParseSavedPlan(f *testing.F) {
 			t.Error("no plan and no error")
 		}
 	})
+}
+
+// What show prints of a plan file is what plan printed, but for the values.
+func TestSavedPlanKeepsWhatIsShown(t *testing.T) {
+	a := resources.NewAddr("box", "a")
+	c := &engine.Change{Addr: a, Action: resources.Delete, Manner: resources.Manner{Order: "stop_first", Text: "because"},
+		Have: &resources.Observed{Addr: a, Leftover: "the old one", LeftoverOf: resources.NewAddr("box", "b")}}
+	saved, err := engine.Save(&engine.Plan{Stack: "test", Changes: []*engine.Change{c}}, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := engine.ParseSaved(saved.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := read.Plan().Changes[0]
+	if got.Manner != c.Manner || got.Have.Leftover != c.Have.Leftover || got.Have.LeftoverOf != c.Have.LeftoverOf {
+		t.Errorf("%+v %+v", got, got.Have)
+	}
 }

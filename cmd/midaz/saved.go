@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/go-multierror"
+
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -113,7 +115,11 @@ func (a *applying) stale(err error) error {
 	if len(missing) > 0 {
 		hint = "a plan file holds no values, and it was made with " + strings.Join(missing, " ") + ": give that again, or plan again"
 	}
-	return &resources.Diagnosis{Err: err, Hint: hint}
+	var all *multierror.Error
+	for _, cause := range causes(err) {
+		all = multierror.Append(all, &resources.Diagnosis{Err: cause, Hint: hint})
+	}
+	return all
 }
 
 // show prints what a plan file holds: everything that plan prints but values.

@@ -79,6 +79,7 @@ func (d *decider) steps() {
 	d.rivals(g)
 	d.successors(g)
 	d.leftovers(g)
+	d.awaits(g)
 }
 
 // stepsOf returns the steps of a change in order.
@@ -289,6 +290,19 @@ func (d *decider) leftovers(g *graph.Graph[Step]) {
 		if c.Action == resources.Delete && !c.Have.LeftoverOf.IsZero() {
 			ref := resources.Ref{To: c.Have.LeftoverOf}
 			g.Add(Step{c.Addr, VerbDelete}, d.readyOf(ref, g, map[resources.Addr]bool{})...)
+		}
+	}
+}
+
+// awaits has the gates of what needs no change waited for, where that was asked
+// for.
+func (d *decider) awaits(g *graph.Graph[Step]) {
+	if !d.opt.Await || d.opt.Destroy {
+		return
+	}
+	for _, c := range d.plan.Changes {
+		if c.IsNoOp() && c.Gate != nil && d.selected(c.Addr) {
+			d.readyOf(resources.Ref{To: c.Addr, Wait: resources.Ready}, g, map[resources.Addr]bool{})
 		}
 	}
 }

@@ -38,6 +38,9 @@ type Options struct {
 	// OnlyDrift plans only what was changed outside, and leaves pending changes
 	// of the spec alone.
 	OnlyDrift bool
+	// Await has the gates of what needs no change waited for too, as is due after
+	// a run that did not end well. It belongs to one run and is never saved.
+	Await bool `json:"-"`
 }
 
 // Doomed returns which objects a plan with these options removes or replaces
@@ -222,6 +225,9 @@ func (p *Plan) Counts() Counts {
 func (p *Plan) IsEmpty() bool {
 	return !slices.ContainsFunc(p.Changes, func(c *Change) bool { return !c.IsNoOp() })
 }
+
+// IsOver reports whether nothing would change and no gate is to be waited for.
+func (p *Plan) IsOver() bool { return p.IsEmpty() && p.Steps.Len() == 0 }
 
 // Refused returns why the plan cannot be applied: an error that wraps
 // ErrRefused when something must not be done, one that wraps ErrImpossible when

@@ -249,16 +249,37 @@ func (a *applying) isWhole() bool { return len(a.options.Targets)+len(a.options.
 
 // planOf plans, and compares with the saved plan when there is one.
 func (a *applying) planOf(s *sight) (*engine.Plan, error) {
-	p, err := a.planned(s, a.options, false)
+	options := a.options
+	options.Await = !options.Destroy && a.endedBadly(s)
+	p, err := a.planned(s, options, false)
 	if err != nil || a.saved == nil {
 		return p, err
 	}
 	return p, a.stale(a.saved.Check(p))
 }
 
+// endedBadly reports whether a run on the stack did not end well, or goes on
+// still, and none on the whole stack has since: then what is as declared need
+// not be ready.
+func (a *applying) endedBadly(s *sight) bool {
+	if s.journal == nil {
+		return false
+	}
+	runs, err := s.journal.Runs(a.ctx, a.declared.Stack)
+	if err != nil {
+		return false // told when this run is written down
+	}
+	for _, r := range runs {
+		if r.Result != resources.RunDone || !r.Partial {
+			return r.Result != resources.RunDone
+		}
+	}
+	return false
+}
+
 // canWrite reports whether the plan may come to be carried out.
 func (a *applying) canWrite(p *engine.Plan) bool {
-	return !p.IsEmpty() && len(p.Refusals) == 0 && (a.approved || a.cannotAsk() == nil)
+	return !p.IsOver() && len(p.Refusals) == 0 && (p.IsEmpty() || a.approved || a.cannotAsk() == nil)
 }
 
 // round shows one plan, asks, and applies it. It reports whether to plan again.
@@ -275,11 +296,13 @@ func (a *applying) round(p *engine.Plan) (again bool, err error) {
 		}
 		return false, shown(p.Refused())
 	}
-	if p.IsEmpty() {
+	if p.IsOver() {
 		a.complete(p)
 		return false, nil
 	}
-	if err := a.approve(p); err != nil {
+	if p.IsEmpty() {
+		a.say(awaitText)
+	} else if err := a.approve(p); err != nil {
 		return false, err
 	}
 	report, err := a.apply(p)

@@ -115,7 +115,8 @@ Examples:
 of what it needs have passed. A failure costs only what depends on it; everything else goes on.
 
 The first interrupt lets what is in flight finish and starts nothing new, the second stops at once. Running it again does
-what is left.
+what is left. While a run that did not end well is the last one, or another is at work, the gates of what needs no change
+are waited for too.
 
 A plan file of "midaz plan -out" is applied exactly, without asking, or refused with status 6 when spec or world are no
 longer what it was made for. It holds no values: the spec is read again, from where the plan was made or as -f says.

@@ -39,7 +39,7 @@ func (a *applying) takeLock() error {
 	return nil
 }
 
-// clearTraces removes what a run killed at its end has left, when nothing else
+// clearTraces removes what a killed run has left, when nothing else
 // is to be done. What stays is in nobody's way and does not fail the run.
 func (a *applying) clearTraces(gone bool) {
 	did := false

@@ -9,7 +9,8 @@ import (
 
 const (
 	lockLostText      = "The lock of the stack was lost: another run may have it. What is in flight is being finished, nothing new is started."
-	tracesClearedText = "A run that was killed at its end had left its lock or an old record, which is removed."
+	tracesClearedText = "A run that was killed had left its lock or an old record, which is removed."
+	awaitText         = "The last run did not end well, so the gates are waited for."
 	noLockText        = "No lock is held and no journal is written: both are kept on the engine. Let nobody else apply this stack at the same time."
 )
 

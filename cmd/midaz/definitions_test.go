@@ -150,6 +150,7 @@ func FuzzImportDefinitions(f *testing.F) {
 	f.Add([]byte(`{"queues":[{"name":"a","vhost":"/","durable":true,"arguments":{"x-a":1.0}}],"bindings":[{"source":"amq.topic","vhost":"/","destination":"a","destination_type":"queue","routing_key":"#"}]}`))
 	f.Add([]byte(`{"users":[{"name":"a","password":"b","tags":["x"]}],"parameters":[{"component":"shovel","vhost":"v","name":"s","value":{"src-uri":"amqp://a:b@c"}}]}`))
 	f.Add([]byte(`{"permissions":[{"user":"u","vhost":"/","configure":"","write":"$","read":""}],"topic_permissions":[{"user":"u","vhost":"/","exchange":"amq.topic","write":"","read":""}]}`))
+	f.Add([]byte("{\"topic_permissions\":[{\"user\":\"u\",\"vhost\":\"/\",\"exchange\":\"amq.\xbbtopic\",\"write\":\"\",\"read\":\"\"}]}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		text, _, problems, err := imported(data)
 		if err != nil {

@@ -566,6 +566,10 @@ func (c *carrier) topicPermission(v *vhost, r row) {
 		v.topic.notes = append(v.topic.notes, told+": the user's name "+wrong)
 		return
 	}
+	if wrong := badName(exchange); wrong != "" {
+		v.topic.notes = append(v.topic.notes, told+": the exchange's name "+wrong)
+		return
+	}
 	i := slices.IndexFunc(v.topic.items, func(n named) bool { return n.name == name })
 	if i < 0 {
 		c.needUser(name)

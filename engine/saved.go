@@ -361,9 +361,10 @@ func ParseSaved(data []byte) (*Saved, error) {
 	return &s, nil
 }
 
-// Check compares the saved plan with one made now, with the saved options. The
-// error is of a *multierror.Error; each in it wraps ErrStale and names what has
-// moved.
+// Check compares the saved plan with one made now, with the saved options. An
+// error wraps ErrStale. Where resources can be named it is a *multierror.Error
+// with one error for each; else spec or world has changed in a value that only
+// the digests tell of.
 func (s *Saved) Check(now *Plan) error {
 	if s.Stack != now.Stack {
 		return fmt.Errorf("%w: it was made for stack %q, and this spec is of stack %q", ErrStale, s.Stack, now.Stack)

@@ -39,8 +39,8 @@ func (a *applying) takeLock() error {
 	return nil
 }
 
-// clearTraces removes what a killed run has left, when nothing else
-// is to be done. What stays is in nobody's way and does not fail the run.
+// clearTraces removes what a killed run has left, when nothing else is to be
+// done. What stays is in nobody's way and does not fail the run.
 func (a *applying) clearTraces(gone bool) {
 	did := false
 	world, err := a.sys.world.write(a.ctx, a.access())

@@ -199,7 +199,7 @@ func TestAdopt_compose_project_without_a_restart(t *testing.T) {
 			t.Errorf("the volume: %v", err)
 		}
 		s.exits(7, "apply", "-auto-approve", "-var", "GREETING=x", "-replace", "volume/data").says("protected")
-		s.exits(0, "destroy", "--volumes", "-auto-approve")
+		s.exits(0, "destroy", "--volumes", "-auto-approve", "-confirm", s.name)
 		if _, err := docker.VolumeInspect(t.Context(), s.name+"_data"); err == nil {
 			t.Error("the volume is left")
 		}
@@ -244,7 +244,7 @@ func TestAdopt_what_runs_written_by_import_live(t *testing.T) {
 	}
 	s.converged()
 	s.exits(0, "drift")
-	s.exits(0, "destroy", "--volumes", "-auto-approve")
+	s.exits(0, "destroy", "--volumes", "-auto-approve", "-confirm", s.name)
 }
 
 // What people write by hand: addresses, gateways, shared namespaces, a user that
@@ -313,7 +313,7 @@ func TestAdopt_by_hand_with_differences(t *testing.T) {
 	s.exits(2, "drift").says("service/a", "restart")
 	s.exits(0, "apply", "-auto-approve", "-only-drift")
 	s.converged()
-	s.exits(0, "destroy", "--volumes", "-auto-approve")
+	s.exits(0, "destroy", "--volumes", "-auto-approve", "-confirm", s.name)
 	if got := s.left(); len(got) != 0 {
 		t.Errorf("left: %v", got)
 	}

@@ -426,7 +426,7 @@ func TestMidaz_stack(t *testing.T) {
 		}
 	})
 	step("must leave nothing behind when destroyed and touch nothing foreign", func(t *testing.T) {
-		m.exits(0, "destroy", "--volumes", "-auto-approve").says("Destroy complete!")
+		m.exits(0, "destroy", "--volumes", "-auto-approve", "-confirm", m.name).says("Destroy complete!")
 		if got := m.left(); len(got) != 0 {
 			t.Errorf("left: %v", got)
 		}

@@ -77,7 +77,7 @@ func TestDestroy_must_leave_nothing_behind_and_touch_nothing_foreign(t *testing.
 	if got := s.left(); !slices.Equal(got, []string{"volume " + s.name + "_v"}) {
 		t.Errorf("after down: %v", got)
 	}
-	s.exits(0, "destroy", "--volumes", "-auto-approve").says("Destroy complete! Resources: 1 destroyed")
+	s.exits(0, "destroy", "--volumes", "-auto-approve", "-confirm", s.name).says("Destroy complete! Resources: 1 destroyed")
 	if got := s.left(); len(got) != 0 {
 		t.Errorf("after destroy: %v", got)
 	}
@@ -126,7 +126,7 @@ func TestDown_must_keep_volumes_without_a_name(t *testing.T) {
 	s.write("midaz.infra.yaml", spec)
 	s.apply()
 	third := unnamed()
-	s.exits(0, "destroy", "--volumes", "-auto-approve")
+	s.exits(0, "destroy", "--volumes", "-auto-approve", "-confirm", s.name)
 	if there(third) || !there(first) {
 		t.Error("destroy --volumes takes along what the stack has, and nothing else")
 	}

@@ -113,13 +113,25 @@ func (d *decider) checkPatterns() {
 	for _, set := range []struct {
 		flag  string
 		globs []string
-	}{{"target", d.opt.Targets}, {"exclude", d.opt.Excludes}, {"replace", d.opt.Replace}, {"adopt", d.opt.Adopt}} {
+	}{{"target", d.opt.Targets}, {"exclude", d.opt.Excludes}, {"replace", d.opt.Replace}, {"adopt", d.opt.Adopt}, {"unprotect", d.opt.Unprotect}} {
 		for _, glob := range set.globs {
-			if glob != "*" && !slices.ContainsFunc(all, func(a resources.Addr) bool { return a.Match(glob) }) {
+			matches := slices.DeleteFunc(slices.Clone(all), func(a resources.Addr) bool { return !a.Match(glob) })
+			switch {
+			case glob == "*":
+			case len(matches) == 0:
 				d.refusal(resources.Addr{Kind: set.flag, Name: glob}, "no-match", "nothing that is declared or there matches it", specs.DidYouMean(glob, names))
+			case set.flag == "target" && !d.opt.Destroy && !slices.ContainsFunc(matches, d.isActive):
+				d.refusal(matches[0], "inactive", "it is a target, and its profile is off", "turn the profile on with -profile")
 			}
 		}
 	}
+}
+
+// isActive reports whether a plan can be about the resource: it is not declared
+// under a profile that is off.
+func (d *decider) isActive(a resources.Addr) bool {
+	r := d.declared.Get(a)
+	return r == nil || !r.Dormant
 }
 
 // addresses returns everything declared or seen, in order.
@@ -493,22 +505,14 @@ func (d *decider) hazards() {
 func (d *decider) refuse() {
 	destroyed := 0
 	for _, c := range d.plan.Changes {
-		if c.Action != resources.Delete && c.Action != resources.Replace {
+		if c.IsNoOp() {
 			continue
 		}
-		destroyed++
-		// What the spec says of a resource that it declares holds; what is written
-		// on the object holds after its block has left the spec.
-		protected := c.Want != nil && c.Want.Protect || c.Want == nil && c.Have.Protected
-		if protected && !(c.Action == resources.Replace && c.Mode == resources.SwapBack) && !matchAny(c.Addr, d.opt.Unprotect) {
-			hint := fmt.Sprintf("to remove it all the same, say `-unprotect '%s'`", c.Addr)
-			if c.Want != nil {
-				hint = "to lose it all the same, declare it with `protect: false`"
-			} else if to := d.newcomer(c.Addr); !to.IsZero() {
-				hint = fmt.Sprintf("if it is called %s now, say so: `moved: [{ from: %s, to: %s }]`; %s", to, c.Addr, to, hint)
+		if c.Action == resources.Delete || c.Action == resources.Replace {
+			destroyed++
+			if d.refuseProtected(c) {
+				continue
 			}
-			d.refusal(c.Addr, "protected", fmt.Sprintf("it is protected and would be %sd: %s", c.Action, c.Reason), hint)
-			continue
 		}
 		for _, h := range c.Hazards {
 			d.refuseHazard(c, h)
@@ -523,6 +527,30 @@ func (d *decider) refuse() {
 			fmt.Sprintf("the spec declares nothing, and applying it would remove all %d resources of the stack", destroyed),
 			"if that is meant, use `midaz destroy`, or say -allow-empty")
 	}
+}
+
+// refuseProtected refuses to remove a protected object whose protection was
+// not lifted, and reports whether it did.
+func (d *decider) refuseProtected(c *Change) bool {
+	// For a declared resource the spec decides; the mark on the object counts
+	// once its block has left the spec.
+	protected := c.Want != nil && c.Want.Protect || c.Want == nil && c.Have.Protected
+	if !protected || c.Action == resources.Replace && c.Mode == resources.SwapBack || matchAny(c.Addr, d.opt.Unprotect) {
+		return false
+	}
+	hint := fmt.Sprintf("to remove it anyway, pass `-unprotect '%s'`", c.Addr)
+	switch {
+	case d.opt.Destroy && d.opt.Purge:
+		hint = fmt.Sprintf("confirm with the name of the stack: `-confirm %s`", d.plan.Stack)
+	case c.Want != nil:
+		hint = fmt.Sprintf("to lose it anyway, declare it with `protect: false` or pass `-unprotect '%s'`", c.Addr)
+	default:
+		if to := d.newcomer(c.Addr); !to.IsZero() {
+			hint = fmt.Sprintf("if it was renamed to %s, declare that: `moved: [{ from: %s, to: %s }]`; %s", to, c.Addr, to, hint)
+		}
+	}
+	d.refusal(c.Addr, "protected", fmt.Sprintf("it is protected and would be %sd: %s", c.Action, c.Reason), hint)
+	return true
 }
 
 // newcomer returns the one resource of a movable kind that is to be created,
@@ -544,13 +572,16 @@ func (d *decider) newcomer(orphan resources.Addr) resources.Addr {
 	return found
 }
 
+// refuseHazard refuses a dangerous change without consent, whatever its action:
+// an update can lose as much as a removal.
 func (d *decider) refuseHazard(c *Change, h resources.Hazard) {
 	switch {
 	case h.Code == resources.Refused:
 		d.refusal(c.Addr, "hazard", h.Msg, "take the change back, or let it be made with `on_change`")
-	case h.Code != resources.DataLoss && !h.Consent:
-	case !slices.Contains(d.opt.Allow, h.Code) && !matchAny(c.Addr, d.opt.Unprotect):
-		d.refusal(c.Addr, "hazard", h.Msg, "to go on all the same, say `-allow "+h.Code+"`")
+	case !h.NeedsConsent() || slices.Contains(d.opt.Allow, h.Code):
+	case h.Code == resources.DataLoss && matchAny(c.Addr, d.opt.Discard):
+	default:
+		d.refusal(c.Addr, "hazard", h.Msg, "to accept this, pass `-allow "+h.Code+"`")
 	}
 }
 

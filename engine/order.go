@@ -72,7 +72,9 @@ func (d *decider) steps() {
 			g.Add(all[i], all[i-1])
 		}
 		if work, ok := workStep(c); ok {
-			g.Add(work, d.needsOf(c, g)...)
+			for _, ref := range c.Want.Refs {
+				wait(g, work, d.readyOf(ref, g, map[resources.Addr]bool{}))
+			}
 		}
 	}
 	d.releases(g)
@@ -142,19 +144,27 @@ func workStep(c *Change) (Step, bool) {
 	}
 }
 
-// needsOf returns the steps that must be done before the work on c begins.
-func (d *decider) needsOf(c *Change, g *graph.Graph[Step]) []Step {
-	var out []Step
-	for _, ref := range c.Want.Refs {
-		out = append(out, d.readyOf(ref, g, map[resources.Addr]bool{})...)
+// need is a step that another one waits for. A soft need only has to end.
+type need struct {
+	step Step
+	soft bool
+}
+
+// wait makes a step wait for what it needs.
+func wait(g *graph.Graph[Step], s Step, needs []need) {
+	for _, n := range needs {
+		if n.soft {
+			g.AddAfter(s, n.step)
+		} else {
+			g.Add(s, n.step)
+		}
 	}
-	return out
 }
 
 // readyOf returns the steps after which what ref refers to is ready. An
 // unchanged resource with a gate gets an await step; one without a gate is
 // looked through to what it needs itself.
-func (d *decider) readyOf(ref resources.Ref, g *graph.Graph[Step], visited map[resources.Addr]bool) []Step {
+func (d *decider) readyOf(ref resources.Ref, g *graph.Graph[Step], visited map[resources.Addr]bool) []need {
 	if visited[ref.To] {
 		return nil
 	}
@@ -165,20 +175,24 @@ func (d *decider) readyOf(ref resources.Ref, g *graph.Graph[Step], visited map[r
 	}
 	await := Step{ref.To, VerbAwait}
 	if ref.Wait == resources.Ready && to.Gate != nil && g.Has(await) {
-		return []Step{await}
+		return []need{{await, ref.Soft}}
 	}
 	if work, ok := workStep(to); ok {
-		return []Step{work}
+		return []need{{work, ref.Soft}}
 	}
-	var behind []Step
+	var behind []need
 	for _, r := range to.Want.Refs {
 		behind = append(behind, d.readyOf(r, g, visited)...)
 	}
 	if to.Gate == nil || ref.Wait != resources.Ready {
+		for i := range behind {
+			behind[i].soft = behind[i].soft || ref.Soft
+		}
 		return behind
 	}
-	g.Add(await, behind...)
-	return []Step{await}
+	g.Add(await)
+	wait(g, await, behind)
+	return []need{{await, ref.Soft}}
 }
 
 // releases makes deletes wait until what refers to the object has let go.
@@ -289,7 +303,7 @@ func (d *decider) leftovers(g *graph.Graph[Step]) {
 	for _, c := range d.plan.Changes {
 		if c.Action == resources.Delete && !c.Have.LeftoverOf.IsZero() {
 			ref := resources.Ref{To: c.Have.LeftoverOf}
-			g.Add(Step{c.Addr, VerbDelete}, d.readyOf(ref, g, map[resources.Addr]bool{})...)
+			wait(g, Step{c.Addr, VerbDelete}, d.readyOf(ref, g, map[resources.Addr]bool{}))
 		}
 	}
 }

@@ -31,6 +31,9 @@ type Options struct {
 	Adopt []string
 	// Allow lists hazards that were consented to.
 	Allow []string
+	// Discard are globs of addresses whose data the command itself gives up:
+	// "volume/*" for destroy --volumes. Data anywhere else needs Allow.
+	Discard []string
 	// AllowEmpty permits a spec that declares nothing to remove everything.
 	AllowEmpty bool
 	// MaxDestroy refuses plans that delete or replace more; nil is no limit.
@@ -150,7 +153,7 @@ func (s Step) String() string { return string(s.Verb) + " " + s.Addr.String() }
 type Refusal struct {
 	Addr resources.Addr
 	Pos  specs.Pos
-	Code string // "protected", "foreign", "max-destroy", "empty-spec", "hazard", "missing-external", "unreachable", "no-match"
+	Code string // "protected", "foreign", "max-destroy", "empty-spec", "hazard", "missing-external", "unreachable", "no-match", "inactive"
 	Msg  string
 	Hint string
 }
@@ -158,7 +161,7 @@ type Refusal struct {
 // impossible reports whether the refusal is no decision but a lack: something
 // is not there, or could not be asked.
 func (r Refusal) impossible() bool {
-	return r.Code == "missing-external" || r.Code == "unreachable" || r.Code == "no-match"
+	return slices.Contains([]string{"missing-external", "unreachable", "no-match", "inactive"}, r.Code)
 }
 
 // Error returns the message with its place.

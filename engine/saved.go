@@ -53,12 +53,21 @@ type Saved struct {
 // Inputs are what the spec was read from, so that it can be read again: names
 // of files as they were given, and names of variables, without values.
 type Inputs struct {
-	Dir      string   `json:"dir,omitempty"`
-	Files    []string `json:"files,omitempty"`
-	EnvFiles []string `json:"env_files,omitempty"`
-	VarFiles []string `json:"var_files,omitempty"`
-	Profiles []string `json:"profiles,omitempty"`
-	Vars     []string `json:"vars,omitempty"`
+	Dir   string   `json:"dir,omitempty"`
+	Files []string `json:"files,omitempty"`
+	// ValueFiles are the env files and var files in the order in which they were
+	// given; EnvFiles and VarFiles are how earlier versions wrote them.
+	ValueFiles []InputFile `json:"value_files,omitempty"`
+	EnvFiles   []string    `json:"env_files,omitempty"`
+	VarFiles   []string    `json:"var_files,omitempty"`
+	Profiles   []string    `json:"profiles,omitempty"`
+	Vars       []string    `json:"vars,omitempty"`
+}
+
+// InputFile is a file of values; see specs.ValueFile.
+type InputFile struct {
+	File string `json:"file"`
+	Env  bool   `json:"env,omitempty"`
 }
 
 // SavedChange is one change, NoOp ones left out.

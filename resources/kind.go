@@ -83,6 +83,9 @@ type Ref struct {
 	Wait Wait
 	// Optional references are dropped when To is not declared or is dormant.
 	Optional bool
+	// Soft references order, and nothing more: when To fails, the resource that
+	// refers to it still gets its turn.
+	Soft bool
 }
 
 // Presence says what observation found.
@@ -346,12 +349,22 @@ type Hazard struct {
 	Consent bool
 }
 
+// NeedsConsent reports whether the change is refused unless the hazard's code
+// was allowed, whatever its action is.
+func (h Hazard) NeedsConsent() bool { return h.Consent || h.Code == DataLoss }
+
+// HazardCodes returns the codes that can be consented to, in order of severity.
+func HazardCodes() []string {
+	return []string{DataLoss, MessageLoss, Orphans, ConnectionLoss, Downtime}
+}
+
 // Codes of hazards.
 const (
 	DataLoss       = "data-loss"
 	Downtime       = "downtime"
 	ConnectionLoss = "connection-loss"
 	MessageLoss    = "message-loss"
+	Orphans        = "orphans"
 	Refused        = "refused"
 )
 

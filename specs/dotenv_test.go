@@ -89,7 +89,7 @@ func TestDotenvReferences(t *testing.T) {
 		files []string
 		want  string
 	}{{nil, "env"}, {[]string{"one.env", "two.env"}, "one-y"}} {
-		spec := mustLoad(t, Options{Dir: dir, Files: []string{"a.yaml"}, EnvFiles: test.files, LookupEnv: environment("X=env", "Y=y")})
+		spec := mustLoad(t, Options{Dir: dir, Files: []string{"a.yaml"}, ValueFiles: envFiles(test.files...), LookupEnv: environment("X=env", "Y=y")})
 		if got := spec.Root.Get("v").Text(); got != test.want {
 			t.Errorf("with %v: %q, want %q", test.files, got, test.want)
 		}

@@ -164,6 +164,15 @@ func (f *files) readPast(name string) (text []byte, mode fs.FileMode, found bool
 }
 
 func (f *files) readRegular(full string, limit int) ([]byte, fs.FileMode, error) {
+	info, err := f.stat(full)
+	if err != nil {
+		return nil, 0, err
+	}
+	// Opening a pipe would wait for a writer, and a file of the kernel, such as
+	// /proc/kmsg, looks regular and may wait for something to happen.
+	if !info.Mode().IsRegular() || isKernelFile(full) {
+		return nil, 0, errNotRegular
+	}
 	file, err := f.open(full)
 	if err != nil {
 		return nil, 0, err
@@ -177,11 +186,7 @@ func (f *files) open(full string) (*os.File, error) {
 	if f.root == "" {
 		return os.Open(full)
 	}
-	rel, err := filepath.Rel(f.root, full)
-	if err != nil || !filepath.IsLocal(rel) {
-		return nil, errOutside
-	}
-	root, err := os.OpenRoot(f.root)
+	root, rel, err := f.within(full)
 	if err != nil {
 		return nil, err
 	}
@@ -198,12 +203,26 @@ func (f *files) stat(full string) (fs.FileInfo, error) {
 	if f.root == "" {
 		return os.Stat(full)
 	}
-	file, err := f.open(full)
+	root, rel, err := f.within(full)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = file.Close() }()
-	return file.Stat()
+	defer func() { _ = root.Close() }()
+	info, err := root.Stat(rel)
+	if escapes(err) {
+		return nil, errOutside
+	}
+	return info, err
+}
+
+// within opens the root and returns the path below it.
+func (f *files) within(full string) (*os.Root, string, error) {
+	rel, err := filepath.Rel(f.root, full)
+	if err != nil || !filepath.IsLocal(rel) {
+		return nil, "", errOutside
+	}
+	root, err := os.OpenRoot(f.root)
+	return root, rel, err
 }
 
 // readOpen reads and closes a file.
@@ -213,7 +232,7 @@ func readOpen(f *os.File, limit int) ([]byte, fs.FileMode, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if !info.Mode().IsRegular() { // a pipe could hold us up for ever
+	if !info.Mode().IsRegular() { // it may have been swapped since it was examined
 		return nil, 0, errNotRegular
 	}
 	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
@@ -269,6 +288,9 @@ func (s *Spec) ReadFolder(full string, limit int, secret bool, visit func(name s
 		if _, err := s.named.stat(full); err != nil {
 			return err
 		}
+	}
+	if isKernelFile(full) {
+		return errNotRegular
 	}
 	root, err := os.OpenRoot(full)
 	if err != nil {

@@ -18,14 +18,12 @@ type Options struct {
 	// Dir is the folder relative file names are resolved against ("" is the
 	// current one). Positions keep the names as given.
 	Dir string
-	// EnvFiles are read in order, later ones win. With none, ".env" beside the
-	// first spec file is read when it is there.
-	EnvFiles []string
-	// VarFiles are YAML files of variables, Vars "name=value" from the command
-	// line; both beat EnvFiles. A var file that does not end in .yaml, .yml or
-	// .json is read like an env file.
-	VarFiles []string
-	Vars     []string
+	// ValueFiles hold values of variables. They are read in order, and later ones
+	// win. Unless one of them is an env file, ".env" beside the first spec file is
+	// read when it is there.
+	ValueFiles []ValueFile
+	// Vars are "name=value" from the command line. They beat ValueFiles.
+	Vars []string
 	// LookupEnv reads the environment; nil means an empty environment.
 	LookupEnv func(string) (string, bool)
 	// Profiles are the profiles that are on.
@@ -37,8 +35,7 @@ type Options struct {
 	// so that specs can be compared that nobody here could apply.
 	KeepUnset bool
 	// Root, when not empty, is the absolute folder outside of which nothing that
-	// the spec names is read, links followed. Files of values that are named in
-	// EnvFiles and VarFiles are not bound by it.
+	// the spec names is read, links followed. ValueFiles are not bound by it.
 	Root string
 	// NoInterpolate leaves ${X} as written, for tools that only look at shape.
 	NoInterpolate bool
@@ -57,6 +54,14 @@ type Options struct {
 	// Withhold leaves sensitive variables without a value, whatever gives them
 	// one: with KeepUnset they stand for themselves.
 	Withhold bool
+}
+
+// ValueFile is a file of values of variables.
+type ValueFile struct {
+	Name string
+	// Env says that it holds NAME=value lines. Otherwise it is a YAML map when its
+	// name ends in .yaml, .yml or .json, and lines too when it does not.
+	Env bool
 }
 
 // Variable is one entry of the spec's `variables` section and the value it

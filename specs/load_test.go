@@ -118,7 +118,7 @@ func TestPointerIntoListForm(t *testing.T) {
 func TestLoadFileProblems(t *testing.T) {
 	dir := write(t, map[string]string{"a.yaml": "a: 1\n", "large.yaml": "# " + strings.Repeat("x", maxBytes), "many.yaml": strings.Repeat(",", maxMarks+1)})
 	spec, ps := Load(Options{Dir: dir, Files: []string{"a.yaml", "none.yaml", ".", "large.yaml", "many.yaml", "-"},
-		EnvFiles: []string{"none.env"}, VarFiles: []string{"none.yml"}})
+		ValueFiles: append(envFiles("none.env"), varFiles("none.yml")...)})
 	expect(t, ps,
 		"-: standard input can be read only once [MZ001]",
 		".: is a folder, not a file [MZ001]",

@@ -128,7 +128,7 @@ func (l *loader) readText(name string) ([]byte, bool) {
 // open opens a file of the disk. Files of values were named by whoever runs the
 // program, and may lie anywhere.
 func (l *loader) open(name string) (*os.File, error) {
-	if slices.Contains(l.opt.EnvFiles, name) || slices.Contains(l.opt.VarFiles, name) {
+	if slices.ContainsFunc(l.opt.ValueFiles, func(f ValueFile) bool { return f.Name == name }) {
 		return os.Open(l.path(name))
 	}
 	return l.spec.named.open(l.path(name))

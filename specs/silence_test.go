@@ -135,7 +135,7 @@ func TestSnippetHidesWhatIsMasked(t *testing.T) {
 // Lines of files of values are never shown.
 func TestSnippetOfValues(t *testing.T) {
 	dir := write(t, map[string]string{"a.yaml": "a: 1\n", ".env": "A='canary\n", "v.yaml": "a: [canary]\n"})
-	spec, ps := Load(Options{Dir: dir, Files: []string{"a.yaml"}, VarFiles: []string{"v.yaml"}})
+	spec, ps := Load(Options{Dir: dir, Files: []string{"a.yaml"}, ValueFiles: varFiles("v.yaml")})
 	if len(ps) != 2 {
 		t.Errorf("got %v", ps)
 	}

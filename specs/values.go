@@ -31,17 +31,16 @@ func (v value) source() string {
 
 func (l *loader) readValues() {
 	scope := l.spec.scope
-	for _, name := range l.opt.EnvFiles {
-		l.readEnvFile(name, scope.files, l.earlierFirst)
-	}
-	for _, name := range l.opt.VarFiles {
-		if isYAML(name) {
-			l.readVarFile(name)
-			continue
+	env := false
+	for _, f := range l.opt.ValueFiles {
+		env = env || f.Env
+		if !f.Env && isYAML(f.Name) {
+			l.readVarFile(f.Name)
+		} else {
+			l.readEnvFile(f.Name, scope.files, l.earlierFirst)
 		}
-		l.readEnvFile(name, scope.files, l.earlierFirst)
 	}
-	if len(l.opt.EnvFiles) == 0 && len(l.opt.Files) > 0 {
+	if !env && len(l.opt.Files) > 0 {
 		l.readDotEnv()
 	}
 	for _, arg := range l.opt.Vars {

@@ -21,21 +21,27 @@ func TestVariableSources(t *testing.T) {
 		set        func(*Options)
 		want, from string
 	}{
-		{"-var", func(o *Options) { o.Vars = []string{"V=first", "V=a=b"}; o.VarFiles = []string{"one.yaml"} }, "a=b", "-var"},
-		{"var file", func(o *Options) {
-			o.VarFiles = []string{"vars.env", "one.yaml"}
-			o.EnvFiles = []string{"one.env"}
+		{"-var", func(o *Options) {
+			o.Vars = []string{"V=first", "V=a=b"}
+			o.ValueFiles = append(o.ValueFiles, varFiles("one.yaml")...)
+		}, "a=b", "-var"},
+		{"var file after an env file", func(o *Options) {
+			o.ValueFiles = append(envFiles("one.env"), varFiles("vars.env", "one.yaml")...)
 			o.LookupEnv = environment("V=env")
 		}, "yaml", "one.yaml"},
-		{"later var file", func(o *Options) { o.VarFiles = []string{"one.yaml", "vars.env"} }, "vars", "vars.env"},
+		{"env file after a var file", func(o *Options) {
+			o.ValueFiles = append(varFiles("vars.env", "one.yaml"), envFiles("one.env")...)
+			o.LookupEnv = environment("V=env")
+		}, "one", "one.env"},
+		{"later var file", func(o *Options) { o.ValueFiles = append(o.ValueFiles, varFiles("one.yaml", "vars.env")...) }, "vars", "vars.env"},
 		{"later env file", func(o *Options) {
-			o.EnvFiles = []string{"one.env", "two.env"}
+			o.ValueFiles = append(o.ValueFiles, envFiles("one.env", "two.env")...)
 			o.LookupEnv = environment("V=env", "MIDAZ_VAR_V=own")
 		}, "two", "two.env"},
 		{"own environment", func(o *Options) { o.LookupEnv = environment("V=env", "MIDAZ_VAR_V=own") }, "own", "environment"},
 		{"environment", func(o *Options) { o.LookupEnv = environment("V=env") }, "env", "environment"},
 		{".env beside the spec", func(*Options) {}, "dot-env", "spec/.env"},
-		{"default, with env files in place of .env", func(o *Options) { o.EnvFiles = []string{"empty.env"} }, "default", "default"},
+		{"default, with env files in place of .env", func(o *Options) { o.ValueFiles = append(o.ValueFiles, envFiles("empty.env")...) }, "default", "default"},
 	}
 	write(t, nil)
 	for _, test := range tests {
@@ -58,7 +64,7 @@ func TestVariableSources(t *testing.T) {
 // What is not declared may come from everywhere but a misspelt flag.
 func TestUndeclaredVariables(t *testing.T) {
 	dir := write(t, map[string]string{"a.yaml": "v: $A$B$C$D\n", ".env": "C=c\n", "v.yaml": "D: d\nOTHER: x\n"})
-	spec, ps := Load(Options{Dir: dir, Files: []string{"a.yaml"}, Vars: []string{"A=a", "AA=x"}, VarFiles: []string{"v.yaml"}, LookupEnv: environment("B=b")})
+	spec, ps := Load(Options{Dir: dir, Files: []string{"a.yaml"}, Vars: []string{"A=a", "AA=x"}, ValueFiles: varFiles("v.yaml"), LookupEnv: environment("B=b")})
 	expect(t, ps, `-var: no variable "AA" is declared or used in the spec [MZ014]`)
 	if got := spec.Root.Get("v").Text(); got != "abcd" {
 		t.Errorf("got %q", got)
@@ -81,7 +87,7 @@ func TestVarFileProblems(t *testing.T) {
 		"f.yml":  "a: !canary x\nb: 'canary\n",
 		"g.yml":  "a: !canary x\n",
 	})
-	_, ps := Load(Options{Dir: dir, Files: []string{"a.yaml"}, VarFiles: []string{"v.yaml", "b.yaml", "c.json", "d.yml", "e.yml", "f.yml", "g.yml"}})
+	_, ps := Load(Options{Dir: dir, Files: []string{"a.yaml"}, ValueFiles: varFiles("v.yaml", "b.yaml", "c.json", "d.yml", "e.yml", "f.yml", "g.yml")})
 	expect(t, ps,
 		"b.yaml:1:4: a bracket opens here and is not closed [MZ002]",
 		"c.json:1:1: a spec is a map, not a list [MZ005]",
@@ -189,4 +195,20 @@ func TestUnsetIsToldOnce(t *testing.T) {
 	if !strings.Contains(ps[0].Hint, ".env") {
 		t.Errorf("hint: %s", ps[0].Hint)
 	}
+}
+
+func envFiles(names ...string) []ValueFile {
+	var out []ValueFile
+	for _, name := range names {
+		out = append(out, ValueFile{Name: name, Env: true})
+	}
+	return out
+}
+
+func varFiles(names ...string) []ValueFile {
+	var out []ValueFile
+	for _, name := range names {
+		out = append(out, ValueFile{Name: name})
+	}
+	return out
 }

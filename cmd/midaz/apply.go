@@ -27,8 +27,12 @@ type applying struct {
 	options   engine.Options
 	onFailure engine.OnFailure
 	approved  bool
-	// typed says that the name of the stack must be typed in place of "yes".
+	// typed says that the name of the stack must be typed in place of "yes",
+	// -auto-approve or not.
 	typed bool
+	// confirms says that the run may remove protected objects once it is
+	// confirmed with the name of the stack: see confirm.
+	confirms bool
 	// saved is the plan file to be applied, nil for a plan made now.
 	saved *engine.Saved
 
@@ -81,16 +85,35 @@ func destroy(c *call) error {
 		return err
 	}
 	options.Destroy = true
-	a := &applying{call: c, approved: c.flags.Bool("auto-approve")}
-	if c.flags.Bool("volumes") {
-		options.Unprotect, options.Purge = []string{"*"}, true
-		options.Allow = append(options.Allow, resources.DataLoss)
-		a.typed = true
-	} else {
+	volumes := c.flags.Bool("volumes")
+	switch {
+	case volumes:
+		options.Purge, options.Discard = true, []string{"volume/*"}
+	case c.flags.IsSet("confirm"):
+		return c.usage("-confirm is for -volumes", "without -volumes no protected volume is removed")
+	default:
 		options.Keep = []string{"volume/*"}
 	}
-	a.options = options
-	return c.carryOut(a)
+	return c.carryOut(&applying{call: c, options: options, approved: c.flags.Bool("auto-approve"), confirms: volumes})
+}
+
+// confirm lifts protection where the name of the stack was given, or will be
+// typed. Without either, the plan refuses what is protected.
+func (a *applying) confirm() error {
+	if !a.confirms {
+		return nil
+	}
+	switch name := a.flags.String("confirm"); {
+	case a.flags.IsSet("confirm") && name != a.declared.Stack:
+		return a.usage(fmt.Sprintf("-confirm names %q, and the stack is %q", name, a.declared.Stack), "nothing was changed")
+	case a.flags.IsSet("confirm"):
+	case a.cannotAsk() == nil:
+		a.typed = true
+	default:
+		return nil
+	}
+	a.options.Unprotect = []string{"*"}
+	return nil
 }
 
 // carryOut runs the rounds of an apply.
@@ -100,6 +123,9 @@ func (c *call) carryOut(a *applying) (err error) {
 	}
 	if c.flags.Duration("lock-timeout") < 0 {
 		return c.usage("-lock-timeout cannot be negative", "")
+	}
+	if c.flags.IsSet("parallelism") && c.flags.Int("parallelism") < 1 {
+		return c.usage("-parallelism must be at least 1", "")
 	}
 	if err := c.canReport(); err != nil {
 		return err
@@ -112,7 +138,7 @@ func (c *call) carryOut(a *applying) (err error) {
 			f()
 		}
 	}()
-	if err := c.need(c.wantsJSON()); err != nil {
+	if err := a.needSpec(); err != nil {
 		if a.stream != nil {
 			a.stream.problems(c.problems)
 		}
@@ -120,6 +146,9 @@ func (c *call) carryOut(a *applying) (err error) {
 	}
 	if a.stream != nil {
 		a.stream.problems(c.problems)
+	}
+	if err := a.confirm(); err != nil {
+		return err
 	}
 	before := len(c.problems)
 	a.traces = a.openTraces()
@@ -139,6 +168,29 @@ func (c *call) carryOut(a *applying) (err error) {
 		a.stream.failure(err)
 	}
 	return err
+}
+
+// needSpec loads the spec. A removal needs no more of it than the name of the
+// stack: what belongs to that is marked on the objects themselves, so that a
+// stack can be removed although its spec is no longer valid.
+func (a *applying) needSpec() error {
+	err := a.need(a.wantsJSON())
+	name := a.flags.String("stack")
+	if name != "" && a.spec.Stack != "" && a.spec.Stack != name {
+		return a.usage(fmt.Sprintf("-stack names %q, and the stack of the spec is %q", name, a.spec.Stack), "leave -stack out, or name another spec with -f")
+	}
+	if !a.options.Destroy || !errors.Is(err, errInvalid) {
+		return err
+	}
+	if a.spec.Stack == "" {
+		a.spec.Stack, a.declared.Stack = name, name
+	}
+	if a.spec.Stack == "" {
+		a.say(noStackText)
+		return err
+	}
+	a.say(removeInvalidText(a.spec.Stack))
+	return a.needPolicies()
 }
 
 // openStream opens what -json and -json-into ask for.
@@ -360,7 +412,7 @@ func (a *applying) cannotAsk() error {
 // approve asks, unless that was done on the command line. Where nobody can
 // answer it fails at once. Whoever lets data be lost types the stack's name.
 func (a *applying) approve(p *engine.Plan) error {
-	if a.approved {
+	if a.approved && !(a.typed && removesProtected(p)) {
 		return nil
 	}
 	if err := a.cannotAsk(); err != nil {
@@ -493,8 +545,8 @@ func (a *applying) progress(p *engine.Plan) progress {
 // parallelism is -parallelism, or follows from the engine's processors: most
 // of a step is waiting for the engine, so there are more steps than those.
 func (a *applying) parallelism() int {
-	if n := a.flags.Int("parallelism"); n > 0 {
-		return n
+	if a.flags.IsSet("parallelism") {
+		return a.flags.Int("parallelism")
 	}
 	const least, most = 8, 32
 	return min(most, max(least, 2*a.world.look.cpus(a.ctx)))

@@ -119,6 +119,21 @@ func (line *commandLine) sort(words []string, command *cli.Command) error {
 	return nil
 }
 
+// valueFiles returns the files of values in the order in which they were given,
+// which the library does not keep across two flags.
+func (line *commandLine) valueFiles() []specs.ValueFile {
+	var out []specs.ValueFile
+	for _, flag := range line.flags {
+		switch name, value, _ := strings.Cut(flag, "="); name {
+		case "--env-file":
+			out = append(out, specs.ValueFile{Name: value, Env: true})
+		case "--var-file":
+			out = append(out, specs.ValueFile{Name: value})
+		}
+	}
+	return out
+}
+
 // cliArgs returns what urfave/cli is given.
 func (line *commandLine) cliArgs() []string {
 	out := append([]string{"midaz", line.verb}, line.flags...)

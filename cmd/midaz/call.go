@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -25,6 +27,7 @@ type call struct {
 	in    *interrupt
 	verb  string
 	flags *cli.Context
+	line  commandLine // the words behind flags and args, in their order
 	args  []string
 	// past is an earlier run in place of today's spec.
 	past *pastRun
@@ -65,7 +68,7 @@ func runCommand(ctx context.Context, args []string, sys system, in *interrupt) (
 		}
 		app.Commands = append(app.Commands, d)
 	}
-	app.Metadata = map[string]any{"call": &call{ctx: ctx, sys: sys, in: in, verb: line.verb}}
+	app.Metadata = map[string]any{"call": &call{ctx: ctx, sys: sys, in: in, verb: line.verb, line: line}}
 	return app.RunContext(ctx, line.cliArgs())
 }
 
@@ -86,8 +89,13 @@ func action(most int, do func(c *call) error) cli.ActionFunc {
 			ctx, cancel := context.WithTimeout(c.ctx, d)
 			defer cancel()
 			c.ctx = ctx
+			defer c.in.leaveAfter(ctx, d)()
 		}
-		return do(c)
+		err := do(c)
+		if err != nil && errors.Is(c.ctx.Err(), context.DeadlineExceeded) {
+			return timeoutError{limit: c.deadline(), cause: err}
+		}
+		return err
 	}
 }
 
@@ -148,6 +156,12 @@ func (c *call) read(options specs.Options, withSchema bool) specRead {
 // With quiet problems are left to the caller to print in another form.
 func (c *call) need(quiet bool) error {
 	c.load(c.verb == "validate")
+	if err := c.checkProfiles(); err != nil {
+		return err
+	}
+	if c.ctx.Err() != nil {
+		return c.ctx.Err()
+	}
 	if !quiet && len(c.problems) > 0 && (c.wantsWarnings() || c.problems.Errors() > 0) {
 		c.tell(problemText(c.spec, c.problems, c.err()))
 	}
@@ -158,6 +172,33 @@ func (c *call) need(quiet bool) error {
 		return shown(errInvalid)
 	}
 	return c.needPolicies()
+}
+
+// checkProfiles refuses a -profile that nothing in the spec has: a misspelled one
+// would turn nothing on without a word. A spec that could not be read whole may
+// have it in the part that is missing.
+func (c *call) checkProfiles() error {
+	if c.spec.Partial || c.past != nil {
+		return nil
+	}
+	declared := map[string]bool{}
+	for _, r := range c.declared.Resources {
+		for _, name := range r.Config.Texts("profiles") {
+			declared[name] = true
+		}
+	}
+	known := slices.Sorted(maps.Keys(declared))
+	for _, name := range c.flags.StringSlice("profile") {
+		if name == "*" || declared[name] {
+			continue
+		}
+		hint := specs.DidYouMean(name, known)
+		if len(known) == 0 {
+			hint = "the spec has no profiles"
+		}
+		return c.usage(fmt.Sprintf("-profile %q: nothing in the spec has this profile", name), hint)
+	}
+	return nil
 }
 
 // wantsWarnings reports whether findings that are no errors are told: under

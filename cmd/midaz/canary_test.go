@@ -126,7 +126,7 @@ func fakeOutputs(t *testing.T, add func(name, text string)) {
 	write(defaultSpec, "version: \"1\"\nstack: test\nvariables: { CANARY: { sensitive: true } }\nboxes:\n  a: {}\n  b: { needs: [box/a] }\n")
 	call("undeclared", "plan", "-json")
 	call("undeclared text", "plan")
-	call("destroy", "destroy", "-auto-approve", "--volumes", "-json")
+	call("destroy", "destroy", "-auto-approve", "--volumes", "-confirm", "test", "-json")
 }
 
 const realCanarySpec = `version: "1"

@@ -161,21 +161,24 @@ after "midaz up" the data is there again. Nothing that another owner made is tou
 Examples:
   midaz down
   midaz down -exclude service/rabbitmq`,
-			Flags: join(specFlags(), destroyFlags(), policyFlags(), applyFlags(false), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(0, down),
+			Flags: join(specFlags(), stackFlag(), destroyFlags(), policyFlags(), applyFlags(false), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(0, down),
 		},
 		{
 			Name: "destroy", Category: groupMain, Usage: "remove the stack after asking; with --volumes its data too",
 			Description: `Shows everything that belongs to the stack and would be removed, asks, and removes it in reverse order.
 
-Volumes stay unless --volumes is given. Then all data is lost, and the name of the stack must be typed
-to go on.
+Volumes stay unless --volumes is given. Then all data in them is lost, and the name of the stack must be typed to go on. In a script,
+-confirm gives the name; -auto-approve alone does not remove a protected volume, and volumes are protected by default.
+Messages on a broker outside the stack are not covered by this: losing them needs -allow data-loss.
 
 Examples:
   midaz destroy
   midaz destroy --volumes
+  midaz destroy --volumes -auto-approve -confirm midaz
   midaz destroy --volumes -exclude volume/postgres-data`,
-			Flags: join(specFlags(), destroyFlags(), policyFlags(), []cli.Flag{
+			Flags: join(specFlags(), stackFlag(), destroyFlags(), policyFlags(), []cli.Flag{
 				&cli.BoolFlag{Name: "volumes", Aliases: []string{"v"}, Usage: "remove volumes too, protected ones included: their data is lost"},
+				&cli.StringFlag{Name: "confirm", Usage: "with -volumes: the `NAME` of the stack, instead of typing it"},
 			}, applyFlags(true), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(0, destroy),
 		},
 		{

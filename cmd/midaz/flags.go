@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -19,7 +21,7 @@ const defaultSpec = "midaz.infra.yaml"
 func specFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "spec `FILE`, repeated to merge several left to right; - is standard input (default: " + defaultSpec + ", or MIDAZ_FILE)"},
-		&cli.StringSliceFlag{Name: "env-file", Usage: "read values of variables from `FILE` of NAME=value lines instead of .env beside the spec; later ones win"},
+		&cli.StringSliceFlag{Name: "env-file", Usage: "read values of variables from `FILE` of NAME=value lines instead of .env beside the spec; of all files of values, later ones win"},
 		&cli.StringSliceFlag{Name: "var", Usage: "set a variable: `NAME=value`; beats everything else"},
 		&cli.StringSliceFlag{Name: "var-file", Usage: "read values of variables from a YAML, JSON or NAME=value `FILE`"},
 		&cli.StringSliceFlag{Name: "profile", Usage: "turn a `PROFILE` of the spec on; * turns all on (default: MIDAZ_PROFILES)"},
@@ -104,7 +106,7 @@ func (c *call) specOptions() specs.Options {
 	}
 	o := specs.Options{
 		Files: files, Stdin: c.sys.stdin, Dir: c.flags.String("chdir"),
-		EnvFiles: c.flags.StringSlice("env-file"), VarFiles: c.flags.StringSlice("var-file"), Vars: c.flags.StringSlice("var"),
+		ValueFiles: c.line.valueFiles(), Vars: c.flags.StringSlice("var"),
 		LookupEnv: c.sys.lookupEnv, Profiles: profiles,
 	}
 	if c.inputs != nil {
@@ -120,6 +122,11 @@ func (c *call) planOptions() (engine.Options, error) {
 		Replace: c.flags.StringSlice("replace"), Adopt: c.flags.StringSlice("adopt"),
 		Unprotect: c.flags.StringSlice("unprotect"), Allow: c.flags.StringSlice("allow"),
 		AllowEmpty: c.flags.Bool("allow-empty"), OnlyDrift: c.flags.Bool("only-drift"),
+	}
+	for _, code := range o.Allow {
+		if !slices.Contains(resources.HazardCodes(), code) {
+			return o, c.usage(fmt.Sprintf("-allow %s: there is no such hazard", code), cmp.Or(specs.DidYouMean(code, resources.HazardCodes()), "expected "+specs.OneOf(resources.HazardCodes())))
+		}
 	}
 	if c.flags.IsSet("max-destroy") {
 		n := c.flags.Int("max-destroy")

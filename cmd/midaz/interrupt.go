@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/LerianStudio/midaz-infra/engine"
 )
 
 // How long a command that was told to end may take for it before it is left as
@@ -29,7 +32,8 @@ type interrupt struct {
 	left   chan struct{} // the command is not to be waited for any more
 
 	mu       sync.Mutex
-	writes   bool // the command may have begun something
+	writes   bool          // the command may have begun something
+	late     time.Duration // the --timeout after which the command was left
 	first    os.Signal
 	draining bool
 	drain    chan struct{}
@@ -102,6 +106,54 @@ func (in *interrupt) take(sig os.Signal) {
 		case <-in.closed:
 		}
 	}()
+}
+
+// leaveAfter leaves a command that goes on after its deadline because it waits
+// for something that no context ends, such as a pipe that no one writes to. The
+// function that it returns takes that back.
+func (in *interrupt) leaveAfter(ctx context.Context, limit time.Duration) func() {
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-ended:
+			return
+		}
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return
+		}
+		timer := time.NewTimer(in.grace())
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			in.mu.Lock()
+			defer in.mu.Unlock()
+			in.late = limit
+			in.leave()
+		case <-ended:
+		}
+	}()
+	return func() { close(ended) }
+}
+
+// grace is how long a command that was told to end may take for it.
+func (in *interrupt) grace() time.Duration {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.writes {
+		return leaveWriting
+	}
+	return leaveReading
+}
+
+// why is the error of a command that was left.
+func (in *interrupt) why() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.late > 0 {
+		return timeoutError{limit: in.late, cause: context.DeadlineExceeded}
+	}
+	return engine.ErrInterrupted
 }
 
 // leave ends the waiting for the command. The lock is held.

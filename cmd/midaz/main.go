@@ -97,7 +97,7 @@ func run(ctx context.Context, args []string, sys system) int {
 	select {
 	case err = <-done:
 	case <-in.left:
-		err = engine.ErrInterrupted
+		err = in.why()
 	}
 	if sig := in.ended(); sig != nil && (errors.Is(err, context.Canceled) || errors.Is(err, engine.ErrInterrupted)) {
 		err = stoppedError{sig: sig, cause: err}
@@ -130,6 +130,18 @@ type usageError struct {
 
 func (e usageError) Error() string { return e.msg }
 
+// timeoutError is a command that --timeout ended. Its cause is what the command
+// was doing, and may have been shown already.
+type timeoutError struct {
+	limit time.Duration
+	cause error
+}
+
+func (e timeoutError) Error() string {
+	return fmt.Sprintf("the time limit of %s was reached (--timeout)", resources.ShowDuration(e.limit))
+}
+func (e timeoutError) Unwrap() error { return e.cause }
+
 // stoppedError is a run that a signal ended.
 type stoppedError struct {
 	sig   os.Signal
@@ -156,11 +168,14 @@ func shown(err error) error {
 func exitStatus(err error) int {
 	var usage usageError
 	var stopped stoppedError
+	var late timeoutError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage):
 		return 64
+	case errors.As(err, &late):
+		return 1
 	case errors.As(err, &stopped):
 		if stopped.sig == syscall.SIGTERM {
 			return 143

@@ -30,7 +30,7 @@ func readPolicy(spec *specs.Spec, report resources.Report) *policy.Policy {
 
 // policyFile reads a file of rules.
 func (c *call) policyFile(name string) (*specs.Spec, *policy.Policy, specs.Problems) {
-	spec, problems := specs.Load(specs.Options{Files: []string{name}, Dir: c.flags.String("chdir"), EnvFiles: []string{}, NoInterpolate: true})
+	spec, problems := specs.Load(specs.Options{Files: []string{name}, Dir: c.flags.String("chdir"), NoInterpolate: true})
 	report := func(p *specs.Problem) { problems = append(problems, p) }
 	for _, e := range spec.Root.Entries() {
 		if e.Key != "policy" && !resources.IsExtension(e.Key) {

@@ -16,12 +16,27 @@ const drainNotice = "Interrupted: what is in flight is being finished, nothing n
 // printError writes an error that ends the program, unless it was shown
 // before.
 func printError(sys system, err error) {
-	var was shownError
-	if errors.As(err, &was) {
-		return
-	}
 	i := inkFor(sys.stderr, sys, false)
-	fmt.Fprint(sys.stderr, errorText(err, i))
+	var was shownError
+	var late timeoutError
+	switch {
+	case errors.As(err, &late):
+		fmt.Fprint(sys.stderr, timeoutText(late, i))
+	case errors.As(err, &was):
+	default:
+		fmt.Fprint(sys.stderr, errorText(err, i))
+	}
+}
+
+// timeoutText returns what the command was doing when its time was up, unless
+// that was shown already, and the limit.
+func timeoutText(late timeoutError, i ink) string {
+	text := i.in(red, "error") + ": " + clean(late.Error()) + "\n"
+	var was shownError
+	if errors.As(late.cause, &was) || errors.Is(late.cause, context.DeadlineExceeded) || errors.Is(late.cause, context.Canceled) {
+		return text
+	}
+	return errorText(late.cause, i) + text
 }
 
 // errorText returns an error for people: each cause on a line, and what to do
@@ -44,8 +59,6 @@ func errorText(err error, i ink) string {
 		}
 	case errors.As(err, &stopped):
 		b.WriteString(i.in(red, "interrupted") + "\n")
-	case errors.Is(err, context.DeadlineExceeded):
-		b.WriteString(label + "the time given with --timeout is over\n")
 	default:
 		all := causes(err)
 		for n, e := range all {

@@ -30,7 +30,10 @@ type planPrinter struct {
 func planText(plan *engine.Plan, i ink) string {
 	p := &planPrinter{ink: i, plan: plan}
 	if plan.IsEmpty() {
-		p.empty()
+		p.unknown()
+		if len(plan.Refusals) == 0 && plan.Unknown == 0 {
+			p.empty()
+		}
 		p.refusals()
 		return p.String()
 	}

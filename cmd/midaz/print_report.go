@@ -41,6 +41,22 @@ func questionText(p *engine.Plan, all bool, i ink) string {
 	return fmt.Sprintf("\n%s\n  Only 'yes' will be accepted to approve.\n\n  %s ", i.in(bold, what), i.in(bold, "Enter a value:"))
 }
 
+// noStackText is what to do about a spec so broken that its stack is not known.
+const noStackText = "The name of the stack cannot be read from the spec. Correct the spec, or name the stack with -stack."
+
+// removeInvalidText says on what a removal rests whose spec has errors.
+func removeInvalidText(stack string) string {
+	return fmt.Sprintf("The spec has errors. What is removed is what is marked as belonging to stack %s on the engine, and on the broker as far as the spec still tells where that is.", clean(stack))
+}
+
+// removesProtected reports whether the plan removes what the spec or the object
+// itself marks as protected.
+func removesProtected(p *engine.Plan) bool {
+	return slices.ContainsFunc(p.Changes, func(c *engine.Change) bool {
+		return c.Action == resources.Delete && c.Have != nil && (c.Have.Protected || c.Want != nil && c.Want.Protect)
+	})
+}
+
 // losesData reports whether the plan destroys data.
 func losesData(p *engine.Plan) bool {
 	return slices.ContainsFunc(p.Changes, func(c *engine.Change) bool {

@@ -155,7 +155,7 @@ func TestRandomSpecs(t *testing.T) {
 		call(0, append([]string{"plan", "-json"}, flags...)...)
 		call(0, append([]string{"apply", "-auto-approve"}, flags...)...)
 		same(after, 0)
-		call(0, append([]string{"destroy", "-auto-approve", "-volumes"}, write(t, dir, after)...)...)
+		call(0, append([]string{"destroy", "-auto-approve", "-volumes", "-confirm", "test", "-allow", "data-loss"}, write(t, dir, after)...)...)
 		if left := w.Addrs(); len(left) > 0 {
 			t.Fatalf("destroy has left %v", left)
 		}

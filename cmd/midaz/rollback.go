@@ -142,16 +142,12 @@ func (p *pastRun) instead(o specs.Options) specs.Options {
 	if err != nil {
 		from = o.Dir
 	}
-	absolute := func(names []string) []string {
-		out := slices.Clone(names)
-		for i, n := range out {
-			if !filepath.IsAbs(n) {
-				out[i] = filepath.Join(from, n)
-			}
+	o.ValueFiles = slices.Clone(o.ValueFiles)
+	for i, f := range o.ValueFiles {
+		if !filepath.IsAbs(f.Name) {
+			o.ValueFiles[i].Name = filepath.Join(from, f.Name)
 		}
-		return out
 	}
-	o.EnvFiles, o.VarFiles = absolute(o.EnvFiles), absolute(o.VarFiles)
 	o.Files, o.Dir, o.Past, o.Pinned = p.specs, p.dir, p.Files, p.Pinned
 	for _, f := range p.Files {
 		if f.Name == "-" {

@@ -41,7 +41,10 @@ func (c *call) savePlan(p *engine.Plan, options engine.Options) error {
 // inputsOf tells what the spec was read from. Of variables given on the command
 // line only the names are kept.
 func inputsOf(o specs.Options) engine.Inputs {
-	in := engine.Inputs{Dir: o.Dir, Files: o.Files, EnvFiles: o.EnvFiles, VarFiles: o.VarFiles, Profiles: o.Profiles}
+	in := engine.Inputs{Dir: o.Dir, Files: o.Files, Profiles: o.Profiles}
+	for _, f := range o.ValueFiles {
+		in.ValueFiles = append(in.ValueFiles, engine.InputFile{File: f.Name, Env: f.Env})
+	}
 	for _, v := range o.Vars {
 		name, _, _ := strings.Cut(v, "=")
 		in.Vars = append(in.Vars, name)
@@ -56,15 +59,33 @@ func withInputs(o specs.Options, in engine.Inputs, given func(flag string) bool)
 		flag string
 		to   *[]string
 		from []string
-	}{{"file", &o.Files, in.Files}, {"env-file", &o.EnvFiles, in.EnvFiles}, {"var-file", &o.VarFiles, in.VarFiles}, {"profile", &o.Profiles, in.Profiles}} {
+	}{{"file", &o.Files, in.Files}, {"profile", &o.Profiles, in.Profiles}} {
 		if !given(f.flag) {
 			*f.to = f.from
 		}
+	}
+	if !given("env-file") && !given("var-file") {
+		o.ValueFiles = valueFilesOf(in)
 	}
 	if !given("chdir") {
 		o.Dir = in.Dir
 	}
 	return o
+}
+
+// valueFilesOf returns the files of values that a plan was made with.
+func valueFilesOf(in engine.Inputs) []specs.ValueFile {
+	var out []specs.ValueFile
+	for _, name := range in.EnvFiles {
+		out = append(out, specs.ValueFile{Name: name, Env: true})
+	}
+	for _, name := range in.VarFiles {
+		out = append(out, specs.ValueFile{Name: name})
+	}
+	for _, f := range in.ValueFiles {
+		out = append(out, specs.ValueFile{Name: f.File, Env: f.Env})
+	}
+	return out
 }
 
 // readSaved reads a plan file.

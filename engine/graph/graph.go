@@ -12,7 +12,10 @@ import (
 type Graph[K comparable] struct {
 	order []K
 	needs map[K][]K
+	soft  map[edge[K]]bool // of needs, those of AddAfter alone
 }
+
+type edge[K comparable] struct{ from, to K }
 
 // Add adds k, and that k needs each of needs. Nodes named in needs are added
 // too. Adding twice adds up; an edge that is there already is not doubled.
@@ -23,11 +26,30 @@ func (g *Graph[K]) Add(k K, needs ...K) {
 	g.node(k)
 	for _, n := range needs {
 		g.node(n)
+		delete(g.soft, edge[K]{k, n})
 		if !slices.Contains(g.needs[k], n) {
 			g.needs[k] = append(g.needs[k], n)
 		}
 	}
 }
+
+// AddAfter adds k, and that its turn comes after each of first, however those
+// end. Where Add has said or says that k needs one of them, that counts.
+func (g *Graph[K]) AddAfter(k K, first ...K) {
+	for _, n := range first {
+		if g.Has(k) && slices.Contains(g.needs[k], n) {
+			continue
+		}
+		g.Add(k, n)
+		if g.soft == nil {
+			g.soft = map[edge[K]]bool{}
+		}
+		g.soft[edge[K]{k, n}] = true
+	}
+}
+
+// IsSoft reports whether k only comes after n and does not need it.
+func (g *Graph[K]) IsSoft(k, n K) bool { return g.soft[edge[K]{k, n}] }
 
 func (g *Graph[K]) node(k K) {
 	if _, ok := g.needs[k]; !ok {

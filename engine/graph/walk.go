@@ -38,7 +38,7 @@ type WalkOptions[K comparable] struct {
 
 // Walk visits each node after everything it needs is Done, in parallel, nodes
 // with the most waiting behind them first. A node whose need has failed or was
-// skipped is skipped. It returns exactly one outcome for each node, after all
+// skipped is skipped, unless it only comes after it (Graph.AddAfter). It returns exactly one outcome for each node, after all
 // visits have returned. ctx is handed to the visits; when it is done no new
 // visit starts.
 //
@@ -146,11 +146,17 @@ func (w *walk[K]) finish(e ended[K]) {
 	}
 	w.outcomes[e.k] = Outcome[K]{State: Done}
 	for _, d := range w.dependents[e.k] {
-		if w.missing[d]--; w.missing[d] == 0 {
-			if _, skipped := w.outcomes[d]; !skipped {
-				w.release(d)
-			}
-		}
+		w.settle(d)
+	}
+}
+
+// settle notes that one of the nodes before k has ended.
+func (w *walk[K]) settle(k K) {
+	if w.missing[k]--; w.missing[k] > 0 {
+		return
+	}
+	if _, skipped := w.outcomes[k]; !skipped {
+		w.release(k)
 	}
 }
 
@@ -161,7 +167,9 @@ func (w *walk[K]) skip(root K) {
 		k := todo[0]
 		todo = todo[1:]
 		for _, d := range w.dependents[k] {
-			if _, ok := w.outcomes[d]; !ok {
+			if w.g.IsSoft(d, k) {
+				w.settle(d)
+			} else if _, ok := w.outcomes[d]; !ok {
 				w.outcomes[d] = Outcome[K]{State: Skipped, Because: root}
 				todo = append(todo, d)
 			}

@@ -22,7 +22,11 @@ func randomGraph(t *rapid.T) *Graph[int] {
 			continue
 		}
 		for _, e := range rapid.SliceOfNDistinct(rapid.IntRange(0, i-1), 0, min(i, 5), rapid.ID[int]).Draw(t, "needs") {
-			g.Add(k, order[e])
+			if rapid.IntRange(0, 3).Draw(t, "soft") == 0 {
+				g.AddAfter(k, order[e])
+			} else {
+				g.Add(k, order[e])
+			}
 		}
 	}
 	return g
@@ -41,6 +45,7 @@ type trace struct {
 	mu      sync.Mutex
 	started map[int]bool
 	done    map[int]bool
+	ended   map[int]bool // done or failed
 	running int
 	peak    int
 	wrong   []string
@@ -54,8 +59,12 @@ func (tr *trace) visit(g *Graph[int], fails, free func(int) bool) func(context.C
 		}
 		tr.started[k] = true
 		for _, n := range g.Needs(k) {
-			if !tr.done[n] {
+			switch {
+			case tr.done[n]:
+			case !g.IsSoft(k, n):
 				tr.wrong = append(tr.wrong, fmt.Sprintf("%d started before %d was done", k, n))
+			case tr.started[n] && !tr.ended[n]:
+				tr.wrong = append(tr.wrong, fmt.Sprintf("%d started while %d was going on", k, n))
 			}
 		}
 		if !free(k) {
@@ -68,6 +77,7 @@ func (tr *trace) visit(g *Graph[int], fails, free func(int) bool) func(context.C
 		if !free(k) {
 			tr.running--
 		}
+		tr.ended[k] = true
 		if fails(k) {
 			return errBroken
 		}
@@ -86,7 +96,7 @@ func TestWalkProperties(t *testing.T) {
 		limit := rapid.IntRange(0, 6).Draw(t, "limit")
 		fails := func(k int) bool { return slices.Contains(broken, k) }
 		free := func(k int) bool { return slices.Contains(gates, k) }
-		tr := &trace{started: map[int]bool{}, done: map[int]bool{}}
+		tr := &trace{started: map[int]bool{}, done: map[int]bool{}, ended: map[int]bool{}}
 
 		out := Walk(t.Context(), g, WalkOptions[int]{Limit: limit, Free: free}, tr.visit(g, fails, free))
 
@@ -117,7 +127,7 @@ func checkOutcome(t *rapid.T, g *Graph[int], out map[int]Outcome[int], k int, fa
 	}
 	allDone := true
 	for _, n := range g.Needs(k) {
-		allDone = allDone && out[n].State == Done
+		allDone = allDone && (out[n].State == Done || g.IsSoft(k, n))
 	}
 	switch o.State {
 	case Skipped:

@@ -63,6 +63,9 @@ func (k containerKind) Finish(r *resources.Resource, all *resources.Declared, re
 	f.peers()
 	f.volumes()
 	f.securityOpt()
+	if r.Dormant {
+		return // a file that only an inactive service reads need not exist
+	}
 	f.environment()
 	f.files()
 }
@@ -313,7 +316,8 @@ func dependencies(r *resources.Resource) []resources.Ref {
 	all := r.Config.Map("depends_on")
 	for _, name := range sortedKeys(all) {
 		d := resources.Config(mapOf(all[name]))
-		ref := resources.Ref{To: resources.NewAddr(kindOfDependency(r, name, d), name), At: "/depends_on/" + escapePointer(name), Optional: d["required"] == false}
+		optional := d["required"] == false
+		ref := resources.Ref{To: resources.NewAddr(kindOfDependency(r, name, d), name), At: "/depends_on/" + escapePointer(name), Optional: optional, Soft: optional}
 		if d.Text("condition") == "service_started" {
 			ref.Wait = resources.Started
 		}

@@ -206,6 +206,9 @@ func (d *decider) one(r *resources.Resource) *Change {
 		return c
 	}
 	d.against(c)
+	if k, ok := d.declared.Kind(r.Addr.Kind).(resources.ReplacedBy); ok && c.Action == resources.Replace {
+		c.Mode = k.ReplacementOf(r, have)
+	}
 	return c
 }
 

@@ -90,5 +90,34 @@ func Observe(ctx context.Context, readers map[string]resources.Reader, declared 
 			}
 		}
 	}
+	seen.resolveRefs()
 	return seen, all.ErrorOrNil()
+}
+
+// resolveRefs gives references to objects the addresses at which these were seen.
+// An object that is only listed as a leftover, or that moved to another address,
+// is found like any other.
+func (s *Seen) resolveRefs() {
+	type object struct{ kind, id string }
+	at := map[object]resources.Addr{}
+	for _, o := range s.All() {
+		if o.Presence == resources.Present && o.ID != "" {
+			at[object{o.Addr.Kind, o.ID}] = o.Addr
+		}
+	}
+	for _, o := range s.byAddr {
+		var refs []resources.Ref
+		for _, ref := range o.Refs {
+			if ref.ID != "" {
+				ref.To = at[object{ref.To.Kind, ref.ID}]
+				ref.ID = ""
+			}
+			known := func(r resources.Ref) bool { return r.To == ref.To && r.Bind == ref.Bind }
+			if !ref.To.IsZero() && ref.To != o.Addr && !slices.ContainsFunc(refs, known) {
+				refs = append(refs, ref)
+			}
+		}
+		slices.SortStableFunc(refs, func(a, b resources.Ref) int { return a.To.Compare(b.To) })
+		o.Refs = refs
+	}
 }

@@ -15,6 +15,7 @@ import (
 //	delete  waits for every object seen referring to it to let go: its delete,
 //	        or the change by which it no longer refers
 //	replace by deletion  is a delete, then a create
+//	replace by creation  is a create, then a delete
 //	await   waits for the step of its own resource; dependents wait for it. It
 //	        is added for an unchanged resource when something that needs it
 //	        changes
@@ -102,6 +103,12 @@ func stepsOf(c *Change) []Step {
 			verbs = []Verb{VerbSwap}
 		case resources.OneStep:
 			verbs = []Verb{VerbReplace}
+		case resources.CreateDelete:
+			verbs = []Verb{VerbCreate}
+			if c.Gate != nil {
+				verbs = append(verbs, VerbAwait)
+			}
+			return stepsAt(c.Addr, append(verbs, VerbDelete))
 		default:
 			verbs = []Verb{VerbDelete, VerbCreate}
 		}
@@ -114,9 +121,13 @@ func stepsOf(c *Change) []Step {
 	if c.Action == resources.Replace && c.Mode == resources.SwapBack {
 		verbs = append(verbs, VerbCommit)
 	}
+	return stepsAt(c.Addr, verbs)
+}
+
+func stepsAt(a resources.Addr, verbs []Verb) []Step {
 	out := make([]Step, len(verbs))
 	for i, v := range verbs {
-		out[i] = Step{c.Addr, v}
+		out[i] = Step{a, v}
 	}
 	return out
 }
@@ -227,7 +238,7 @@ func (d *decider) releases(g *graph.Graph[Step]) {
 // longer refers to what it referred to.
 func releaseStep(c *Change) (Step, bool) {
 	switch {
-	case c.Action == resources.Delete, c.Action == resources.Replace && c.Mode == resources.DeleteCreate:
+	case c.Action == resources.Delete, c.Action == resources.Replace && (c.Mode == resources.DeleteCreate || c.Mode == resources.CreateDelete):
 		return Step{c.Addr, VerbDelete}, true
 	case c.Action == resources.Replace && c.Mode == resources.SwapBack:
 		return Step{c.Addr, VerbCommit}, true

@@ -129,7 +129,7 @@ type SavedField struct {
 func (f SavedField) same(other SavedField) bool { return f.Path == other.Path && f.Cost == other.Cost }
 
 // modes are the names of how a replacement is carried out.
-var modes = map[resources.Replacement]string{resources.DeleteCreate: "delete-create", resources.SwapBack: "swap", resources.OneStep: "one-step"}
+var modes = map[resources.Replacement]string{resources.DeleteCreate: "delete-create", resources.SwapBack: "swap", resources.OneStep: "one-step", resources.CreateDelete: "create-delete"}
 
 // Save returns the plan in the form of a file. opt are the options it was made
 // with.

@@ -86,6 +86,10 @@ type Ref struct {
 	// Soft references order, and nothing more: when To fails, the resource that
 	// refers to it still gets its turn.
 	Soft bool
+	// ID is the object that a reader saw being referred to, of To.Kind. The engine
+	// replaces it by the address at which that object was seen, and drops the
+	// reference when it was seen nowhere: a name or a label may say otherwise.
+	ID string
 }
 
 // Presence says what observation found.
@@ -215,6 +219,7 @@ const (
 	DeleteCreate Replacement = iota // delete, then create
 	SwapBack                        // Swapper: the old one comes back when the new one fails
 	OneStep                         // Replacer: a single step of the kind's own
+	CreateDelete                    // create beside the old one, then delete that when nothing refers to it any more
 )
 
 // The following interfaces are optional for a Kind.
@@ -246,6 +251,11 @@ type (
 	// Replaced tells how to replace; without it DeleteCreate.
 	Replaced interface {
 		Replacement() Replacement
+	}
+	// ReplacedBy is for kinds that replace some objects in another way than
+	// Replacement says.
+	ReplacedBy interface {
+		ReplacementOf(want *Resource, have *Observed) Replacement
 	}
 	// Mannered tells how an object that is swapped takes the other's place.
 	Mannered interface {

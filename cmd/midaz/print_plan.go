@@ -177,6 +177,8 @@ func replacementText(m resources.Replacement) string {
 		return "the old one is kept until the new one has passed its gate, and comes back when it does not"
 	case resources.OneStep:
 		return "replaced in one step"
+	case resources.CreateDelete:
+		return "the new one is created first, and the old one is removed when nothing uses it any more"
 	default:
 		return "the old one is removed first"
 	}

@@ -139,6 +139,7 @@ type Engine struct {
 	probes   func() chan struct{} // slots for probes running at one time
 	pulse    *pulse
 	swaps    map[resources.Addr]bool // replaced by this run; guarded by mu
+	naming   sync.Mutex              // held while a name passes from one container to another
 	// updates are the containers that this run changed in place, by address;
 	// guarded by mu.
 	updates map[string]updated

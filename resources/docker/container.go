@@ -44,7 +44,7 @@ func (w containerWriter) Create(ctx context.Context, r *resources.Resource, note
 	if err != nil {
 		return err
 	}
-	return w.startNew(ctx, r, id)
+	return w.startNew(ctx, r, req, id)
 }
 
 // request builds the create call. The image must be on the engine by now.
@@ -109,6 +109,11 @@ func (w containerWriter) nameTaken(ctx context.Context, r *resources.Resource, n
 	if isOurs(other.Config.Labels, r) && other.State.Status == container.StateCreated {
 		return true, errors.Join(cause, w.discard(ctx, other.ID))
 	}
+	if w.givesUp(name, &other) {
+		w.e.naming.Lock()
+		defer w.e.naming.Unlock()
+		return true, errors.Join(cause, w.setNameAside(ctx, name, other.ID))
+	}
 	return false, &resources.Diagnosis{Err: fmt.Errorf("create container %s: the name is taken by a container of %s: %w", name, ownerText(other.Config.Labels), cause),
 		Hint: fmt.Sprintf("rename or remove that one (`docker rename %s NAME`), give this one a `container_name`, or take it over with `-adopt '%s'`", name, r.Addr)}
 }
@@ -151,21 +156,13 @@ func isLostCall(err error) bool {
 // A difference here is no drift: the engine has taken the request otherwise
 // than it was meant, and would show the difference for ever.
 func (w containerWriter) verify(ctx context.Context, r *resources.Resource, req *request, id string, said []string, note resources.Note) {
-	f, err := w.e.facts(ctx)
-	if err != nil {
-		return
-	}
-	want := *r
-	want.Config = r.Config.Clone()
-	delete(want.Config, "files") // placed by us, and slow to look at
-	v := &view{e: w.e.ReadEngine, kind: r.Addr.Kind, facts: f, record: &record{}, scope: resources.Scope{Stack: r.Stack, Want: []*resources.Resource{&want}}}
-	seen, err := v.one(ctx, r.Addr, &want, id)
+	seen, err := w.readBack(ctx, r, id, nil)
 	if err != nil || seen.Presence != resources.Present {
 		return
 	}
 	u := untaken{ID: id, Shown: map[string]string{}, Why: strings.Join(said, "; ")}
 	var warnings specs.Problems
-	for _, d := range (containerKind{r.Addr.Kind}).Compare(&want, seen) {
+	for _, d := range (containerKind{r.Addr.Kind}).Compare(r, seen) {
 		if d.Field == "state" || d.Field == "run" || d.Field == "container_name" || d.Field == "files" || d.Field == "networks" && req.Unreached {
 			continue
 		}
@@ -217,26 +214,40 @@ func (w containerWriter) connect(ctx context.Context, net, id string, ep *networ
 
 // startNew starts a container for the first time. One whose start fails is
 // removed: engine 29 takes its networks away one by one (moby#51758).
-func (w containerWriter) startNew(ctx context.Context, r *resources.Resource, id string) error {
-	if err := w.start(ctx, id); err != nil {
+func (w containerWriter) startNew(ctx context.Context, r *resources.Resource, req *request, id string) error {
+	shown, err := w.start(ctx, id)
+	if err != nil {
 		err = w.startError(ctx, r, id, err)
 		return errors.Join(err, w.discard(ctx, id))
 	}
-	return nil
+	return w.confirmStart(ctx, r, req, id, shown)
 }
 
-// start starts a container and sees to it that it has its networks and ports.
-func (w containerWriter) start(ctx context.Context, id string) error {
+// confirmStart is confirm for a container that was started for the first time.
+// One that stands beside another gets its aliases and its name later.
+func (w containerWriter) confirmStart(ctx context.Context, r *resources.Resource, req *request, id string, shown *container.InspectResponse) error {
+	left, err := w.left(ctx, r, id, shown)
+	if err != nil {
+		return err
+	}
+	return resources.NotApplied(r.Addr, slices.DeleteFunc(left, func(d resources.Diff) bool {
+		return req.Unreached && (d.Field == "networks" || d.Field == "container_name")
+	}))
+}
+
+// start starts a container, sees to it that it has its networks and ports, and
+// returns how the engine shows it then.
+func (w containerWriter) start(ctx context.Context, id string) (*container.InspectResponse, error) {
 	lctx, cancel := lasting(ctx, writeTimeout)
 	defer cancel()
 	if err := w.e.api.ContainerStart(lctx, id, container.StartOptions{}); err != nil {
-		return err
+		return nil, err
 	}
 	c, err := w.inspect(ctx, id)
 	if err != nil {
-		return fmt.Errorf("inspect started container: %w", err)
+		return nil, fmt.Errorf("inspect started container: %w", err)
 	}
-	return whole(&c)
+	return &c, whole(&c)
 }
 
 // whole reports what a running container lacks of what it was made with.
@@ -428,36 +439,111 @@ func (w containerWriter) Update(ctx context.Context, r *resources.Resource, have
 			return err
 		}
 	}
+	before := containerKind{r.Addr.Kind}.Compare(r, have)
+	err = w.change(ctx, r, &c, have, d, note)
+	// What is recorded is what was read back, also when something failed on the way.
+	left, lookErr := w.left(ctx, r, c.ID, nil)
+	if lookErr != nil {
+		left = before
+	}
+	left = left.Without(stalePeers(left)) // until it is restarted, below
+	notDone := append(before.Without(d), left...)
+	if err != nil { // whether files were placed is not known
+		notDone = append(notDone, slices.DeleteFunc(slices.Clone(d), func(d resources.Diff) bool { return d.Field != "files" })...)
+	}
+	w.e.updatedInPlace(r, have, notDone)
+	if err = errors.Join(err, lookErr); err != nil {
+		return err
+	}
+	if err := resources.NotApplied(r.Addr, left.Without(before.Without(d))); err != nil {
+		return err
+	}
+	return w.revive(ctx, r, &c, d, note)
+}
+
+// change makes the changes that leave the process alone.
+func (w containerWriter) change(ctx context.Context, r *resources.Resource, c *container.InspectResponse, have *resources.Observed, d resources.Delta, note resources.Note) error {
 	if d.Has("container_name") {
-		if err := w.rename(ctx, &c, containerName(r)); err != nil {
+		if err := w.takeName(ctx, r, c, containerName(r)); err != nil {
 			return err
 		}
 	}
-	if err := w.limits(ctx, r, &c, d); err != nil {
+	if err := w.limits(ctx, r, c, d); err != nil {
 		return err
 	}
 	if d.Has("networks") {
-		if err := w.networks(ctx, r, &c, namedNetworks(r, &c, have.Applied, d)); err != nil {
+		if err := w.networks(ctx, r, c, namedNetworks(r, c, have.Applied, d)); err != nil {
 			return err
 		}
 	}
 	if d.Has("files") {
-		if err := w.files(ctx, r, &c, d, note); err != nil {
-			return err
-		}
-	}
-	w.e.updatedInPlace(r, have, otherThan(containerKind{r.Addr.Kind}.Compare(r, have), d))
-	if d.Has("state") {
-		return w.run(ctx, r, &c, note)
+		return w.files(ctx, r, c, d, note)
 	}
 	return nil
 }
 
-// otherThan returns the differences of all that are not among these.
-func otherThan(all, these resources.Delta) resources.Delta {
-	return slices.DeleteFunc(all, func(d resources.Diff) bool {
-		return slices.ContainsFunc(these, func(t resources.Diff) bool { return t.Path == d.Path })
-	})
+// revive starts a container that does not run, and restarts one that shares
+// namespaces of a process that has ended.
+func (w containerWriter) revive(ctx context.Context, r *resources.Resource, c *container.InspectResponse, d resources.Delta, note resources.Note) error {
+	if d.Has("state") {
+		return w.run(ctx, r, c, note)
+	}
+	if slices.ContainsFunc(peerFields, d.Has) {
+		note("restarting, to share what is there now")
+		if err := w.restart(ctx, c); err != nil {
+			return err
+		}
+		return w.confirm(ctx, r, c.ID, nil, d.Without(stalePeers(d)))
+	}
+	return nil
+}
+
+// stalePeers returns the differences of shared namespaces.
+func stalePeers(d resources.Delta) resources.Delta {
+	return slices.DeleteFunc(slices.Clone(d), func(d resources.Diff) bool { return !slices.Contains(peerFields, d.Field) })
+}
+
+// restart stops a container and starts it again.
+func (w containerWriter) restart(ctx context.Context, c *container.InspectResponse) error {
+	if err := w.stop(ctx, c); err != nil {
+		return err
+	}
+	if _, err := w.start(ctx, c.ID); err != nil {
+		return fmt.Errorf("start container %s: %w", nameOf(c), err)
+	}
+	return nil
+}
+
+// rejoin restarts the running containers of the stack that share namespaces of
+// one that was started again: theirs ended with its process.
+func (w containerWriter) rejoin(ctx context.Context, stack, id string) error {
+	lctx, cancel := lasting(ctx, readTimeout)
+	defer cancel()
+	all, err := w.e.api.ContainerList(lctx, container.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelStack+"="+stack))})
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	var errs []error
+	for _, s := range all {
+		c, err := w.inspect(ctx, s.ID)
+		if cerrdefs.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("inspect container %s: %w", nameOfSummary(s), err))
+			continue
+		}
+		if sharesWith(c.HostConfig, id) && c.State.Running {
+			errs = append(errs, w.restart(ctx, &c))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sharesWith reports whether a container shares a namespace of another.
+func sharesWith(h *container.HostConfig, id string) bool {
+	of := "container:" + id
+	return string(h.NetworkMode) == of || string(h.PidMode) == of || string(h.IpcMode) == of
 }
 
 func (w containerWriter) rename(ctx context.Context, c *container.InspectResponse, name string) error {
@@ -472,7 +558,7 @@ func (w containerWriter) rename(ctx context.Context, c *container.InspectRespons
 			return nil // by a call whose answer was lost
 		}
 		if cerrdefs.IsConflict(err) {
-			return &resources.Diagnosis{Err: fmt.Errorf("rename container %s to %s: %w", nameOf(c), name, err),
+			return &resources.Diagnosis{Err: fmt.Errorf("rename container %s to %s: %w: %w", nameOf(c), name, errNameTaken, err),
 				Hint: fmt.Sprintf("another container has that name: rename or remove it (`docker rename %s NAME`)", name)}
 		}
 		return fmt.Errorf("rename container %s to %s: %w", nameOf(c), name, err)
@@ -539,27 +625,55 @@ func (w containerWriter) networks(ctx context.Context, r *resources.Resource, c 
 	others := func(name string, _ *network.EndpointSettings) bool { return meant != nil && !meant[name] }
 	maps.DeleteFunc(want, others)
 	maps.DeleteFunc(have, others)
-	for _, name := range slices.Sorted(maps.Keys(have)) {
-		keep, err := w.keeps(ctx, name, have[name], want[name], c)
+	// What it joins comes first and what it leaves last: should a step fail, it is
+	// on the networks that it was on.
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		// Below API 1.44 the client refuses an address that it takes at create.
+		want[name].MacAddress = ""
+		was, on := have[name]
+		if !on {
+			if err := w.connect(ctx, name, c.ID, want[name]); err != nil {
+				return errors.Join(err, w.disconnect(ctx, name, c))
+			}
+			continue
+		}
+		keep, err := w.keeps(ctx, name, was, want[name], c)
 		if err != nil {
 			return err
 		}
 		if keep {
-			delete(want, name)
+			continue
+		}
+		if err := w.reconnect(ctx, name, c, was, want[name]); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		if want[name] != nil {
 			continue
 		}
 		if err := w.disconnect(ctx, name, c); err != nil {
 			return err
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		// Below API 1.44 the client refuses an address that it takes at create.
-		want[name].MacAddress = ""
-		if err := w.connect(ctx, name, c.ID, want[name]); err != nil {
-			return err
-		}
-	}
 	return nil
+}
+
+// reconnect makes an endpoint again with other settings. When that fails, the
+// endpoint of before comes back: the engine keeps what was asked for, but the
+// container is not on the network.
+func (w containerWriter) reconnect(ctx context.Context, net string, c *container.InspectResponse, was, want *network.EndpointSettings) error {
+	if err := w.disconnect(ctx, net, c); err != nil {
+		return err
+	}
+	err := w.connect(ctx, net, c.ID, want)
+	if err == nil {
+		return nil
+	}
+	if back := w.connect(ctx, net, c.ID, settingsOf(was, c)); back != nil {
+		return errors.Join(err, fmt.Errorf("put the old endpoint back: %w", back))
+	}
+	return fmt.Errorf("%w (the old endpoint is back)", err)
 }
 
 // namedNetworks returns the names on the engine of the networks that the
@@ -609,6 +723,9 @@ func (w containerWriter) disconnect(ctx context.Context, net string, c *containe
 func (w containerWriter) keeps(ctx context.Context, name string, have, want *network.EndpointSettings, c *container.InspectResponse) (bool, error) {
 	if want == nil || have == nil {
 		return false, nil
+	}
+	if isUp(c.State) && have.EndpointID == "" {
+		return false, nil // what was asked for once, and could not be done
 	}
 	if have.NetworkID != "" {
 		n, err := w.e.api.NetworkInspect(ctx, name, network.InspectOptions{})
@@ -684,7 +801,7 @@ func (w containerWriter) run(ctx context.Context, r *resources.Resource, c *cont
 		return fmt.Errorf("container %s was never started, because: %s", nameOf(c), oneLine(c.State.Error))
 	}
 	note("starting")
-	if err := w.start(ctx, c.ID); err != nil {
+	if _, err := w.start(ctx, c.ID); err != nil {
 		err = w.startError(ctx, r, c.ID, err)
 		return errors.Join(err, w.resume(ctx, r, c))
 	}

@@ -38,6 +38,9 @@ func orderOf(r *resources.Resource, req *request, old *container.InspectResponse
 	if address := sharedAddress(req, old); address != "" {
 		return order{false, "both have the address " + address}
 	}
+	if mac := fixedMAC(req); mac != "" {
+		return order{false, "the engine gives the fixed MAC address " + mac + " only to a container that joins its network when it is created"}
+	}
 	if isShared(r) {
 		return order{false, "others share its namespaces by its name"}
 	}
@@ -107,6 +110,19 @@ func hasFixedAddress(req *request) bool {
 		}
 	}
 	return req.Config.MacAddress != ""
+}
+
+// fixedMAC returns a MAC address that the new one asks for, "" when there is
+// none. A container that starts beside the old one joins its networks anew when
+// it gets its aliases, and loses the address by that.
+func fixedMAC(req *request) string {
+	endpoints := req.endpoints()
+	for _, name := range slices.Sorted(maps.Keys(endpoints)) {
+		if mac := endpoints[name].MacAddress; mac != "" {
+			return mac
+		}
+	}
+	return req.Config.MacAddress
 }
 
 // sharedAddress returns an address that the new one asks for and the old one

@@ -73,9 +73,9 @@ func (w containerWriter) Swap(ctx context.Context, r *resources.Resource, have *
 	}
 	if order.startFirst {
 		note("starting it beside the old one")
-		return w.startNew(ctx, r, id)
+		return w.startNew(ctx, r, req, id)
 	}
-	return w.takePlace(ctx, r, &old, id, gen, note)
+	return w.takePlace(ctx, r, &old, req, id, gen, note)
 }
 
 // withoutAliases has nobody reach a container but those who know its name.
@@ -167,7 +167,7 @@ func anonymousAt(c *container.InspectResponse, target string) string {
 
 // takePlace stops the old container, sets it aside and starts the replacement
 // under its name. Each step can be told from names and state alone.
-func (w containerWriter) takePlace(ctx context.Context, r *resources.Resource, old *container.InspectResponse, id string, gen int, note resources.Note) error {
+func (w containerWriter) takePlace(ctx context.Context, r *resources.Resource, old *container.InspectResponse, req *request, id string, gen int, note resources.Note) error {
 	name := containerName(r)
 	// A restart of the engine must not bring it back beside the new one.
 	if p := old.HostConfig.RestartPolicy; !p.IsNone() {
@@ -186,14 +186,15 @@ func (w containerWriter) takePlace(ctx context.Context, r *resources.Resource, o
 		return err
 	}
 	fresh := container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{ID: id, Name: "/" + swapNameOf(name, "new", gen)}}
-	if err := w.rename(ctx, &fresh, name); err != nil {
+	if err := w.takeName(ctx, r, &fresh, name); err != nil {
 		return err
 	}
 	note("starting the replacement")
-	if err := w.start(ctx, id); err != nil {
+	shown, err := w.start(ctx, id)
+	if err != nil {
 		return w.startError(ctx, r, id, err)
 	}
-	return nil
+	return w.confirmStart(ctx, r, req, id, shown)
 }
 
 // Commit removes the old container, after putting the new one in its place if
@@ -210,10 +211,11 @@ func (w containerWriter) Commit(ctx context.Context, r *resources.Resource, have
 	old, err := w.inspect(ctx, have.ID)
 	switch {
 	case cerrdefs.IsNotFound(err):
-		return w.rename(ctx, fresh, name)
+		return w.takeName(ctx, r, fresh, name)
 	case err != nil:
 		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
 	}
+	var notApplied error
 	if nameOf(fresh) != name {
 		note("putting it in place")
 		if err := w.networks(ctx, r, fresh, nil); err != nil {
@@ -224,9 +226,10 @@ func (w containerWriter) Commit(ctx context.Context, r *resources.Resource, have
 		if err := w.rename(ctx, &old, swapNameOf(name, "old", genOf(fresh.Config.Labels))); err != nil {
 			return err
 		}
-		if err := w.rename(ctx, fresh, name); err != nil {
+		if err := w.takeName(ctx, r, fresh, name); err != nil {
 			return err
 		}
+		notApplied = w.confirm(ctx, r, fresh.ID, nil, nil)
 	}
 	if isUp(old.State) {
 		note("stopping the old one")
@@ -241,7 +244,7 @@ func (w containerWriter) Commit(ctx context.Context, r *resources.Resource, have
 	}
 	// Volumes without a name may have been handed on, and those that were not
 	// hold data of someone who did not name them.
-	return w.remove(ctx, &old, false)
+	return errors.Join(w.remove(ctx, &old, false), notApplied)
 }
 
 // replacementOf returns the container that replaces the one of that ID, nil
@@ -300,8 +303,9 @@ func (w containerWriter) Rollback(ctx context.Context, r *resources.Resource, ha
 	if err := w.putBack(ctx, r, &old, before.HostConfig.RestartPolicy); err != nil {
 		return err
 	}
-	// It gets the name it had, which need not be the one wanted.
-	if err := w.rename(ctx, &old, originalName(&before, r)); err != nil {
+	// It gets the name it had, which need not be the one wanted, unless another one
+	// has taken that over meanwhile.
+	if err := w.takeName(ctx, r, &old, originalName(&before, r)); err != nil && !errors.Is(err, errNameTaken) {
 		return err
 	}
 	return w.resume(ctx, r, &old)
@@ -366,7 +370,7 @@ func (w containerWriter) putBack(ctx context.Context, r *resources.Resource, old
 		}
 	}
 	if _, role, _ := splitSwapName(nameOf(old)); role != "" {
-		if err := w.rename(ctx, old, containerName(r)); err != nil {
+		if err := w.takeName(ctx, r, old, containerName(r)); err != nil {
 			return err
 		}
 	}
@@ -381,10 +385,10 @@ func (w containerWriter) putBack(ctx context.Context, r *resources.Resource, old
 	if r.Addr.Kind == "job" || isUp(old.State) || old.State.Status == container.StateCreated {
 		return nil // a job's container is a record
 	}
-	if err := w.start(ctx, old.ID); err != nil {
+	if _, err := w.start(ctx, old.ID); err != nil {
 		return fmt.Errorf("start the old container %s: %w", nameOf(old), err)
 	}
-	return nil
+	return w.rejoin(ctx, r.Stack, old.ID)
 }
 
 // rememberedPolicy returns the restart policy that a container was made with.

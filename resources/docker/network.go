@@ -141,6 +141,31 @@ func (networkKind) Refs(*resources.Resource) []resources.Ref { return nil }
 // Replacement is one step that keeps what is attached running.
 func (networkKind) Replacement() resources.Replacement { return resources.OneStep }
 
+// ReplacementOf: a network that gets another name is created beside the old one,
+// which goes when the containers that were created with it are replaced. Where
+// both would have the same subnet, the old one must go first, with its containers.
+func (networkKind) ReplacementOf(want *resources.Resource, have *resources.Observed) resources.Replacement {
+	if have.Have.Text("name") == want.Config.Text("name") {
+		return resources.OneStep
+	}
+	n, ok := have.Native.(*seenNetwork)
+	if !ok {
+		return resources.CreateDelete
+	}
+	for _, c := range n.inspect.IPAM.Config {
+		theirs, err := netip.ParsePrefix(c.Subnet)
+		if err != nil {
+			continue
+		}
+		for _, pool := range resources.Config(want.Config.Map("ipam")).List("config") {
+			if ours, err := netip.ParsePrefix(resources.Text(mapOf(pool)["subnet"])); err == nil && ours.Overlaps(theirs) {
+				return resources.DeleteCreate
+			}
+		}
+	}
+	return resources.CreateDelete
+}
+
 // Rules returns the rules of networks.
 func (networkKind) Rules() []*specs.Rule {
 	return []*specs.Rule{ruleNameTaken, ruleSubnets, ruleIPv6Subnet}

@@ -256,6 +256,8 @@ type recorder struct {
 
 	mu      sync.Mutex
 	leaving []resources.Addr // what Claim was told last
+	stack   string
+	names   map[resources.Addr]string // of the containers that the run makes or changes
 }
 
 // Claimer returns the recorder.
@@ -270,10 +272,15 @@ func (k volumeWriter) Claimer() resources.Claimer { return k.e.recorder }
 // Claim takes what the run removes off the list of what is there: should the run
 // be killed, it was not someone outside who removed it. What is made carries its
 // owner itself.
-func (k *recorder) Claim(ctx context.Context, stack string, _ []*resources.Resource, leaving []resources.Addr) error {
+func (k *recorder) Claim(ctx context.Context, stack string, intended []*resources.Resource, leaving []resources.Addr) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.leaving = leaving
+	k.leaving, k.stack, k.names = leaving, stack, map[resources.Addr]string{}
+	for _, r := range intended {
+		if isContainer(r.Addr.Kind) {
+			k.names[r.Addr] = containerName(r)
+		}
+	}
 	return k.change(ctx, stack, func(c *recordContent) {
 		c.Objects = slices.DeleteFunc(c.Objects, func(text string) bool {
 			return slices.ContainsFunc(leaving, func(a resources.Addr) bool { return a.String() == text })

@@ -26,6 +26,7 @@ type recordedContainer struct {
 	Current     string            `json:"current,omitempty"`
 	Grace       *int              `json:"grace,omitempty"` // in seconds
 	Ports       nat.PortMap       `json:"ports,omitempty"`
+	NetworkMode string            `json:"network_mode,omitempty"`
 	Mounts      []recordedMount   `json:"mounts,omitempty"`
 	Untaken     map[string]string `json:"untaken,omitempty"`
 	Why         string            `json:"why,omitempty"`
@@ -48,7 +49,7 @@ func (k containerKind) Record(o *resources.Observed, _ *resources.Resource) any 
 	}
 	c := &n.inspect
 	out := recordedContainer{Name: strings.TrimPrefix(c.Name, "/"), Address: c.Config.Labels[labelAddress], Status: string(c.State.Status), StartFailed: oneLine(c.State.Error),
-		Up: isUp(c.State), Upgraded: n.upgraded, Current: n.current, Grace: c.Config.StopTimeout, Ports: c.HostConfig.PortBindings, Untaken: n.untaken.Shown, Why: n.untaken.Why}
+		Up: isUp(c.State), Upgraded: n.upgraded, Current: n.current, Grace: c.Config.StopTimeout, Ports: c.HostConfig.PortBindings, NetworkMode: string(c.HostConfig.NetworkMode), Untaken: n.untaken.Shown, Why: n.untaken.Why}
 	for _, m := range c.Mounts {
 		out.Mounts = append(out.Mounts, recordedMount{string(m.Type), m.Name, m.Source, m.Destination, m.RW})
 	}
@@ -62,7 +63,7 @@ func (k containerKind) Replay(o *resources.Observed, memory []byte, _ *resources
 		return err
 	}
 	c := container.InspectResponse{
-		ContainerJSONBase: &container.ContainerJSONBase{ID: o.ID, Name: "/" + was.Name, HostConfig: &container.HostConfig{PortBindings: was.Ports},
+		ContainerJSONBase: &container.ContainerJSONBase{ID: o.ID, Name: "/" + was.Name, HostConfig: &container.HostConfig{PortBindings: was.Ports, NetworkMode: container.NetworkMode(was.NetworkMode)},
 			State: &container.State{Running: was.Up, Status: container.ContainerState(was.Status), Error: was.StartFailed}},
 		Config: &container.Config{Labels: map[string]string{labelAddress: was.Address}, StopTimeout: was.Grace},
 	}

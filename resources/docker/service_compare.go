@@ -164,12 +164,41 @@ func price(d *resources.Diff, want *resources.Resource, have *resources.Observed
 		d.Cost = resources.InPlace
 	case d.Field == "networks" && (strings.HasSuffix(d.Path, ".mac_address") || hasFixedMAC(want, d.Path)):
 		remake("the engine gives a fixed MAC address only to a new container")
+	case d.Field == "networks" && leavesMainNetwork(want, have):
+		remake("it leaves the network that the container was created with, without which it could not be started again")
+	case slices.Contains(peerFields, d.Field) && resources.Equal(d.Before, resources.Text(d.After)+isStale):
+		d.Cost, d.Why = resources.InPlace, "what it shares ended when the other was stopped or started again: it is restarted to share what is there now"
 	case d.Field == "image" && d.Before != nil && strings.HasPrefix(resources.Text(d.Before), resources.Text(d.After)+" ("):
 		d.Why = "the name stands for another image now"
 		if n, ok := have.Native.(*seenContainer); ok && n.current != "" {
 			d.After = movedImage(resources.Text(d.After), n.current)
 		}
 	}
+}
+
+// leavesMainNetwork reports whether the network that the container was created
+// with is not wanted any more, or under another name. The engine keeps its name
+// for the life of the container, and from version 26 on starts and connects none
+// whose network is missing.
+func leavesMainNetwork(want *resources.Resource, have *resources.Observed) bool {
+	n, ok := have.Native.(*seenContainer)
+	if !ok || n.inspect.ContainerJSONBase == nil || n.inspect.HostConfig == nil || !n.inspect.HostConfig.NetworkMode.IsUserDefined() {
+		return false
+	}
+	main := n.inspect.HostConfig.NetworkMode.NetworkName()
+	if n.inspect.NetworkSettings != nil {
+		for name, e := range n.inspect.NetworkSettings.Networks {
+			if e != nil && e.NetworkID == main { // it was given by its ID
+				main = name
+			}
+		}
+	}
+	for _, e := range want.Config.Map("networks") {
+		if mapOf(e)["name"] == main {
+			return false
+		}
+	}
+	return true
 }
 
 // hasFixedMAC reports whether the network at the path of a difference is wanted
@@ -280,21 +309,60 @@ func jobDelta(delta resources.Delta, want *resources.Resource, have *resources.O
 }
 
 // Rivals reports whether the wanted container cannot run beside one that is
-// there: they have one name, or a port of the host in common.
+// there: they have a port of the host or a fixed address in common. A name is no
+// matter: it passes from one to the other at any time.
 func (k containerKind) Rivals(want *resources.Resource, have *resources.Observed) bool {
-	if n, ok := have.Native.(*seenContainer); ok && strings.TrimPrefix(n.inspect.Name, "/") == containerName(want) {
-		return true
-	}
-	if name := have.Have.Text("container_name"); name != "" && name == containerName(want) {
-		return true
-	}
 	taken := publishedPlaces(have.Have.Map("ports"))
 	for _, p := range publishedPlaces(want.Config.Map("ports")) {
 		if slices.ContainsFunc(taken, p.clashes) {
 			return true
 		}
 	}
-	return false
+	held := heldAddresses(have)
+	return slices.ContainsFunc(fixedAddresses(want), func(a netAddress) bool { return held[a] })
+}
+
+// netAddress is an address on a network of that name on the engine.
+type netAddress struct{ network, address string }
+
+var addressFields = []string{"ipv4_address", "ipv6_address", "mac_address"}
+
+// fixedAddresses returns the addresses that the spec gives a container.
+func fixedAddresses(want *resources.Resource) []netAddress {
+	var out []netAddress
+	networks := want.Config.Map("networks")
+	for _, key := range sortedKeys(networks) {
+		m := resources.Config(mapOf(networks[key]))
+		for _, field := range addressFields {
+			if address := m.Text(field); address != "" {
+				out = append(out, netAddress{m.Text("name"), address})
+			}
+		}
+	}
+	return out
+}
+
+// heldAddresses returns the addresses that a container has, fixed or not.
+func heldAddresses(have *resources.Observed) map[netAddress]bool {
+	out := map[netAddress]bool{}
+	networks := have.Have.Map("networks")
+	for _, key := range sortedKeys(networks) {
+		m := resources.Config(mapOf(networks[key]))
+		for _, field := range addressFields {
+			out[netAddress{m.Text("name"), m.Text(field)}] = true
+		}
+	}
+	if n, ok := have.Native.(*seenContainer); ok && n.inspect.NetworkSettings != nil {
+		for name, e := range n.inspect.NetworkSettings.Networks {
+			if e == nil {
+				continue
+			}
+			for _, address := range []string{showIP(e.IPAddress), showIP(e.GlobalIPv6Address), strings.ToLower(e.MacAddress)} {
+				out[netAddress{name, address}] = true
+			}
+		}
+	}
+	return out
 }
 
 // String is for messages: "5432/tcp on 127.0.0.1".

@@ -139,6 +139,7 @@ func (m *model) at(api string) bool { return atLeast(m.api, api) }
 func (m *model) endpoint(e *network.EndpointSettings, name string, c *container.InspectResponse, status string) *network.EndpointSettings {
 	if status != "created" {
 		e.NetworkID = idOf("network " + name)
+		e.EndpointID = idOf("endpoint " + name)
 	}
 	if !m.at("1.45") {
 		e.Aliases = append(e.Aliases, c.ID[:12])
@@ -230,7 +231,7 @@ func (m *model) mergeImage(c *container.Config) {
 // observe returns the container as the reader would, observed for want.
 func (m *model) observe(c *container.InspectResponse, want *resources.Resource) *resources.Observed {
 	s := &sight{c: c, image: m.image, want: want, facts: m.facts(), applied: appliedOf(c.Config.Labels), current: c.Image,
-		networks: map[string]string{}, nameOf: func(id string) string { return m.names[id] }}
+		networks: map[string]string{}, peerOf: func(id string) peer { return peer{name: m.names[id]} }}
 	for name, e := range c.NetworkSettings.Networks {
 		if e.NetworkID != "" {
 			s.networks[name] = e.NetworkID

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -47,6 +49,7 @@ type candidate struct {
 	labels   map[string]string
 	state    string
 	created  int64
+	refs     []resources.Ref
 }
 
 // Observe returns what is there of each wanted service or job, and with
@@ -74,8 +77,7 @@ type view struct {
 	scope resources.Scope
 
 	byAddr   map[string][]candidate // ours, by address
-	names    sync.Map               // container ID to name
-	addrs    map[string]string      // container ID to address
+	peers    sync.Map               // container ID to peer
 	networks []network.Summary
 	ids      map[string]string // network name to ID
 	record   *record
@@ -106,16 +108,14 @@ func (v *view) list(ctx context.Context) error {
 	if recordErr != nil {
 		return recordErr
 	}
-	v.byAddr, v.addrs, v.ids = map[string][]candidate{}, map[string]string{}, map[string]string{}
+	v.byAddr, v.ids = map[string][]candidate{}, map[string]string{}
 	for i := range all {
 		s := &all[i]
 		if len(s.Names) == 0 || s.Labels[labelStack] != v.scope.Stack { // half removed, or a filter the engine does not know
 			continue
 		}
 		name, addr := strings.TrimPrefix(s.Names[0], "/"), s.Labels[labelAddress]
-		v.names.Store(s.ID, name)
-		v.addrs[s.ID] = addr
-		v.byAddr[addr] = append(v.byAddr[addr], candidate{id: s.ID, name: name, labels: s.Labels, state: s.State, created: s.Created})
+		v.byAddr[addr] = append(v.byAddr[addr], candidate{id: s.ID, name: name, labels: s.Labels, state: s.State, created: s.Created, refs: refsOfSummary(s)})
 	}
 	slices.SortFunc(v.networks, func(a, b network.Summary) int { return -a.Created.Compare(b.Created) })
 	for i := range v.networks { // of several with one name the oldest counts
@@ -275,63 +275,98 @@ func (v *view) sight(ctx context.Context, inspect *container.InspectResponse, wa
 			}
 		}
 	}
-	s.nameOf = func(id string) string { return v.nameOf(ctx, id) }
-	s.addrOf = func(id string) string { return v.addrs[id] }
+	s.peerOf = func(id string) peer { return v.peer(ctx, id) }
 	if s.asksHost() {
 		s.facts, err = v.e.knowing(ctx)
 	}
 	return s, err
 }
 
-// nameOf returns the name of a container, asking the engine for one that is
-// not the stack's.
-func (v *view) nameOf(ctx context.Context, id string) string {
-	if name, ok := v.names.Load(id); ok {
-		return name.(string)
-	}
-	name := ""
-	if inspect, err := v.inspect(ctx, id); err == nil {
-		name = strings.TrimPrefix(inspect.Name, "/")
-	}
-	v.names.Store(id, name)
-	return name
+// peer is a container whose namespaces another one shares.
+type peer struct {
+	name string
+	// addr is the address of one of the stack's containers, "" of another, and of
+	// one that is set aside during a replacement.
+	addr string
+	// started is when its process started, zero while it has none.
+	started time.Time
 }
 
-// refs returns what the container seen holds, as far as it is the stack's: its
-// networks, volumes, and containers whose namespaces it shares.
+// peer returns what a container is whose namespaces another one shares, the zero
+// peer when it is gone.
+func (v *view) peer(ctx context.Context, id string) peer {
+	if p, ok := v.peers.Load(id); ok {
+		return p.(peer)
+	}
+	var p peer
+	if c, err := v.inspect(ctx, id); err == nil {
+		p.name = nameOf(&c)
+		if _, role, _ := splitSwapName(p.name); role == "" && c.Config.Labels[labelStack] == v.scope.Stack {
+			p.addr = c.Config.Labels[labelAddress]
+		}
+		if c.State.Running && !c.State.Restarting {
+			p.started, _ = time.Parse(time.RFC3339Nano, c.State.StartedAt)
+		}
+	}
+	v.peers.Store(id, p)
+	return p
+}
+
+// refs returns what the container seen holds: its networks, volumes, and
+// containers whose namespaces it shares. They are named by their IDs: names can
+// be swapped, and labels tell of the address something had when it was made.
 func (v *view) refs(s *sight) []resources.Ref {
 	var refs []resources.Ref
-	add := func(to resources.Addr) {
-		if !slices.ContainsFunc(refs, func(r resources.Ref) bool { return r.To == to }) {
-			refs = append(refs, resources.Ref{To: to, Bind: resources.Hold, Optional: true})
+	add := func(kind, id string) {
+		if id != "" {
+			refs = append(refs, resources.Ref{To: resources.Addr{Kind: kind}, ID: id, Bind: resources.Hold, Optional: true})
 		}
 	}
-	if s.c.NetworkSettings != nil {
-		for i := range v.networks {
-			n := &v.networks[i]
-			if e := s.c.NetworkSettings.Networks[n.Name]; e == nil || n.Labels[labelStack] != v.scope.Stack {
-				continue
-			}
-			if addr, err := resources.ParseAddr(n.Labels[labelAddress]); err == nil {
-				add(addr)
-			}
+	for name, e := range s.attached() {
+		if e == nil {
+			continue
+		}
+		if add("network", e.NetworkID); e.NetworkID == "" { // never started
+			add("network", v.ids[name])
 		}
 	}
-	for _, m := range mapOf(seenMounts(s)) {
-		mount := resources.Config(mapOf(m))
-		if source := mount.Text("source"); mount.Text("type") == "volume" && source != "" && source != mount.Text("name") {
-			add(resources.NewAddr("volume", source))
+	for _, m := range s.c.Mounts {
+		if m.Type == mount.TypeVolume {
+			add("volume", m.Name)
 		}
 	}
 	h := s.c.HostConfig
 	for _, mode := range []string{string(h.NetworkMode), string(h.IpcMode), string(h.PidMode)} {
 		if id, ok := strings.CutPrefix(mode, "container:"); ok {
-			if addr, err := resources.ParseAddr(v.addrs[id]); err == nil {
-				add(addr)
+			add("service", id)
+			add("job", id)
+		}
+	}
+	return refs
+}
+
+// refsOfSummary is refs for a container that was only listed.
+func refsOfSummary(s *container.Summary) []resources.Ref {
+	var refs []resources.Ref
+	add := func(kind, id string) {
+		if id != "" {
+			refs = append(refs, resources.Ref{To: resources.Addr{Kind: kind}, ID: id, Bind: resources.Hold, Optional: true})
+		}
+	}
+	if s.NetworkSettings != nil {
+		for _, name := range slices.Sorted(maps.Keys(s.NetworkSettings.Networks)) {
+			if e := s.NetworkSettings.Networks[name]; e != nil {
+				add("network", e.NetworkID)
 			}
 		}
 	}
-	slices.SortFunc(refs, func(a, b resources.Ref) int { return a.To.Compare(b.To) })
+	for _, m := range s.Mounts {
+		add("volume", m.Name)
+	}
+	if id, ok := strings.CutPrefix(s.HostConfig.NetworkMode, "container:"); ok {
+		add("service", id)
+		add("job", id)
+	}
 	return refs
 }
 
@@ -343,7 +378,7 @@ func (v *view) leftovers(addr resources.Addr, rest []candidate) []*resources.Obs
 	var out []*resources.Observed
 	for _, c := range rest {
 		o := &resources.Observed{Addr: resources.Addr{Kind: addr.Kind, Name: addr.Name + "~" + shortID(c.id)}, Presence: resources.Present,
-			ID: c.id, Stack: v.scope.Stack, State: c.state, LeftoverOf: addr, Have: resources.Config{"container_name": c.name}}
+			ID: c.id, Stack: v.scope.Stack, State: c.state, LeftoverOf: addr, Refs: c.refs, Have: resources.Config{"container_name": c.name}}
 		switch _, role, _ := splitSwapName(c.name); role {
 		case "new":
 			o.Leftover = "a replacement that was not put in place"

@@ -167,8 +167,8 @@ func TestObserveFindsWhatIsThere(t *testing.T) {
 	if o.Presence != resources.Present || o.Stack != "test" || o.State != "running" || o.ID != s.containers["test-web"].ID || !o.Applied.Has("environment") {
 		t.Errorf("%+v", o)
 	}
-	if got := fmt.Sprint(o.Refs); !strings.Contains(got, "network") || !strings.Contains(got, "default") {
-		t.Errorf("refs %v", got)
+	if len(o.Refs) != 1 || o.Refs[0].To.Kind != "network" || o.Refs[0].ID == "" || o.Refs[0].Bind != resources.Hold {
+		t.Errorf("refs %v", o.Refs)
 	}
 	if delta := (containerKind{"service"}).Compare(r, o); len(delta) > 0 {
 		t.Errorf("differs: %v", delta)
@@ -307,7 +307,7 @@ func TestCompareSeesWhatOthersMade(t *testing.T) {
 		{"network made anew", func(_ *container.InspectResponse, s *shelf) { s.networks[0].ID = idOf("another") }, "networks.default.stale", resources.Reconnect},
 		{"network removed", func(_ *container.InspectResponse, s *shelf) { s.networks = nil }, "networks.default.stale", resources.Reconnect},
 		{"further network", func(c *container.InspectResponse, _ *shelf) {
-			c.NetworkSettings.Networks["foreign"] = &network.EndpointSettings{}
+			c.NetworkSettings.Networks["foreign"] = &network.EndpointSettings{EndpointID: "e"}
 		}, "networks.foreign", resources.Reconnect},
 		{"alias lost", func(c *container.InspectResponse, _ *shelf) { c.NetworkSettings.Networks["test_default"].Aliases = nil }, "networks.default.aliases", resources.Reconnect},
 		{"disconnected", func(c *container.InspectResponse, _ *shelf) { delete(c.NetworkSettings.Networks, "test_default") }, "networks.default", resources.Reconnect},
@@ -453,16 +453,19 @@ func TestCompareFiles(t *testing.T) {
 
 func TestRivals(t *testing.T) {
 	s := newShelf(newModel("1.41"))
-	old := web(t, "container_name: shared\nports: [\"127.0.0.1:80:80\"]")
+	old := web(t, "container_name: shared\nports: [\"127.0.0.1:80:80\"]\nnetworks: {default: {ipv4_address: 10.1.0.7}}")
 	old.Addr = resources.NewAddr("service", "old")
 	s.put(t, old, "", "running")
 	have := s.observe(t, "service", true)["service/old"]
 	for fields, want := range map[string]bool{
-		"container_name: shared":           true,
-		"ports: [\"80:8080\"]":             true,
-		"ports: [\"127.0.0.2:80:8080\"]":   false,
-		"ports: [\"127.0.0.1:80:80/udp\"]": false,
-		"":                                 false,
+		// A name passes from one to the other at any time.
+		"container_name: shared":                        false,
+		"networks: {default: {ipv4_address: 10.1.0.7}}": true,
+		"networks: {default: {ipv4_address: 10.1.0.8}}": false,
+		"ports: [\"80:8080\"]":                          true,
+		"ports: [\"127.0.0.2:80:8080\"]":                false,
+		"ports: [\"127.0.0.1:80:80/udp\"]":              false,
+		"":                                              false,
 	} {
 		if got := (containerKind{"service"}).Rivals(web(t, fields), have); got != want {
 			t.Errorf("%s: %v", fields, got)
@@ -489,7 +492,7 @@ func TestSpecChangesAreShownAsApplied(t *testing.T) {
 	}
 	for applied, mode := range map[string]string{"service:db": "service:db", "container:s-db": "container:s-db"} {
 		sealed := resources.Seal(resources.Config{"pid": applied})
-		s := &sight{c: c, want: web("image: a:1"), applied: &sealed, nameOf: func(string) string { return "s-db" }, addrOf: func(string) string { return "service/db" }}
+		s := &sight{c: c, want: web("image: a:1"), applied: &sealed, peerOf: func(string) peer { return peer{name: "s-db", addr: "service/db"} }}
 		if got := s.mode("pid", "container:7"); got != mode {
 			t.Errorf("pid %v, want %s", got, mode)
 		}

@@ -234,7 +234,7 @@ func TestNatural(t *testing.T) {
 			c.HostConfig.PortBindings = nat.PortMap{"80": {{HostIP: "127.0.0.1", HostPort: "080"}}}
 		}, `ports["80/tcp"]`},
 		{"the default bridge", func(c *container.InspectResponse) {
-			c.HostConfig.NetworkMode, c.NetworkSettings.Networks = "default", map[string]*network.EndpointSettings{"bridge": {}}
+			c.HostConfig.NetworkMode, c.NetworkSettings.Networks = "default", map[string]*network.EndpointSettings{"bridge": {EndpointID: "e"}}
 		}, "networks.bridge"},
 	} {
 		r := web(t, "")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
@@ -210,8 +211,12 @@ func seenNetworks(s *sight) resources.Value {
 			m["gw_priority"] = int64(e.GwPriority)
 		}
 		m["mac_address"] = s.mac(e, want, resources.Config(mapOf(mapOf(s.before("networks"))[key])))
-		if now, ok := s.networks[name]; e.NetworkID != "" && s.networks != nil && (!ok || now != e.NetworkID) {
+		switch now, ok := s.networks[name]; {
+		case e.NetworkID != "" && s.networks != nil && (!ok || now != e.NetworkID):
 			m["stale"] = "attached to " + shortID(e.NetworkID) + ", which is gone"
+		case s.c.State != nil && s.c.State.Running && !s.c.State.Restarting && e.EndpointID == "":
+			// The engine keeps what was asked for also where it could not be done.
+			m["stale"] = "not connected"
 		}
 		out[key] = compact(m)
 	}
@@ -309,34 +314,57 @@ func (d *draft) peer(v resources.Value) string {
 }
 
 // peerMode returns a mode that names another container by its ID in the form
-// it is declared in.
+// it is declared in, marked when what is shared is not there any more.
 func (s *sight) peerMode(field, mode string) resources.Value {
 	id := strings.TrimPrefix(mode, "container:")
-	if own, ok := strings.CutPrefix(s.config().Text(field), "container:"); ok && len(own) >= 12 && strings.HasPrefix(id, own) {
-		return "container:" + own // declared by its ID
+	var p peer
+	if s.peerOf != nil {
+		p = s.peerOf(id)
 	}
-	name := ""
-	if s.nameOf != nil {
-		name = s.nameOf(id)
+	text := s.peerText(field, id, p)
+	if s.peerOf != nil && p.name != "" && s.outlives(p) {
+		return text + isStale
 	}
-	if name == "" {
+	return text
+}
+
+// isStale marks a mode whose namespace belongs to a process that has ended.
+const isStale = " (of before its last start)"
+
+// outlives reports whether the container has run since before the other one
+// started: it is in namespaces of a process that is no more, where no one else
+// is, and of a network no way leads out.
+func (s *sight) outlives(p peer) bool {
+	if s.c.State == nil || !s.c.State.Running || s.c.State.Restarting {
+		return false // its next start joins what is there then
+	}
+	started, err := time.Parse(time.RFC3339Nano, s.c.State.StartedAt)
+	return err == nil && (p.started.IsZero() || p.started.After(started))
+}
+
+func (s *sight) peerText(field, id string, p peer) string {
+	wanted, applied := s.config().Text(field), resources.Text(s.applied.Shape(field))
+	if own, ok := strings.CutPrefix(wanted, "container:"); ok && (len(own) >= 12 && strings.HasPrefix(id, own) || own == p.name) {
+		return "container:" + own
+	}
+	if p.name == "" {
 		return "container:" + shortID(id)
 	}
-	if s.want != nil {
+	if addr, err := resources.ParseAddr(p.addr); err == nil && isContainer(addr.Kind) {
+		// What the spec does not say any more is shown as it was applied.
+		if text := "service:" + addr.Parts()[0]; text == wanted || text == applied {
+			return text
+		}
+	}
+	if s.want != nil && p.addr == "" { // one that is to be adopted
 		peers := peersOf(s.want)
 		for _, key := range slices.Sorted(maps.Keys(peers)) {
-			if peers[key] == name {
+			if peers[key] == p.name {
 				return "service:" + key
 			}
 		}
 	}
-	// What the spec does not say any more is shown as it was applied.
-	if s.addrOf != nil {
-		if key, ok := strings.CutPrefix(s.addrOf(id), "service/"); ok && resources.Text(s.applied.Shape(field)) == "service:"+key {
-			return "service:" + key
-		}
-	}
-	return "container:" + name
+	return "container:" + p.name
 }
 
 // portsType is a list of published ports. The canonical value is a map from

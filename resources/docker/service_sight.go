@@ -23,11 +23,9 @@ type sight struct {
 	// current is the ID of the image that the wanted reference names now, ""
 	// when there is none or none was asked for.
 	current string
-	// nameOf returns the name of a container by its ID, "" when it is not known.
-	nameOf func(id string) string
-	// addrOf returns the address of one of the stack's containers by its ID, "" of
-	// another; nil where that is not known.
-	addrOf func(id string) string
+	// peerOf returns the container of that ID, the zero peer when it is not known;
+	// nil where that cannot be asked.
+	peerOf func(id string) peer
 }
 
 // config returns what is declared, nil when nothing is.

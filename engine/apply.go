@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ func Apply(ctx context.Context, plan *Plan, world World, opt ApplyOptions) (*Rep
 		Drain:   a.drain,
 		Stopped: func() bool { return isDone(opt.Drain) },
 	}, a.visit)
+	a.untie(ctx)
 	a.report(report, outcomes)
 	if err := a.release(ctx, report); err != nil {
 		return report, fmt.Errorf("record what the stack owns: %w", err)
@@ -183,6 +185,8 @@ func (a *apply) run(ctx context.Context, s Step, res *StepResult, note resources
 	switch s.Verb {
 	case VerbAwait:
 		return a.await(ctx, c, res, note)
+	case VerbYield:
+		return a.yield(ctx, c, note)
 	case VerbDelete:
 		res.Did = resources.Delete
 		return a.retry(ctx, func() error { return w.Delete(ctx, c.Have, note) })
@@ -246,7 +250,7 @@ func (a *apply) work(ctx context.Context, s Step, c *Change, w resources.Writer,
 		if c.Have != nil && c.Have.ID != have.ID {
 			return fmt.Errorf("%w: the object was replaced by someone else", ErrStale)
 		}
-		if len(delta) == 0 && c.Code == reasonTriggered {
+		if len(delta) == 0 && c.Code == reasonTriggered && !a.isTriggered(c) {
 			return nil // what it depends on came out the same
 		}
 		return a.replace(ctx, s, c, have, w, res, note)
@@ -263,6 +267,25 @@ func (a *apply) work(ctx context.Context, s Step, c *Change, w resources.Writer,
 	}
 	res.Did = resources.Update
 	return a.retry(ctx, func() error { return w.Update(ctx, c.Want, have, delta, note) })
+}
+
+// isTriggered reports whether something that c holds was really replaced, so that
+// c has to be as well, even where nothing of it differs.
+func (a *apply) isTriggered(c *Change) bool {
+	return slices.ContainsFunc(c.Want.Refs, func(ref resources.Ref) bool {
+		to := a.plan.byAddr[ref.To]
+		if to == nil || ref.Bind != resources.Hold || to.Action != resources.Replace {
+			return false
+		}
+		switch to.Mode {
+		case resources.SwapBack:
+			return a.did(Step{ref.To, VerbSwap}) == resources.Replace
+		case resources.DeleteCreate:
+			return a.did(Step{ref.To, VerbCreate}) == resources.Create
+		default:
+			return false
+		}
+	})
 }
 
 func (a *apply) workAbsent(ctx context.Context, s Step, c *Change, w resources.Writer, res *StepResult, note resources.Note) error {
@@ -321,7 +344,9 @@ func (a *apply) replace(ctx context.Context, s Step, c *Change, have *resources.
 		return fmt.Errorf("%s resources cannot be swapped: this is a bug in midaz", s.Addr.Kind)
 	}
 	// The plan's Have is what Commit and Rollback are given later.
-	c.Have = have
+	if len(c.tied) == 0 { // one that is tied was stopped since
+		c.Have = have
+	}
 	if err := a.retry(ctx, func() error { return swapper.Swap(ctx, c.Want, have, note) }); err != nil {
 		return a.putBack(ctx, c, err, res, note)
 	}
@@ -370,18 +395,25 @@ func (a *apply) restore(ctx context.Context, c *Change, cause error, res *StepRe
 
 // putBack brings the old object back after a failed replacement.
 func (a *apply) putBack(ctx context.Context, c *Change, cause error, res *StepResult, note resources.Note) error {
-	if a.opt.OnFailure != Rollback {
+	if a.opt.OnFailure != Rollback || len(c.tied) > 0 { // tied ones come back together, when all have ended
 		return cause
 	}
-	swapper, ok := a.world.Writers[c.Addr.Kind].(resources.Swapper)
-	if !ok {
+	if _, ok := a.world.Writers[c.Addr.Kind].(resources.Swapper); !ok {
 		return cause
 	}
-	if err := a.retry(ctx, func() error { return swapper.Rollback(ctx, c.Want, c.Have, note) }); err != nil {
+	if err := a.rollBack(ctx, c, note); err != nil {
 		return errors.Join(cause, fmt.Errorf("put the old one back: %w", err))
 	}
 	a.isBack(res)
 	return cause
+}
+
+func (a *apply) rollBack(ctx context.Context, c *Change, note resources.Note) error {
+	swapper, ok := a.world.Writers[c.Addr.Kind].(resources.Swapper)
+	if !ok {
+		return nil
+	}
+	return a.retry(ctx, func() error { return swapper.Rollback(ctx, c.Want, c.Have, note) })
 }
 
 // isBack notes and tells that the old object is in its place again.
@@ -444,8 +476,12 @@ func (a *apply) report(report *Report, outcomes map[Step]graph.Outcome[Step]) {
 }
 
 func (a *apply) rolledBack(addr resources.Addr) bool {
-	r := a.results[Step{addr, VerbAwait}]
-	return r != nil && r.RolledBack
+	for _, v := range []Verb{VerbAwait, VerbSwap} {
+		if r := a.results[Step{addr, v}]; r != nil && r.RolledBack {
+			return true
+		}
+	}
+	return false
 }
 
 // release tells each list what the stack owns after the run.

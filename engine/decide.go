@@ -55,6 +55,7 @@ type decider struct {
 	opt      Options
 	plan     *Plan
 	selected func(resources.Addr) bool
+	rivalry  map[[2]Step]bool // steps that wait for what another gives up, with that one's
 }
 
 func matchAny(a resources.Addr, globs []string) bool {
@@ -500,6 +501,9 @@ func (d *decider) hazards() {
 		}
 		if m, ok := d.declared.Kind(c.Addr.Kind).(resources.Mannered); ok && c.Action == resources.Replace && c.Mode == resources.SwapBack {
 			c.Manner = m.Manner(c.Want, c.Have)
+			if len(c.tied) > 0 {
+				c.Manner = tiedManner(c)
+			}
 		}
 	}
 }

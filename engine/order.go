@@ -20,19 +20,24 @@ import (
 //	        is added for an unchanged resource when something that needs it
 //	        changes
 //
+//	tied    is several swaps that take over from one another in a circle: all are
+//	        stopped, all are swapped, and all wait for one another before the old
+//	        ones go (tied.go)
+//
 // Deletes alone follow what was seen, and creates alone follow what is wanted,
 // so both are acyclic; only an update or a swap, which does both at once, can
-// tie a knot. One on a cycle is promoted to a deletion and a creation, and the
-// graph is built again. It ends because each round promotes one.
+// tie a knot. One on a cycle is tied, or promoted to a deletion and a creation,
+// and the graph is built again. It ends because each round ties or promotes one
+// more.
 func (d *decider) order() {
 	for {
-		d.plan.Steps = graph.Graph[Step]{}
+		d.plan.Steps, d.rivalry = graph.Graph[Step]{}, map[[2]Step]bool{}
 		d.steps()
 		cycle := d.plan.Steps.Cycle()
 		if cycle == nil {
 			break
 		}
-		if !d.promote(cycle) {
+		if !d.tie(cycle) && !d.promote(cycle) {
 			d.refusal(cycle[0].Addr, "order", fmt.Sprintf("no order of steps exists: %v", cycle), "this is a bug in midaz")
 			d.plan.Steps = graph.Graph[Step]{}
 			return
@@ -53,11 +58,25 @@ func (d *decider) promote(cycle []Step) bool {
 			if c.Action == resources.Update {
 				c.Reason, c.Code = "it cannot be changed in place while what it uses is replaced", reasonKnot
 			}
+			d.untied(c)
 			c.Action, c.Mode = resources.Replace, resources.DeleteCreate
 			return true
 		}
 	}
 	return false
+}
+
+// untied takes a change that is to be deleted and created out of the circle it
+// was tied in.
+func (d *decider) untied(c *Change) {
+	for _, a := range c.tied {
+		m := d.plan.byAddr[a]
+		m.tied = slices.DeleteFunc(slices.Clone(m.tied), func(a resources.Addr) bool { return a == c.Addr })
+		if len(m.tied) < 2 {
+			m.tied = nil
+		}
+	}
+	c.tied = nil
 }
 
 func (d *decider) steps() {
@@ -80,6 +99,7 @@ func (d *decider) steps() {
 	}
 	d.releases(g)
 	d.rivals(g)
+	d.ties(g)
 	d.successors(g)
 	d.leftovers(g)
 	d.awaits(g)
@@ -100,7 +120,10 @@ func stepsOf(c *Change) []Step {
 	case resources.Replace:
 		switch c.Mode {
 		case resources.SwapBack:
-			verbs = []Verb{VerbSwap}
+			if len(c.tied) > 0 {
+				verbs = append(verbs, VerbYield)
+			}
+			verbs = append(verbs, VerbSwap)
 		case resources.OneStep:
 			verbs = []Verb{VerbReplace}
 		case resources.CreateDelete:
@@ -255,8 +278,8 @@ func stillRefers(r *resources.Resource, to resources.Addr) bool {
 	return slices.ContainsFunc(r.Refs, func(ref resources.Ref) bool { return ref.To == to })
 }
 
-// rivals makes a creation wait for the removal of what it cannot exist beside:
-// an orphan that holds its host port, or the old form of another service.
+// rivals makes the work on an object wait until another one has given up what it
+// takes over, a host port for example, and does not need it back any more.
 func (d *decider) rivals(g *graph.Graph[Step]) {
 	for _, c := range d.plan.Changes {
 		work, ok := workStep(c)
@@ -268,15 +291,16 @@ func (d *decider) rivals(g *graph.Graph[Step]) {
 			continue
 		}
 		for _, other := range d.plan.Changes {
-			if other == c || other.Addr.Kind != c.Addr.Kind || other.Have == nil || other.Have.Presence != resources.Present {
+			if other == c || other.Have == nil || other.Have.Presence != resources.Present || slices.Contains(c.tied, other.Addr) {
 				continue
 			}
-			gone := Step{other.Addr, VerbDelete}
-			if other.Action == resources.Replace && other.Mode == resources.SwapBack {
-				gone = Step{other.Addr, VerbSwap}
+			if _, ok := d.declared.Kind(other.Addr.Kind).(resources.Rival); !ok {
+				continue
 			}
-			if g.Has(gone) && rival.Rivals(c.Want, other.Have) {
+			gone, ok := releaseStep(other)
+			if ok && g.Has(gone) && rival.Rivals(c.Want, other.Have) {
 				g.Add(work, gone)
+				d.rivalry[[2]Step{work, gone}] = true
 			}
 		}
 	}

@@ -88,6 +88,9 @@ type Change struct {
 	// Want is nil for deletes, Have for creates; Have may be Unknown.
 	Want *resources.Resource
 	Have *resources.Observed
+	// tied are the addresses of all that is stopped and comes back together with
+	// it, itself included, in order.
+	tied []resources.Addr
 }
 
 // Pos is where the resource is declared, or was in the spec that is compared
@@ -133,6 +136,7 @@ const (
 	VerbUpdate  Verb = "update"
 	VerbEnsure  Verb = "ensure"
 	VerbDelete  Verb = "delete"
+	VerbYield   Verb = "yield"   // resources.SwapBack: the old one is stopped, for others to take what it has
 	VerbReplace Verb = "replace" // resources.OneStep
 	VerbSwap    Verb = "swap"    // resources.SwapBack: the new one takes the place
 	VerbAwait   Verb = "await"   // the gate
@@ -275,7 +279,7 @@ func (p *Plan) String() string {
 			b.WriteString("-> ")
 		}
 		b.WriteString(s.String())
-		if c := p.byAddr[s.Addr]; c != nil && s.Verb != VerbAwait && s.Verb != VerbCommit && c.Reason != "" {
+		if c := p.byAddr[s.Addr]; c != nil && s.Verb != VerbAwait && s.Verb != VerbYield && s.Verb != VerbCommit && c.Reason != "" {
 			b.WriteString(": " + c.Reason)
 		}
 		b.WriteByte('\n')

@@ -283,8 +283,8 @@ type (
 	Successor interface {
 		Place(a Addr) string
 	}
-	// Rival tells that a wanted resource cannot exist beside an object that is
-	// there (one host port, one name), so that the old one is removed first.
+	// Rival tells that a wanted resource takes over what an object that is there has
+	// (a port of the host, an address), so that it must wait for that one to go.
 	Rival interface {
 		Rivals(want *Resource, have *Observed) bool
 	}
@@ -418,6 +418,12 @@ type (
 		Swap(ctx context.Context, r *Resource, have *Observed, note Note) error
 		Commit(ctx context.Context, r *Resource, have *Observed, note Note) error
 		Rollback(ctx context.Context, r *Resource, have *Observed, note Note) error
+	}
+	// Yielder is for a Swapper whose objects may have to take over from one another
+	// in a circle. Yield has the old object let go of what others cannot have beside
+	// it; Swap or Rollback follows.
+	Yielder interface {
+		Yield(ctx context.Context, r *Resource, have *Observed, note Note) error
 	}
 	// Replacer replaces an object in one step.
 	Replacer interface {

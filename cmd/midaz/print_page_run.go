@@ -299,6 +299,8 @@ func stepNoun(v engine.Verb) string {
 		return "gate"
 	case engine.VerbCommit:
 		return "removal of the old one"
+	case engine.VerbYield:
+		return "stop of the old one"
 	case engine.VerbDelete:
 		return "removal"
 	case engine.VerbUpdate:

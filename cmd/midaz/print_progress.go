@@ -119,6 +119,8 @@ func (f *flights) more(s engine.Step) bool {
 	switch s.Verb {
 	case engine.VerbCreate, engine.VerbUpdate, engine.VerbEnsure, engine.VerbReplace:
 		return next(engine.VerbAwait)
+	case engine.VerbYield:
+		return next(engine.VerbSwap)
 	case engine.VerbSwap:
 		return next(engine.VerbAwait) || next(engine.VerbCommit)
 	case engine.VerbAwait:
@@ -142,6 +144,8 @@ func doing(s engine.Step, c *engine.Change) string {
 		return "replacing"
 	case engine.VerbCommit:
 		return "removing the old one"
+	case engine.VerbYield:
+		return "stopping the old one"
 	case engine.VerbAwait:
 		if c != nil && c.Gate != nil && c.Gate.Text != "" {
 			return "waiting: " + clean(c.Gate.Text)
@@ -166,6 +170,8 @@ func did(v engine.Verb) string {
 		return "replaced"
 	case engine.VerbCommit:
 		return "old one removed"
+	case engine.VerbYield:
+		return "old one stopped"
 	default:
 		return "ready"
 	}

@@ -127,6 +127,8 @@ func failedVerb(v engine.Verb) string {
 		return "cannot be replaced"
 	case engine.VerbCommit:
 		return "the old one cannot be removed"
+	case engine.VerbYield:
+		return "the old one cannot be stopped"
 	case engine.VerbDelete:
 		return "cannot be destroyed"
 	case engine.VerbUpdate:

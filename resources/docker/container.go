@@ -28,6 +28,7 @@ var (
 	_ resources.Writer  = containerWriter{}
 	_ resources.Waiter  = containerWriter{}
 	_ resources.Swapper = containerWriter{}
+	_ resources.Yielder = containerWriter{}
 
 	_ resources.Restorer = containerWriter{}
 )

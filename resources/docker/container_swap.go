@@ -78,6 +78,33 @@ func (w containerWriter) Swap(ctx context.Context, r *resources.Resource, have *
 	return w.takePlace(ctx, r, &old, req, id, gen, note)
 }
 
+// Yield stops the old container, so that others can have its ports and addresses.
+func (w containerWriter) Yield(ctx context.Context, r *resources.Resource, have *resources.Observed, note resources.Note) error {
+	old, err := w.inspect(ctx, have.ID)
+	if cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("container of %s: %w", r.Addr, resources.ErrMoved)
+	}
+	if err != nil {
+		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
+	}
+	return w.halt(ctx, &old, note)
+}
+
+// halt stops an old container and sees to it that a restart of the engine does
+// not bring it back beside a new one.
+func (w containerWriter) halt(ctx context.Context, old *container.InspectResponse, note resources.Note) error {
+	if !old.HostConfig.RestartPolicy.IsNone() {
+		if err := w.policy(ctx, old, container.RestartPolicy{Name: container.RestartPolicyDisabled}); err != nil {
+			return err
+		}
+	}
+	if !isUp(old.State) {
+		return nil
+	}
+	note("stopping the old one")
+	return w.stop(ctx, old)
+}
+
 // withoutAliases has nobody reach a container but those who know its name.
 func withoutAliases(req *request) {
 	req.Unreached = true
@@ -169,17 +196,8 @@ func anonymousAt(c *container.InspectResponse, target string) string {
 // under its name. Each step can be told from names and state alone.
 func (w containerWriter) takePlace(ctx context.Context, r *resources.Resource, old *container.InspectResponse, req *request, id string, gen int, note resources.Note) error {
 	name := containerName(r)
-	// A restart of the engine must not bring it back beside the new one.
-	if p := old.HostConfig.RestartPolicy; !p.IsNone() {
-		if err := w.policy(ctx, old, container.RestartPolicy{Name: container.RestartPolicyDisabled}); err != nil {
-			return err
-		}
-	}
-	if isUp(old.State) {
-		note("stopping the old one")
-		if err := w.stop(ctx, old); err != nil {
-			return err
-		}
+	if err := w.halt(ctx, old, note); err != nil {
+		return err
 	}
 	aside := *old
 	if err := w.rename(ctx, &aside, swapNameOf(name, "old", gen)); err != nil {
@@ -232,13 +250,7 @@ func (w containerWriter) Commit(ctx context.Context, r *resources.Resource, have
 		notApplied = w.confirm(ctx, r, fresh.ID, nil, nil)
 	}
 	if isUp(old.State) {
-		note("stopping the old one")
-		if !old.HostConfig.RestartPolicy.IsNone() {
-			if err := w.policy(ctx, &old, container.RestartPolicy{Name: container.RestartPolicyDisabled}); err != nil {
-				return err
-			}
-		}
-		if err := w.stop(ctx, &old); err != nil {
+		if err := w.halt(ctx, &old, note); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,213 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/engine/graph"
+	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/fake"
+	"github.com/LerianStudio/midaz-infra/specs"
+)
+
+// slotted is a kind whose objects exclude one another by their colour, as
+// containers do by their ports.
+type slotted struct{ resources.Kind }
+
+func (slotted) Replacement() resources.Replacement { return resources.SwapBack }
+
+func (slotted) Rivals(want *resources.Resource, have *resources.Observed) bool {
+	return want.Config.Text("colour") == have.Have.Text("colour")
+}
+
+func (s slotted) Gate(r *resources.Resource) (resources.Gate, bool) {
+	return s.Kind.(resources.Gated).Gate(r)
+}
+
+// slots are running crates by their colour: two of one colour cannot run.
+type slots struct {
+	w       *fake.World
+	running map[string]string // colour to "NAME" or "NAME.new"
+	bad     map[string]bool   // names of which the gate of the new one fails
+}
+
+func (s *slots) Create(_ context.Context, r *resources.Resource, _ resources.Note) error {
+	if err := s.start(r.Addr.Name, r.Config.Text("colour")); err != nil {
+		return err
+	}
+	s.w.Put(r.Addr, object(r))
+	return nil
+}
+
+func object(r *resources.Resource) *fake.Object {
+	sealed := resources.Seal(r.Config)
+	return &fake.Object{Stack: r.Stack, Fields: r.Config.Clone(), Applied: &sealed}
+}
+
+func (s *slots) start(who, colour string) error {
+	if at := s.running[colour]; at != "" && at != who {
+		return fmt.Errorf("%s has %s", at, colour)
+	}
+	s.running[colour] = who
+	return nil
+}
+
+func (s *slots) stop(who string) {
+	for colour, at := range s.running {
+		if at == who {
+			delete(s.running, colour)
+		}
+	}
+}
+
+func (s *slots) Update(context.Context, *resources.Resource, *resources.Observed, resources.Delta, resources.Note) error {
+	return errors.New("nothing changes in place")
+}
+
+func (s *slots) Delete(_ context.Context, have *resources.Observed, _ resources.Note) error {
+	s.stop(have.Addr.Name)
+	s.w.Remove(have.Addr)
+	return nil
+}
+
+func (s *slots) Yield(_ context.Context, r *resources.Resource, _ *resources.Observed, _ resources.Note) error {
+	s.stop(r.Addr.Name)
+	return nil
+}
+
+func (s *slots) Swap(_ context.Context, r *resources.Resource, _ *resources.Observed, _ resources.Note) error {
+	return s.start(r.Addr.Name+".new", r.Config.Text("colour"))
+}
+
+func (s *slots) Await(_ context.Context, r *resources.Resource, _ resources.Note) error {
+	if s.bad[r.Addr.Name] {
+		return &resources.GateError{Addr: r.Addr, Cause: "not ready"}
+	}
+	return nil
+}
+
+func (s *slots) Commit(_ context.Context, r *resources.Resource, _ *resources.Observed, _ resources.Note) error {
+	s.stop(r.Addr.Name)
+	s.stop(r.Addr.Name + ".new")
+	s.w.Put(r.Addr, object(r))
+	return s.start(r.Addr.Name, r.Config.Text("colour"))
+}
+
+func (s *slots) Rollback(_ context.Context, r *resources.Resource, have *resources.Observed, _ resources.Note) error {
+	s.stop(r.Addr.Name + ".new")
+	return s.start(r.Addr.Name, have.Have.Text("colour"))
+}
+
+func (s *slots) kinds() []resources.Kind {
+	for _, k := range fake.Kinds() {
+		if k.Table().Kind == "crate" {
+			return []resources.Kind{slotted{k}}
+		}
+	}
+	return nil
+}
+
+func (s *slots) plan(t interface{ Fatal(...any) }, colours map[string]string) *engine.Plan {
+	var text []string
+	for name, colour := range colours {
+		text = append(text, fmt.Sprintf("%s: {colour: %s}", name, colour))
+	}
+	slices.Sort(text)
+	root, err := specs.ParseNode("spec.yaml", "crates: {"+strings.Join(text, ", ")+"}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, problems := engine.Resolve(&specs.Spec{Root: root, Stack: "s"}, s.kinds())
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := engine.Observe(context.Background(), s.w.ReadersOf(s.kinds()), all, resources.Scope{Owned: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine.MakePlan(all, seen, engine.Options{AllowEmpty: true})
+}
+
+func (s *slots) apply(t interface{ Fatal(...any) }, plan *engine.Plan) *engine.Report {
+	report, err := engine.Apply(context.Background(), plan, engine.World{Readers: s.w.ReadersOf(s.kinds()), Writers: map[string]resources.Writer{"crate": s}}, engine.ApplyOptions{Parallelism: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// What objects give up passes from one to the other, along a chain, in a circle,
+// or both: either all of it comes about, or, when one of them fails, each object
+// runs in its old or its new form, and those tied in a circle in the same one.
+func TestWhatOneGivesUpAnotherTakes(t *testing.T) {
+	names := []string{"a", "b", "c", "d"}
+	colours := []string{"c1", "c2", "c3", "c4", "c5"}
+	rapid.Check(t, func(t *rapid.T) {
+		s := &slots{w: &fake.World{}, running: map[string]string{}, bad: map[string]bool{}}
+		draw := func(label string) map[string]string {
+			order, out := rapid.Permutation(colours).Draw(t, label), map[string]string{}
+			for i, n := range rapid.Permutation(names).Draw(t, label+" names")[:rapid.IntRange(1, len(names)).Draw(t, label+" size")] {
+				out[n] = order[i]
+			}
+			return out
+		}
+		before, after := draw("before"), draw("after")
+		s.apply(t, s.plan(t, before))
+		plan := s.plan(t, after)
+		if rapid.Bool().Draw(t, "one fails") {
+			s.bad[rapid.SampledFrom(names).Draw(t, "bad")] = true
+		}
+		report := s.apply(t, plan)
+		failed := len(report.Failed()) > 0
+		for name := range after {
+			var now string
+			for colour, who := range s.running {
+				if who == name {
+					now = colour
+				}
+			}
+			switch {
+			case now == after[name]:
+			case failed && (now == before[name] || before[name] == ""):
+			default:
+				t.Fatalf("%s runs with %q, before %q, after %q\n%s", name, now, before[name], after[name], plan)
+			}
+		}
+		for _, who := range s.running {
+			if strings.HasSuffix(who, ".new") && !failed {
+				t.Fatalf("%s is left\n%s", who, plan)
+			}
+		}
+		if !failed && !s.plan(t, after).IsEmpty() {
+			t.Fatalf("it does not converge:\n%s", s.plan(t, after))
+		}
+	})
+}
+
+func TestTiedChangesComeBackTogether(t *testing.T) {
+	s := &slots{w: &fake.World{}, running: map[string]string{}, bad: map[string]bool{"b": true}}
+	s.apply(t, s.plan(t, map[string]string{"a": "red", "b": "blue"}))
+	report := s.apply(t, s.plan(t, map[string]string{"a": "blue", "b": "red"}))
+	if s.running["red"] != "a" || s.running["blue"] != "b" || len(s.running) != 2 {
+		t.Errorf("runs: %v", s.running)
+	}
+	back := 0
+	for _, r := range report.Results {
+		if r.RolledBack {
+			back++
+		}
+		if r.Step.Verb == engine.VerbCommit && r.State != graph.Skipped {
+			t.Errorf("%s was not skipped", r.Step)
+		}
+	}
+	if back != 2 || report.Counts != (engine.Counts{}) {
+		t.Errorf("%d came back, counts %+v", back, report.Counts)
+	}
+}

@@ -69,7 +69,7 @@ func (d *decider) ties(g *graph.Graph[Step]) {
 			// Images and networks come before the first stop. What is tied itself, and what
 			// may depend on that, comes after it.
 			if _, rival := d.declared.Kind(ref.To.Kind).(resources.Rival); !rival {
-				g.Add(yield, d.readyOf(ref, g, map[resources.Addr]bool{})...)
+				wait(g, yield, d.readyOf(ref, g, map[resources.Addr]bool{}))
 			}
 		}
 		for _, a := range c.tied {

@@ -166,6 +166,36 @@ func (networkKind) ReplacementOf(want *resources.Resource, have *resources.Obser
 	return resources.CreateDelete
 }
 
+// Hazards tells which containers of others a replacement cuts off.
+func (networkKind) Hazards(a resources.Action, want *resources.Resource, have *resources.Observed) []resources.Hazard {
+	if a != resources.Replace || want == nil || have == nil {
+		return nil
+	}
+	n, ok := have.Native.(*seenNetwork)
+	if !ok {
+		return nil
+	}
+	renamed := have.Have.Text("name") != want.Config.Text("name")
+	var out []resources.Hazard
+	for _, g := range n.guests {
+		who := "container " + g.Name + g.Owner
+		if renamed {
+			out = append(out, resources.Hazard{Code: resources.Refused,
+				Msg: fmt.Sprintf("%s is on the network, which would get another name: take the container off it first, or keep the name", who)})
+			continue
+		}
+		msg := who + " is taken off the network and put back with its settings: its connections break, and an address that is not fixed may change"
+		if g.MAC != "" {
+			msg += "; its fixed MAC address " + g.MAC + " is lost until it is created again"
+		}
+		if g.Publishes && want.Config.Bool("internal") {
+			msg += "; its published ports stop answering, because the network becomes internal"
+		}
+		out = append(out, resources.Hazard{Code: resources.ConnectionLoss, Msg: msg, Consent: true})
+	}
+	return out
+}
+
 // Rules returns the rules of networks.
 func (networkKind) Rules() []*specs.Rule {
 	return []*specs.Rule{ruleNameTaken, ruleSubnets, ruleIPv6Subnet}
@@ -329,6 +359,20 @@ type networkReader struct{ e *ReadEngine }
 type seenNetwork struct {
 	inspect network.Inspect
 	journal *journal
+	// guests are running containers on it that are not the stack's. They are looked
+	// for where the network is to be replaced.
+	guests []guest
+}
+
+// guest is a container on a network of a stack that is not its own.
+type guest struct {
+	Name string `json:"name"`
+	// Owner is whose it is, for people.
+	Owner string `json:"owner,omitempty"`
+	// MAC is its fixed address on the network, "" when it has none.
+	MAC string `json:"mac,omitempty"`
+	// Publishes tells that its ports are published by way of this network alone.
+	Publishes bool `json:"publishes,omitempty"`
 }
 
 func (k networkReader) Observe(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
@@ -359,7 +403,13 @@ func (k networkReader) Observe(ctx context.Context, scope resources.Scope) ([]*r
 		}
 		taken[n.ID] = true
 		o := observeNetwork(*n, r.Addr, r.Config, k.e.api.ClientVersion())
-		o.Native = &seenNetwork{inspect: *n, journal: journals[r.Addr.String()]}
+		seen := &seenNetwork{inspect: *n, journal: journals[r.Addr.String()]}
+		o.Native = seen
+		if doomed := scope.Doomed != nil && scope.Doomed(r.Addr); scope.Owned && !r.External && o.Stack == scope.Stack && (doomed || (networkKind{}).Compare(r, o).Cost() == resources.Remake) {
+			if seen.guests, err = k.e.guests(ctx, n, scope.Stack); err != nil {
+				return nil, err
+			}
+		}
 		out = append(out, o)
 	}
 	if !scope.Owned {
@@ -605,6 +655,8 @@ type journal struct {
 	Volume     string                               `json:"-"`
 	Containers map[string]*network.EndpointSettings `json:"containers"` // by container ID
 	Names      map[string]string                    `json:"names"`      // of the containers, by ID
+	// Halted are the IDs of those that were stopped, to be started again.
+	Halted []string `json:"halted,omitempty"`
 }
 
 const (

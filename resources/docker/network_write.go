@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -81,10 +82,25 @@ func (k networkWriter) create(ctx context.Context, name string, opts network.Cre
 	if err != nil {
 		return k.explain(lctx, name, opts, err)
 	}
-	if atLeast(k.e.api.ClientVersion(), "1.44") {
+	if !atLeast(k.e.api.ClientVersion(), "1.44") {
+		if err := k.single(lctx, name, made.ID, r); err != nil {
+			return err
+		}
+	}
+	return k.confirm(lctx, r, made.ID)
+}
+
+// confirm reads a network back that was just created. One that has given way to
+// another of the same name is not there any more.
+func (k networkWriter) confirm(ctx context.Context, r *resources.Resource, id string) error {
+	n, err := k.e.api.NetworkInspect(ctx, id, network.InspectOptions{})
+	if cerrdefs.IsNotFound(err) {
 		return nil
 	}
-	return k.single(lctx, name, made.ID, r)
+	if err != nil {
+		return fmt.Errorf("inspect network: %w", err)
+	}
+	return resources.NotApplied(r.Addr, networkKind{}.Compare(r, observeNetwork(n, r.Addr, r.Config, k.e.api.ClientVersion())))
 }
 
 // conflict finds out whose the network of that name is.
@@ -348,9 +364,24 @@ func (k networkWriter) attached(ctx context.Context, n network.Inspect) (*journa
 			}
 			j.Containers[full.ID] = settingsOf(ep, &full)
 			j.Names[full.ID] = strings.TrimPrefix(full.Name, "/")
+			if isLooping(full.State, full.RestartCount, k.e.now()) {
+				j.Halted = append(j.Halted, full.ID)
+			}
 		}
 	}
 	return j, nil
+}
+
+// isLooping reports whether a container ends and is started again all the time.
+// Between two starts the engine can neither take it off a network nor put it on
+// one, so it is stopped meanwhile, and started again in the end.
+func isLooping(s *container.State, restarts int, now time.Time) bool {
+	const recent = 30 * time.Second
+	if s == nil || s.Restarting {
+		return s != nil
+	}
+	started, err := time.Parse(time.RFC3339Nano, s.StartedAt)
+	return s.Running && restarts > 0 && err == nil && now.Sub(started) < recent
 }
 
 // settingsOf returns what was asked for of an endpoint, without what the
@@ -418,6 +449,11 @@ func (k networkWriter) forget(ctx context.Context, j *journal) error {
 }
 
 func (k networkWriter) detach(ctx context.Context, n network.Inspect, j *journal) error {
+	for _, id := range j.Halted {
+		if err := k.e.api.ContainerStop(ctx, id, container.StopOptions{}); err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsNotModified(err) {
+			return fmt.Errorf("stop container %s, which restarts all the time: %w", j.Names[id], err)
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(j.Containers)) {
 		err := k.e.api.NetworkDisconnect(ctx, n.ID, id, true)
 		if err != nil && !isNotConnected(err) {
@@ -442,6 +478,11 @@ func (k networkWriter) reattach(ctx context.Context, name string, j *journal) er
 			lost = append(lost, fmt.Errorf("put container %s back on network %s: %w", j.Names[id], n.Name, err))
 		}
 	}
+	for _, id := range j.Halted {
+		if err := k.e.api.ContainerStart(ctx, id, container.StartOptions{}); err != nil && !cerrdefs.IsNotFound(err) {
+			lost = append(lost, fmt.Errorf("start container %s again: %w", j.Names[id], err))
+		}
+	}
 	if err := errors.Join(lost...); err != nil {
 		return err
 	}
@@ -458,7 +499,7 @@ func (k networkWriter) join(ctx context.Context, n network.Inspect, id string, e
 	}
 	if c.NetworkSettings != nil {
 		if now := c.NetworkSettings.Networks[n.Name]; now != nil {
-			if now.NetworkID == n.ID {
+			if now.NetworkID == n.ID && (now.EndpointID != "" || !isUp(c.State)) {
 				return nil
 			}
 			// A stopped container still names the old network's ID and could
@@ -468,11 +509,87 @@ func (k networkWriter) join(ctx context.Context, n network.Inspect, id string, e
 			}
 		}
 	}
-	err = k.e.api.NetworkConnect(ctx, n.ID, id, fitting(ep, n))
-	if err != nil && strings.Contains(err.Error(), "already exists in network") {
+	want := fitting(ep, n)
+	err = k.e.api.NetworkConnect(ctx, n.ID, id, want)
+	if err != nil && !strings.Contains(err.Error(), "already exists in network") {
+		return err
+	}
+	return k.joined(ctx, n, id, want)
+}
+
+// joined reads an endpoint back and reports what of it is not as it was meant.
+func (k networkWriter) joined(ctx context.Context, n network.Inspect, id string, want *network.EndpointSettings) error {
+	c, err := k.e.api.ContainerInspect(ctx, id)
+	if cerrdefs.IsNotFound(err) || err == nil && c.NetworkSettings == nil {
 		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	now := c.NetworkSettings.Networks[n.Name]
+	if now == nil || now.EndpointID == "" && c.State.Running && !c.State.Restarting {
+		return errors.New("the engine reports success, and it is not connected")
+	}
+	if missing := lacks(settingsOf(now, &c), want); missing != "" {
+		return fmt.Errorf("the engine reports success, and it is connected without its %s", missing)
+	}
+	return nil
+}
+
+// lacks names what an endpoint does not have of what was asked for, "" when it has
+// all of it.
+func lacks(now, want *network.EndpointSettings) string {
+	var out []string
+	note := func(what string, ok bool) {
+		if !ok {
+			out = append(out, what)
+		}
+	}
+	note("aliases", !slices.ContainsFunc(want.Aliases, func(a string) bool { return !slices.Contains(now.Aliases, a) }))
+	note("links", !slices.ContainsFunc(want.Links, func(l string) bool { return !slices.Contains(now.Links, l) }))
+	note("fixed address", sameIPAM(now.IPAMConfig, want.IPAMConfig))
+	options := true
+	for key, v := range want.DriverOpts {
+		options = options && now.DriverOpts[key] == v
+	}
+	note("driver options", options)
+	return strings.Join(out, ", ")
+}
+
+// guests returns the running containers on a network that are not the stack's.
+func (e *ReadEngine) guests(ctx context.Context, n *network.Inspect, stack string) ([]guest, error) {
+	list, err := e.api.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(filters.Arg("network", n.ID))})
+	if err != nil {
+		return nil, fmt.Errorf("list containers on network %s: %w", n.Name, err)
+	}
+	var out []guest
+	for _, s := range list {
+		if s.Labels[labelStack] == stack {
+			continue
+		}
+		c, err := e.api.ContainerInspect(ctx, s.ID)
+		if cerrdefs.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("inspect container %s: %w", nameOfSummary(s), err)
+		}
+		out = append(out, guestOf(&c, n, s.Labels))
+	}
+	slices.SortFunc(out, func(a, b guest) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+func guestOf(c *container.InspectResponse, n *network.Inspect, labels map[string]string) guest {
+	g := guest{Name: nameOf(c), Owner: madeBy(labels)}
+	if c.HostConfig == nil || c.NetworkSettings == nil {
+		return g
+	}
+	if string(c.HostConfig.NetworkMode) == n.Name {
+		g.MAC = strings.ToLower(c.Config.MacAddress) //nolint:staticcheck // there is no other place
+	}
+	g.Publishes = len(c.HostConfig.PortBindings) > 0 && len(c.NetworkSettings.Networks) == 1
+	return g
 }
 
 // fitting leaves out fixed addresses that the network does not have.

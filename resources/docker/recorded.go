@@ -114,15 +114,21 @@ func (imageKind) Replay(o *resources.Observed, memory []byte, now *resources.Res
 
 // recordedNetwork is what a killed run has left undone.
 type recordedNetwork struct {
-	CutOff map[string]string `json:"cut_off"` // names of containers by ID
+	CutOff map[string]string `json:"cut_off,omitempty"` // names of containers by ID
+	Guests []guest           `json:"guests,omitempty"`
 }
 
 // Record keeps what a killed run has taken off the network.
 func (networkKind) Record(o *resources.Observed, _ *resources.Resource) any {
-	if n, ok := o.Native.(*seenNetwork); ok && n.journal != nil {
-		return recordedNetwork{n.journal.Names}
+	n, ok := o.Native.(*seenNetwork)
+	if !ok || n.journal == nil && len(n.guests) == 0 {
+		return nil
 	}
-	return nil
+	out := recordedNetwork{Guests: n.guests}
+	if n.journal != nil {
+		out.CutOff = n.journal.Names
+	}
+	return out
 }
 
 // Replay puts it back.
@@ -131,7 +137,7 @@ func (networkKind) Replay(o *resources.Observed, memory []byte, _ *resources.Res
 	if err := unmarshalMemory(memory, &was); err != nil {
 		return err
 	}
-	seen := &seenNetwork{}
+	seen := &seenNetwork{guests: was.Guests}
 	if was.CutOff != nil {
 		seen.journal = &journal{Names: was.CutOff}
 	}

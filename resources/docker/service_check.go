@@ -32,6 +32,7 @@ func (k containerKind) Check(all *resources.Declared, report resources.Report) {
 		c.image(r)
 		c.health(r)
 		c.publicPorts(r)
+		c.unpublished(r)
 		c.sysctls(r)
 		c.mounts(r)
 		c.files(r)
@@ -169,6 +170,27 @@ func (c *checker) publicPorts(r *resources.Resource) {
 			}
 		}
 	}
+}
+
+// unpublished finds ports of a container that is on internal networks only. Of a
+// network that is someone else's nothing is known.
+func (c *checker) unpublished(r *resources.Resource) {
+	networks := r.Config.Map("networks")
+	if len(r.Config.Map("ports")) == 0 || len(networks) == 0 {
+		return
+	}
+	var first *resources.Resource
+	for _, key := range sortedKeys(networks) {
+		n := c.all.Get(resources.NewAddr("network", key))
+		if n == nil || n.External || !n.Config.Bool("internal") {
+			return
+		}
+		if first == nil {
+			first = n
+		}
+	}
+	c.problem(ruleUnpublished, r.Pos("/ports"), "join a network that is not internal as well, or remove ports",
+		"%s publishes ports, and all its networks are internal: the engine does not publish them", r.Addr).And(first.Pos("/internal"), "the network is internal")
 }
 
 func isPublic(place string) bool {

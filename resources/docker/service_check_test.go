@@ -25,6 +25,7 @@ func TestChecks(t *testing.T) {
 		{"cpus twice alike", "", "services:\n  a:\n    image: app:1\n    cpus: 1\n    deploy: {resources: {limits: {cpus: \"1.0\"}}}\n"},
 		{"ports on host", "MZ101", "services:\n  a:\n    image: app:1\n    network_mode: host\n    ports: [\"127.0.0.1:80:80\"] # <-\n"},
 		{"gate waits for no check", "MZ101", "services:\n  a:\n    image: app:1\n    healthcheck: {disable: true}\n    gate: {healthy: true} # <-\n"},
+		{"ports on internal networks only", "MZ126", "networks: {n: {internal: true}, m: {internal: true}}\nservices:\n  a:\n    image: app:1\n    networks: [n, m]\n    ports: [\"127.0.0.1:80:80\"] # <-\n"},
 		{"start_first of a shared network", "MZ101", "services:\n  a:\n    image: app:1\n    update: {order: start_first} # <-\n  b: {image: \"app:1\", network_mode: \"service:a\"}\n"},
 		{"volume and tmpfs", "MZ101", "services:\n  a:\n    image: app:1\n    volumes: [\"x:/d\"]\n    tmpfs: /d # <-\nvolumes: {x: {}}\n"},
 		{"swap without memory", "MZ102", "services:\n  a:\n    image: app:1\n    memswap_limit: 1g # <-\n"},

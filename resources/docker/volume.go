@@ -196,7 +196,7 @@ func (k volumeWriter) Create(ctx context.Context, r *resources.Resource, _ resou
 		return &resources.Diagnosis{Err: fmt.Errorf("create volume %s: a volume of that name was made meanwhile; it belongs to %s", name, ownerText(made.Labels)),
 			Hint: "plan again; to use that volume as it is, declare it `external: true`"}
 	}
-	return nil
+	return resources.NotApplied(r.Addr, volumeKind{}.Compare(r, observeVolume(&made, r.Addr, r.Config)))
 }
 
 // Update takes over a volume of someone else's. No field of a volume changes in

@@ -98,11 +98,22 @@ func Secrets(declared *resources.Declared) []string {
 	for _, s := range declared.Spec.Secrets() {
 		found[s] = true
 	}
+	eachSecret(declared, func(text string) { found[text] = true })
+	delete(found, "")
+	return slices.SortedFunc(maps.Keys(found), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	})
+}
+
+// eachSecret calls each with what is a secret in the declared fields. Of the
+// variables of an environment only those are taken whose names say so: all that
+// comes from a file is marked, and most of it is none.
+func eachSecret(declared *resources.Declared, each func(text string)) {
 	var visit func(field string, v any)
 	visit = func(field string, v any) {
 		switch v := v.(type) {
 		case resources.Secret:
-			found[v.Reveal()] = true
+			each(v.Reveal())
 		case []any:
 			for _, e := range v {
 				visit("", e)
@@ -118,10 +129,6 @@ func Secrets(declared *resources.Declared) []string {
 	for _, r := range declared.Resources {
 		visit("", map[string]any(r.Config))
 	}
-	delete(found, "")
-	return slices.SortedFunc(maps.Keys(found), func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
-	})
 }
 
 // sealer puts tokens in place of secrets.

@@ -39,7 +39,9 @@ func Resolve(spec *specs.Spec, kinds []resources.Kind) (*resources.Declared, spe
 	moves := r.readMoves(all)
 	for _, res := range all.Resources {
 		if f, ok := all.Kind(res.Addr.Kind).(resources.Finisher); ok {
+			decoded := res.Config.Clone()
 			f.Finish(res, all, r.report)
+			res.Config = resources.Remark(res.Config, decoded, nil)
 		}
 	}
 	for _, k := range kinds {
@@ -62,6 +64,12 @@ func Resolve(spec *specs.Spec, kinds []resources.Kind) (*resources.Declared, spe
 		}
 	}
 	all.Ignored = r.ignores(all)
+	all.Redactor = redactorOf(all)
+	for _, res := range all.Resources {
+		res.Redactor = all.Redactor
+		res.Config = resources.Remark(res.Config, nil, all.Redactor)
+	}
+	r.checkSecrets(all)
 	return all, r.problems.Sorted()
 }
 

@@ -54,6 +54,9 @@ type Field struct {
 	// Secret marks a field that should hold the value of a sensitive variable.
 	// A literal there is a finding, and is masked all the same.
 	Secret bool
+	// Name marks a field that names an object, or refers to one by its name. Names
+	// are shown everywhere, so that no sensitive value may be in one.
+	Name bool
 	// Since is the first version of the engine's API or of the broker that has
 	// the field ("1.44", "3.12"); "" means all supported ones.
 	Since string
@@ -143,10 +146,14 @@ func (t *Table) Decode(n specs.Node, report Report) Config {
 		if e.Value.Kind() == specs.Null && f.nullable() {
 			continue
 		}
+		if f.Name && reportSensitiveName(e.Value, "\""+f.Key+"\"", report) {
+			continue
+		}
 		v, ok := f.decode(e.Value, report)
 		if !ok && v == nil {
 			continue
 		}
+		v = f.remarked(e.Value, v)
 		if f.Secret && v != nil {
 			if !HasSecret(v) && !IsEmpty(v) && v != "" {
 				report(RuleLiteralSecret.At(e.Value.Pos(), "the value of \""+e.Key+"\" is a secret written in the spec",

@@ -39,6 +39,9 @@ type Resource struct {
 	// Native is the kind's own memory of the resource, set by its Finish. The
 	// engine never looks.
 	Native any
+	// Redactor masks the secrets of the spec in what programs say; the engine
+	// fills it in.
+	Redactor *Redactor
 }
 
 var unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
@@ -520,7 +523,9 @@ type Declared struct {
 	Resources []*Resource // sorted by address
 	// Ignored are the rules for changes made outside that are let be.
 	Ignored []Ignore
-	byAddr  map[Addr]*Resource
+	// Redactor masks the secrets of the spec; every resource has the same.
+	Redactor *Redactor
+	byAddr   map[Addr]*Resource
 }
 
 // NewDeclared returns the set of the resources, sorted by address.

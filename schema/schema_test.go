@@ -181,7 +181,7 @@ func TestTop(t *testing.T) {
 		{"stack with capitals", "version: \"1\"\nstack: My_Stack\n", []string{`-:2:8: "My_Stack" cannot be the name of a stack [MZ021] (at most 63 small letters, digits and hyphens, with a letter or digit at both ends: for example my-stack)`}},
 		{"stack too long", "version: \"1\"\nstack: " + strings.Repeat("a", 64) + "\n", []string{`-:2:8: "` + strings.Repeat("a", 64) + `" cannot be the name of a stack [MZ021] (at most 63 small letters, digits and hyphens, with a letter or digit at both ends)`}},
 		{"stack as a map", "version: \"1\"\nstack: {}\n", []string{`-:2:8: stack is a name, not a map [MZ020] (for example: stack: midaz)`}},
-		{"secret stack", "version: \"1\"\nvariables: { SECRET: { sensitive: true } }\nstack: ${SECRET}-\n", []string{`-:3:8: the name of the stack is no secret: it stands on everything it makes [MZ021] (use a variable that is not sensitive)`}},
+		{"secret stack", "version: \"1\"\nvariables: { SECRET: { sensitive: true } }\nstack: ${SECRET}-\n", []string{`-:3:8: the name of the stack holds a sensitive value, and names are shown [MZ027] (use a variable that is not sensitive)`}},
 		{"misspelt", head + "servces: {}\n", []string{`-:3:1: unknown top-level key "servces" [MZ022] (did you mean "services"?)`}},
 		{"far from anything", head + "zzzzzzzz: {}\n", []string{`-:3:1: unknown top-level key "zzzzzzzz" [MZ022] (expected one of drift, moved, policy, rabbitmq, services, stack, variables, version, or a key beginning with x-)`}},
 		{"keys of Compose", head + "name: a\nsecrets: {}\n", []string{"-:3:1: top-level key \"name\" of Compose is not supported [MZ023] (write `stack: NAME`)",

@@ -99,9 +99,9 @@ func checkStack(spec *specs.Spec, report resources.Report) {
 		report(resources.RuleRequired.At(spec.Root.Pos(), "the spec has no stack: the name that everything it makes is marked with", "for example: stack: midaz"))
 	case !e.Value.IsScalar():
 		report(resources.RuleShape.At(e.Value.Pos(), "stack is a name, not "+e.Value.Kind().String(), "for example: stack: midaz"))
-	case stackName.MatchString(text) || spec.Unresolved(e.Value.Pos()):
 	case e.Value.Sensitive():
-		report(resources.RuleValue.At(e.Value.Pos(), "the name of the stack is no secret: it stands on everything it makes", "use a variable that is not sensitive"))
+		report(resources.RuleSensitiveName.At(e.Value.Pos(), "the name of the stack holds a sensitive value, and names are shown", "use a variable that is not sensitive"))
+	case stackName.MatchString(text) || spec.Unresolved(e.Value.Pos()):
 	default:
 		hint := "at most 63 small letters, digits and hyphens, with a letter or digit at both ends"
 		if near := nearestName(text); near != "" {

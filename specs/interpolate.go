@@ -90,7 +90,7 @@ func (in *interpolation) scalar(t, out *tree) {
 	if !e.substituted {
 		return
 	}
-	out.written, out.sensitive = t.text, e.sensitive
+	out.written, out.sensitive, out.parts = t.text, e.sensitive, e.secrets
 	if e.incomplete || t.style != plain || t.tagged && t.kind == String {
 		return
 	}
@@ -120,9 +120,10 @@ type expansion struct {
 	pos         Pos
 	place       func(start, end int) Pos
 	out         strings.Builder
-	substituted bool // a reference was there
-	sensitive   bool // a sensitive variable was
-	incomplete  bool // a variable had no value
+	substituted bool     // a reference was there
+	sensitive   bool     // a sensitive variable was
+	secrets     []string // its value, where it stands in the result
+	incomplete  bool     // a variable had no value
 }
 
 func (e *expansion) parts(parts []part) {
@@ -156,7 +157,7 @@ func (e *expansion) reference(ref *reference) {
 	switch strings.TrimPrefix(ref.op, ":") {
 	case "-":
 		if given {
-			e.write(v.text)
+			e.value(v)
 			return
 		}
 		e.parts(ref.word)
@@ -169,13 +170,20 @@ func (e *expansion) reference(ref *reference) {
 			e.miss(ref, ref.wordText)
 			return
 		}
-		e.write(v.text)
+		e.value(v)
 	default:
 		if !given {
 			e.miss(ref, "")
 			return
 		}
-		e.write(v.text)
+		e.value(v)
+	}
+}
+
+func (e *expansion) value(v value) {
+	e.write(v.text)
+	if v.sensitive && v.text != "" {
+		e.secrets = append(e.secrets, v.text)
 	}
 }
 

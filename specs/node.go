@@ -57,10 +57,11 @@ type Entry struct {
 type tree struct {
 	kind      Kind
 	pos       Pos
-	text      string // scalars: the text after interpolation
-	written   string // scalars with a substituted variable: the text before it
-	sensitive bool   // scalars: holds the value of a sensitive variable
-	unset     bool   // scalars: a reference without a value stands there as written
+	text      string   // scalars: the text after interpolation
+	written   string   // scalars with a substituted variable: the text before it
+	sensitive bool     // scalars: holds the value of a sensitive variable
+	parts     []string // scalars: the values of sensitive variables in it
+	unset     bool     // scalars: a reference without a value stands there as written
 	entries   []Entry
 	items     []Node
 	index     map[string]int // large maps: key -> entry
@@ -158,6 +159,26 @@ func (n Node) Text() string {
 // Sensitive reports whether the scalar holds the value of a sensitive
 // variable, wholly or in part. Its Text must then never be printed.
 func (n Node) Sensitive() bool { return n.t != nil && n.t.sensitive }
+
+// SensitiveParts returns the values of sensitive variables in the scalar.
+func (n Node) SensitiveParts() []string {
+	if !n.Sensitive() {
+		return nil
+	}
+	if len(n.t.parts) == 0 {
+		return []string{n.t.text}
+	}
+	return n.t.parts
+}
+
+// HasSensitive reports whether the node is sensitive, or a scalar in it is.
+func (n Node) HasSensitive() bool {
+	if n.t == nil || n.t.sensitive {
+		return n.t != nil
+	}
+	return slices.ContainsFunc(n.t.items, Node.HasSensitive) ||
+		slices.ContainsFunc(n.t.entries, func(e Entry) bool { return e.Value.HasSensitive() })
+}
 
 // Unset reports whether a reference without a value was left in the value, or
 // in one below it: see Options.KeepUnset.

@@ -210,7 +210,7 @@ func (a *applying) openStream() error {
 	if len(w) == 0 {
 		return nil
 	}
-	a.stream = newStream(fanOut(w), a.sys.now)
+	a.stream = newStream(jsonGuard{a.sys.redactor, fanOut(w)}, a.sys.now)
 	a.close = append(a.close, a.stream.close)
 	return nil
 }
@@ -442,6 +442,7 @@ func (c *call) readLine(lost <-chan struct{}) (string, error) {
 		text string
 		err  error
 	}
+	c.sys.flush()
 	got := make(chan line, 1)
 	go func() {
 		text, err := bufio.NewReader(c.sys.stdin).ReadString('\n')
@@ -535,9 +536,9 @@ func (a *applying) progress(p *engine.Plan) progress {
 		return quiet{}
 	}
 	a.tell("\n")
-	f, ok := a.sys.stderr.(*os.File)
-	if ok && isTerminal(f) && a.sys.env("TERM") != "dumb" && !isOn(a.sys.env("CI")) {
-		return newLive(f, p, a.err(), a.sys.now)
+	if isTerminal(a.sys.stderr) && a.sys.env("TERM") != "dumb" && !isOn(a.sys.env("CI")) {
+		f, _ := fileOf(a.sys.stderr)
+		return newLive(a.sys.stderr, f, p, a.err(), a.sys.now)
 	}
 	return newLines(a.sys.stderr, p, a.err(), a.sys.now)
 }

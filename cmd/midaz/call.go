@@ -141,6 +141,7 @@ func (c *call) read(options specs.Options, withSchema bool) specRead {
 		spec.Root = c.past.pin(spec.Root)
 	}
 	declared, decoded := engine.Resolve(spec, kinds)
+	c.sys.learn(declared)
 	decoded = append(decoded, engine.HoldIgnores(declared, c.sys.now())...)
 	rules := readPolicy(spec, func(p *specs.Problem) { decoded = append(decoded, p) })
 	all := schema.Quick
@@ -215,12 +216,12 @@ func (c *call) wantsJSON() bool { return c.flags.Bool("json") }
 // emit writes a document where -json and -json-into want it.
 func (c *call) emit(doc any) error {
 	if path := c.flags.String("json-into"); path != "" {
-		if err := writeFile(c.path(path), jsonText(doc)); err != nil {
+		if err := writeFile(c.path(path), c.json(doc)); err != nil {
 			return fmt.Errorf("write JSON: %w", err)
 		}
 	}
 	if c.wantsJSON() {
-		return writeJSON(c.sys.stdout, doc)
+		c.print(c.json(doc))
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ type envFile struct {
 // valid just because .env is missing.
 func writeEnv(c *call) error {
 	spec, problems := specs.Load(c.specOptions())
+	c.sys.redactor.Learn(spec.Secrets()...)
 	if spec.Partial || len(spec.Variables) == 0 && problems.Errors() > 0 {
 		c.tell(problemText(spec, problems, c.err()))
 		return shown(errInvalid)

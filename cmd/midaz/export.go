@@ -36,7 +36,7 @@ func exportDefinitions(c *call) error {
 		}
 		return nil
 	}
-	if got.Clear {
+	if got.Clear || c.sys.redactor.Holds(string(got.JSON)) {
 		return &resources.Diagnosis{Err: errors.New("a parameter holds a URI with its password, which definitions have in clear"), Hint: "write them to a file that only you can read: -out FILE"}
 	}
 	c.print(string(got.JSON))

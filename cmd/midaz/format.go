@@ -103,12 +103,21 @@ func (c *call) deliver(files []into, r renderings) error {
 		if f.format == formatPrometheus {
 			mode = 0o644 // the collector runs as somebody else, and nothing in it is secret
 		}
-		if err := writeFileAs(f.path, render(string(before)), mode); err != nil {
+		if err := writeFileAs(f.path, c.redacted(f.format, render(string(before))), mode); err != nil {
 			return fmt.Errorf("write %s: %w", f.format, err)
 		}
 	}
 	if render := r[c.format()]; render != nil {
-		c.print(render(""))
+		c.print(c.redacted(c.format(), render("")))
 	}
 	return nil
+}
+
+// redacted masks what a format makes: in JSON the texts, before they are
+// encoded.
+func (c *call) redacted(format, text string) string {
+	if slices.Contains([]string{formatJSON, formatGitLab, formatSARIF}, format) {
+		return string(c.sys.redactor.JSON([]byte(text)))
+	}
+	return c.sys.redactor.Text(text)
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"os"
 	"os/user"
-	"strings"
 	"time"
 
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -141,7 +140,6 @@ func (a *applying) noteRun(r *engine.Report) {
 		return
 	}
 	a.record.reports = append(a.record.reports, r)
-	secrets := engine.Secrets(a.declared)
 	for _, s := range r.Results {
 		step := resources.RunStep{Address: s.Step.Addr.String(), Verb: string(s.Step.Verb), State: "done", PutBack: s.RolledBack}
 		if s.Did != resources.NoOp {
@@ -153,7 +151,7 @@ func (a *applying) noteRun(r *engine.Report) {
 		}
 		switch s.State {
 		case graph.Failed:
-			step.State, step.Error = "failed", errorLine(s.Err, secrets)
+			step.State, step.Error = "failed", errorLine(s.Err, a.sys.redactor)
 		case graph.Skipped:
 			step.State = "skipped"
 			if !s.Because.IsZero() {
@@ -199,7 +197,7 @@ func (a *applying) conclude(run *resources.Run, err error) {
 	case errors.Is(err, engine.ErrInterrupted), errors.Is(err, context.Canceled):
 		run.Result = resources.RunInterrupted
 	default:
-		run.Result, run.Error = resources.RunPartly, errorLine(err, engine.Secrets(a.declared))
+		run.Result, run.Error = resources.RunPartly, errorLine(err, a.sys.redactor)
 	}
 }
 
@@ -247,7 +245,7 @@ func (a *applying) dropJournal(ctx context.Context) {
 // unwritten warns that the journal lacks something. The run is not the worse
 // for it.
 func (a *applying) unwritten(err error) {
-	a.remark("Warning: the journal could not be written: " + errorLine(err, nil))
+	a.remark("Warning: the journal could not be written: " + errorLine(err, a.sys.redactor))
 }
 
 // remark says something beside the result.
@@ -258,23 +256,6 @@ func (a *applying) remark(line string) {
 	if !a.wantsJSON() {
 		a.tell(line + "\n")
 	}
-}
-
-// errorLine is an error as one line of bounded length, without any text that is
-// known to be secret.
-func errorLine(err error, secrets []string) string {
-	const most = 500
-	text := err.Error()
-	for _, s := range secrets {
-		if len(s) > 3 {
-			text = strings.ReplaceAll(text, s, resources.Masked)
-		}
-	}
-	text = clean(strings.TrimSpace(text))
-	if r := []rune(text); len(r) > most {
-		text = string(r[:most]) + "…"
-	}
-	return text
 }
 
 func changesOf(p *engine.Plan) int {

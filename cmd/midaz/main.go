@@ -60,6 +60,9 @@ type system struct {
 	// who runs the program, as user@host.
 	who   string
 	world world
+	// redactor masks the secrets in everything that leaves the process; run sets
+	// it.
+	redactor *resources.Redactor
 }
 
 // env returns a variable of the environment, "" when it is not set.
@@ -89,6 +92,8 @@ func notify() (<-chan os.Signal, func()) {
 // run is the program: it runs one command line and returns the exit status. It
 // never ends the process.
 func run(ctx context.Context, args []string, sys system) int {
+	sys, flush := guarded(sys)
+	defer flush()
 	in := newInterrupt(ctx, sys)
 	defer in.close()
 	done := make(chan error, 1)

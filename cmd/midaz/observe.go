@@ -42,7 +42,7 @@ func observe(c *call) error {
 		return c.atPlaces(err)
 	}
 	rec := engine.Record(c.declared, bare, seen, c.sys.now(), version)
-	text := string(rec.Encode())
+	text := string(c.sys.redactor.JSON(rec.Encode()))
 	path := c.flags.String("out")
 	if path == "" {
 		c.print(text)

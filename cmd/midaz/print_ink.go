@@ -53,8 +53,17 @@ func isOn(v string) bool { return v != "" && v != "0" && v != "false" }
 
 // isTerminal reports whether a stream is a terminal. What is no file is none.
 func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
+	f, ok := fileOf(stream)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// fileOf returns the file that a stream reads or writes.
+func fileOf(stream any) (*os.File, bool) {
+	if w, ok := stream.(*resources.RedactingWriter); ok {
+		stream = w.Unwrap()
+	}
+	f, ok := stream.(*os.File)
+	return f, ok
 }
 
 // clean returns one line of text in which nothing acts on the terminal:

@@ -83,14 +83,14 @@ func (a *applying) writeReport(err error) {
 	if id := a.traces.id(); id != "" {
 		facts = append(facts, pageFact{"Trace", id})
 	}
-	if err := writeFile(a.path(path), runHTML(run, reports, engine.Secrets(a.declared), facts)); err != nil {
-		a.remark("Warning: the report could not be written: " + errorLine(err, nil))
+	if err := a.keep(a.path(path), runHTML(run, reports, a.sys.redactor, facts)); err != nil {
+		a.remark("Warning: the report could not be written: " + errorLine(err, a.sys.redactor))
 	}
 }
 
 // runHTML is a run as a page: how it ended, its time line, and each resource
 // with its steps.
-func runHTML(run *resources.Run, reports []*engine.Report, secrets []string, facts []pageFact) string {
+func runHTML(run *resources.Run, reports []*engine.Report, redactor *resources.Redactor, facts []pageFact) string {
 	t := newTimeline(run.Started, reports)
 	p := &page{Title: "midaz " + clean(run.Command) + ": " + clean(run.Stack), Heading: capital(clean(run.Command)) + " of stack " + clean(run.Stack),
 		What: "resources", Verdict: runVerdict(run, len(reports) > 0), Foot: fmt.Sprintf(pageFoot, version)}
@@ -104,9 +104,9 @@ func runHTML(run *resources.Run, reports []*engine.Report, secrets []string, fac
 	ranked := slices.Clone(lanes)
 	slices.SortStableFunc(ranked, func(a, b resources.Addr) int { return laneRank(by[b]) - laneRank(by[a]) })
 	p.identify(ranked)
-	p.failures(run, ranked, by, secrets)
+	p.failures(run, ranked, by, redactor)
 	for _, a := range ranked {
-		p.Entries = append(p.Entries, p.laneEntry(a, by[a], secrets))
+		p.Entries = append(p.Entries, p.laneEntry(a, by[a], redactor))
 	}
 	if len(t.path) > 0 {
 		p.Drawing = p.chart(t, lanes, by)
@@ -143,14 +143,14 @@ func laneRank(steps []*timedStep) int {
 }
 
 // failures lists what went wrong before everything else.
-func (p *page) failures(run *resources.Run, lanes []resources.Addr, by map[resources.Addr][]*timedStep, secrets []string) {
+func (p *page) failures(run *resources.Run, lanes []resources.Addr, by map[resources.Addr][]*timedStep, redactor *resources.Redactor) {
 	a := pageAlert{Title: "What went wrong"}
 	skipped := map[string]int{} // resources by what they were skipped for
 	for _, addr := range lanes {
 		for _, s := range by[addr] {
 			if s.State == graph.Failed {
 				l := p.link(addr)
-				a.Items = append(a.Items, pageItem{Class: "failed", Sign: "!", Subject: l.Subject, Link: l.Link, Text: failureLine(s, secrets)})
+				a.Items = append(a.Items, pageItem{Class: "failed", Sign: "!", Subject: l.Subject, Link: l.Link, Text: failureLine(s, redactor)})
 			}
 		}
 		if laneRank(by[addr]) == 1 {
@@ -177,18 +177,18 @@ func sortedKeys(m map[string]int) []string {
 	return out
 }
 
-func failureLine(s *timedStep, secrets []string) string {
+func failureLine(s *timedStep, redactor *resources.Redactor) string {
 	cause := s.Err
 	var step *engine.StepError
 	if errors.As(s.Err, &step) {
 		cause = step.Err
 	}
-	text := failedVerb(s.Step.Verb) + ": " + errorLine(errors.New(stepCause(cause)), secrets)
+	text := failedVerb(s.Step.Verb) + ": " + errorLine(errors.New(stepCause(cause)), redactor)
 	if s.RolledBack {
 		text += "; the old one is back in its place"
 	}
 	if hint := hintOf(cause); hint != "" {
-		text += ". " + capital(errorLine(errors.New(hint), secrets))
+		text += ". " + capital(errorLine(errors.New(hint), redactor))
 	}
 	return text
 }
@@ -216,7 +216,7 @@ func laneClass(steps []*timedStep) string {
 	return "none"
 }
 
-func (p *page) laneEntry(a resources.Addr, steps []*timedStep, secrets []string) pageEntry {
+func (p *page) laneEntry(a resources.Addr, steps []*timedStep, redactor *resources.Redactor) pageEntry {
 	class := laneClass(steps)
 	e := pageEntry{ID: p.position[a], Class: class, Kind: a.Kind, Address: addrText(a), Open: class == "failed",
 		Sign: pageSigns[slices.IndexFunc(pageSigns, func(s pageSign) bool { return s.Class == class })].Sign}
@@ -228,7 +228,7 @@ func (p *page) laneEntry(a resources.Addr, steps []*timedStep, secrets []string)
 		}
 		e.Steps = append(e.Steps, stepRow(s))
 		if s.State == graph.Failed {
-			e.Hazards = append(e.Hazards, failureLine(s, secrets))
+			e.Hazards = append(e.Hazards, failureLine(s, redactor))
 		}
 	}
 	switch c := steps[0].change; {

@@ -292,8 +292,9 @@ type live struct {
 	stopped  sync.WaitGroup
 }
 
-func newLive(f *os.File, plan *engine.Plan, i ink, now func() time.Time) *live {
-	l := &live{w: f, ink: i, now: now, flights: newFlights(plan), stop: make(chan struct{}),
+// newLive returns lines written to w, which is the terminal f.
+func newLive(w io.Writer, f *os.File, plan *engine.Plan, i ink, now func() time.Time) *live {
+	l := &live{w: w, ink: i, now: now, flights: newFlights(plan), stop: make(chan struct{}),
 		size: func() (int, int) {
 			w, h, err := term.GetSize(int(f.Fd()))
 			if err != nil || w <= 0 || h <= 0 {

@@ -31,7 +31,7 @@ func (c *call) savePlan(p *engine.Plan, options engine.Options) error {
 		return err
 	}
 	saved.Inputs = inputsOf(c.specOptions())
-	if err := writeFile(c.path(out), string(saved.Encode())); err != nil {
+	if err := writeFile(c.path(out), string(c.sys.redactor.JSON(saved.Encode()))); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
 	c.tell(savedText(out, c.err()))

@@ -38,7 +38,7 @@ type traces struct {
 	tracer   trace.Tracer
 	remark   func(string)
 	now      func() time.Time
-	secrets  []string
+	redactor *resources.Redactor
 
 	ctx  context.Context // of the span of the run
 	span trace.Span
@@ -68,12 +68,12 @@ func (a *applying) openTraces() *traces {
 	if !on {
 		return nil
 	}
-	t := &traces{remark: a.remark, now: a.sys.now, secrets: engine.Secrets(a.declared), open: map[resources.Addr]*tracedResource{}, steps: map[engine.Step]trace.Span{}}
+	t := &traces{remark: a.remark, now: a.sys.now, redactor: a.sys.redactor, open: map[resources.Addr]*tracedResource{}, steps: map[engine.Step]trace.Span{}}
 	// By itself the SDK prints what it cannot send, for each batch.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(t.failed))
 	exporter, err := otlptracehttp.New(a.ctx)
 	if err != nil {
-		a.remark("Warning: no trace is sent: " + errorLine(err, t.secrets))
+		a.remark("Warning: no trace is sent: " + errorLine(err, t.redactor))
 		return nil
 	}
 	about, err := otelresource.New(a.ctx, otelresource.WithTelemetrySDK(),
@@ -86,7 +86,7 @@ func (a *applying) openTraces() *traces {
 	if a.sys.env("OTEL_BSP_MAX_QUEUE_SIZE") == "" {
 		batch = append(batch, sdktrace.WithMaxQueueSize(queuedSpans))
 	}
-	t.provider = sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter, batch...), sdktrace.WithResource(about))
+	t.provider = sdktrace.NewTracerProvider(sdktrace.WithBatcher(guardedExporter{exporter, t.redactor}, batch...), sdktrace.WithResource(about))
 	t.tracer = t.provider.Tracer("midaz", trace.WithInstrumentationVersion(version))
 	parent := propagation.TraceContext{}.Extract(context.WithoutCancel(a.ctx), propagation.MapCarrier{
 		"traceparent": a.sys.env("TRACEPARENT"), "tracestate": a.sys.env("TRACESTATE")})
@@ -249,7 +249,7 @@ func (t *traces) traced(a resources.Addr) bool {
 
 // note records an error, without what is known to be secret in it.
 func (t *traces) note(s trace.Span, err error, at time.Time) {
-	text := errorLine(err, t.secrets)
+	text := errorLine(err, t.redactor)
 	s.RecordError(errors.New(text), trace.WithTimestamp(at))
 	s.SetStatus(codes.Error, text)
 }
@@ -290,6 +290,6 @@ func (t *traces) end(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.problems) > 0 {
-		t.remark("Warning: the trace could not be sent: " + errorLine(t.problems[0], t.secrets))
+		t.remark("Warning: the trace could not be sent: " + errorLine(t.problems[0], t.redactor))
 	}
 }

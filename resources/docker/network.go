@@ -35,7 +35,7 @@ var networkTable = resources.Table{
 	Example: "{infra: {name: midaz_infra-network}}",
 	Doc:     "A Docker network. Containers on one network reach each other by their services' keys.",
 	Fields: []resources.Field{
-		{Key: "name", Type: resources.Pattern("a network name (letters, digits, `_`, `.`, `-`)", nameRule), Cost: resources.Remake,
+		{Key: "name", Name: true, Type: resources.Pattern("a network name (letters, digits, `_`, `.`, `-`)", nameRule), Cost: resources.Remake,
 			Doc: "Its name on the engine; STACK_KEY when not given.", Example: "midaz_infra", Other: "midaz_infra2"},
 		{Key: "driver", Type: resources.Pattern("the name of a network driver", `^[a-zA-Z0-9][a-zA-Z0-9_.:/-]*$`), Default: "bridge", Cost: resources.Remake,
 			Doc: "The driver that connects the containers.", Example: "bridge", Other: "macvlan"},

@@ -14,7 +14,7 @@ import (
 // imageRows say what a container is made from.
 var imageRows = []row{
 	{
-		Field: resources.Field{Key: "image", Type: resources.Checked("an image reference", checkImage), Cost: resources.Remake,
+		Field: resources.Field{Key: "image", Name: true, Type: resources.Checked("an image reference", checkImage), Cost: resources.Remake,
 			Doc:     "The image to run, as `name:tag`, `name@sha256:digest` or an image ID. Needed unless `build` is given; with both, the built image gets this name.",
 			Example: "postgres:17", Other: "postgres:18"},
 		send: func(d *draft, v resources.Value) { d.config.Image = resources.Text(v) },
@@ -62,7 +62,7 @@ var buildType = resources.Object{
 		{Key: "no_cache", Type: resources.Bool(), Default: false, Example: "true", Other: "false", Doc: "Do not use layers of earlier builds."},
 		{Key: "extra_hosts", Type: extraHostsType{}, Example: "[\"db:10.0.0.5\"]", Other: "{db: 10.0.0.6}", Doc: "Additional names that RUN steps can resolve."},
 		{Key: "shm_size", Type: resources.Bytes(), Example: "64m", Other: "128m", Doc: "Size of /dev/shm in RUN steps."},
-		{Key: "tags", Type: resources.List(resources.Checked("an image reference", checkImage)), Example: "[\"app:dev\"]", Other: "[\"app:test\"]", Doc: "Further names for the image."},
+		{Key: "tags", Name: true, Type: resources.List(resources.Checked("an image reference", checkImage)), Example: "[\"app:dev\"]", Other: "[\"app:test\"]", Doc: "Further names for the image."},
 	},
 	Refused: map[string]string{
 		"secrets":             "build secrets need a BuildKit session, which the engine's plain API has not; pass what is not secret as `args`, and build images with secrets outside",

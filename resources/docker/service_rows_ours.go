@@ -90,7 +90,7 @@ func hidden(f resources.Field) row {
 }
 
 var orderRows = []row{
-	hidden(resources.Field{Key: "depends_on", Type: named{what: "a service or job", plain: map[string]any{"condition": "service_started"}, elem: resources.Object{
+	hidden(resources.Field{Key: "depends_on", Name: true, Type: named{what: "a service or job", plain: map[string]any{"condition": "service_started"}, elem: resources.Object{
 		What: "a dependency",
 		Fields: []resources.Field{
 			{Key: "condition", Type: resources.Enum("service_started", "service_healthy", "service_completed_successfully"), Default: "service_started", Example: "service_healthy", Other: "service_started",
@@ -107,7 +107,7 @@ var orderRows = []row{
 	}},
 		Doc:     "Services and jobs that must be there first: a list of names, or a map from name to `condition`.",
 		Example: "{postgres: {condition: service_healthy}}", Other: "[postgres]"}),
-	hidden(resources.Field{Key: "profiles", Type: resources.Set(resources.Pattern("a profile name", `^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)),
+	hidden(resources.Field{Key: "profiles", Name: true, Type: resources.Set(resources.Pattern("a profile name", `^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)),
 		Doc:     "Profiles it belongs to: it takes part only when one of them is on. Without profiles it always does.",
 		Example: "[redpanda]", Other: "[redpanda, vault]"}),
 	hidden(resources.Field{Key: "protect", Type: resources.Bool(), Default: false,

@@ -19,7 +19,7 @@ import (
 // processRows say what runs in the container, and as whom.
 var processRows = []row{
 	{
-		Field: resources.Field{Key: "container_name", Type: resources.Pattern("a container name (letters, digits, _ . -, at least two)", `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`), Cost: resources.InPlace,
+		Field: resources.Field{Key: "container_name", Name: true, Type: resources.Pattern("a container name (letters, digits, _ . -, at least two)", `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`), Cost: resources.InPlace,
 			Doc:     "The container's name on the engine, STACK-SERVICE when not given.",
 			Example: "midaz-postgres", Other: "midaz-db"},
 		seen: func(s *sight) resources.Value {

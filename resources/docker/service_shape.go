@@ -103,6 +103,8 @@ func (t named) Decode(n specs.Node, report resources.Report) (resources.Value, b
 	case specs.List:
 		for _, item := range n.Items() {
 			switch {
+			case !resources.CheckName(item, "the name of "+t.what, report):
+				good = false
 			case !item.IsScalar() || item.Text() == "":
 				report(resources.RuleShape.At(item.Pos(), "expected the name of "+t.what+", found "+item.Kind().String(), "to give it settings, write a map from name to settings instead of a list"))
 				good = false

@@ -28,7 +28,7 @@ var volumeTable = resources.Table{
 	Doc:     "A named volume: data that outlives containers.",
 	Fields: []resources.Field{
 		// Engines refuse names of one letter.
-		{Key: "name", Type: resources.Pattern("a volume name (at least two letters, digits, `_`, `.`, `-`)", `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`), Cost: resources.Remake,
+		{Key: "name", Name: true, Type: resources.Pattern("a volume name (at least two letters, digits, `_`, `.`, `-`)", `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`), Cost: resources.Remake,
 			Doc: "Its name on the engine; STACK_KEY when not given.", Example: "midaz_postgres", Other: "midaz_postgres2"},
 		{Key: "driver", Type: resources.Pattern("the name of a volume driver", `^[a-zA-Z0-9][a-zA-Z0-9_.:/-]*$`), Default: "local", Cost: resources.Remake,
 			Doc: "The driver that keeps the data.", Example: "local", Other: "vieux/sshfs"},

@@ -23,7 +23,7 @@ var brokerTable = &resources.Table{
 	Doc:     "The RabbitMQ broker that the topology below is declared on: a service of this stack, or a broker elsewhere by `url`.",
 	Nested:  []string{"users", "vhosts", "global_parameters"},
 	Fields: []resources.Field{
-		{Key: "service", Type: resources.String(), Cost: resources.Free, Unmarked: true,
+		{Key: "service", Name: true, Type: resources.String(), Cost: resources.Free, Unmarked: true,
 			Doc: "The service of this stack that runs the broker. Its container is reached through the engine; no port needs to be published.", Example: "rabbitmq", Other: "broker"},
 		{Key: "url", Type: resources.OneOrMore(resources.String()), Cost: resources.Free, Unmarked: true,
 			Doc: "The management API of a broker outside the stack. Of several nodes one is chosen and kept for the run.", Example: "https://broker.example:15671", Other: "http://broker.example:15672"},

@@ -24,7 +24,7 @@ var exchangeTable = &resources.Table{
 			Doc: "The broker deletes the exchange when its last binding is removed.", Example: "true", Other: "false"},
 		{Key: "internal", Type: resources.Bool(), Default: false, Cost: resources.Remake,
 			Doc: "Clients cannot publish to it; it only receives from other exchanges.", Example: "true", Other: "false"},
-		{Key: "alternate_exchange", Type: resources.String(), Cost: resources.Remake,
+		{Key: "alternate_exchange", Name: true, Type: resources.String(), Cost: resources.Remake,
 			Doc: "Where messages go that no binding takes. A policy can set it too, and can be changed without replacing the exchange.", Example: "unrouted", Other: "lost"},
 		{Key: "arguments", Type: resources.MapOf(resources.Any()), Cost: resources.Remake,
 			Doc: "Further arguments, as the exchange's type knows them.", Example: "{hash-header: account}", Other: "{hash-header: ledger}"},

@@ -33,7 +33,7 @@ var policed = []struct {
 		Doc: "How many bytes of messages may wait at most."}},
 	{"overflow", resources.Field{Key: "overflow", Type: resources.Enum("drop-head", "reject-publish", "reject-publish-dlx"), Example: "reject-publish", Other: "drop-head",
 		Doc: "What happens to a message beyond that: the oldest is dropped, or the new one refused."}},
-	{"dead-letter-exchange", resources.Field{Key: "dead_letter_exchange", Type: resources.String(), Example: "orders.dlx", Other: "orders.lost",
+	{"dead-letter-exchange", resources.Field{Key: "dead_letter_exchange", Name: true, Type: resources.String(), Example: "orders.dlx", Other: "orders.lost",
 		Doc: "Where messages go that expire, are rejected or are too many."}},
 	{"dead-letter-routing-key", resources.Field{Key: "dead_letter_routing_key", Type: resources.String(), Example: "orders.dlq", Other: "orders.lost",
 		Doc: "The routing key they go with; without it their own."}},

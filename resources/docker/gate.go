@@ -24,7 +24,7 @@ func (w containerWriter) Await(ctx context.Context, r *resources.Resource, note 
 	if c == nil {
 		return &resources.GateError{Addr: r.Addr, Cause: "there is no container", Next: "midaz plan"}
 	}
-	g := &gate{w: w, r: r, spec: spec, id: c.ID, note: note, hide: hider(map[string]any(r.Config)), reports: make(chan report)}
+	g := &gate{w: w, r: r, spec: spec, id: c.ID, note: note, hide: hider(r, map[string]any(r.Config)), reports: make(chan report)}
 	return g.wait(ctx)
 }
 

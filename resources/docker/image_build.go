@@ -33,7 +33,7 @@ func (k imageWriter) build(ctx context.Context, r *resources.Resource, note reso
 	body, tarring := io.Pipe()
 	go func() { tarring.CloseWithError(rec.tar(ctx, tarring)) }()
 	defer func() { _ = body.Close() }() // ends the goroutine if the engine stops reading
-	hide := hider(r.Config["build"])
+	hide := hider(r, r.Config["build"])
 	last := &lastLines{limit: 20}
 	// The engine ends a build whose client goes away, so it ends with ctx.
 	resp, err := k.e.api.ImageBuild(ctx, body, opts)
@@ -88,15 +88,15 @@ func (k imageWriter) buildOptions(ctx context.Context, r *resources.Resource, re
 	return opts, nil
 }
 
-// hider returns a function that masks the secrets of v in the engine's output:
-// a build may print its arguments.
-func hider(v resources.Value) func(string) string {
+// hider returns a function that masks the secrets of v, and of the whole spec, in
+// the engine's output: a build may print its arguments.
+func hider(r *resources.Resource, v resources.Value) func(string) string {
 	var pairs []string
 	var visit func(v resources.Value)
 	visit = func(v resources.Value) {
 		switch v := v.(type) {
 		case resources.Secret:
-			if text := v.Reveal(); text != "" {
+			if text := v.Reveal(); len(text) >= resources.LeastRedacted {
 				pairs = append(pairs, text, resources.Masked)
 			}
 		case []any:
@@ -110,7 +110,8 @@ func hider(v resources.Value) func(string) string {
 		}
 	}
 	visit(v)
-	return strings.NewReplacer(pairs...).Replace
+	own := strings.NewReplacer(pairs...)
+	return func(text string) string { return own.Replace(r.Redactor.Text(text)) }
 }
 
 // lastLines keeps the last lines added.

@@ -314,11 +314,11 @@ func TestPullErrorsSayWhatToDo(t *testing.T) {
 }
 
 func TestOutputOfABuildIsMasked(t *testing.T) {
-	hide := hider(map[string]any{"args": map[string]any{"A": resources.NewSecret("hunter2hunter2"), "B": "plain"}, "x": []any{resources.NewSecret("")}})
+	hide := hider(&resources.Resource{}, map[string]any{"args": map[string]any{"A": resources.NewSecret("hunter2hunter2"), "B": "plain"}, "x": []any{resources.NewSecret("")}})
 	if got := hide("Step 1: hunter2hunter2 plain"); got != "Step 1: "+resources.Masked+" plain" {
 		t.Error(got)
 	}
-	if got := hider(nil)("x"); got != "x" {
+	if got := hider(&resources.Resource{}, nil)("x"); got != "x" {
 		t.Error(got)
 	}
 }

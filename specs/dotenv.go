@@ -2,6 +2,7 @@ package specs
 
 import (
 	"strings"
+	"unicode/utf8"
 )
 
 // dotenv reads a file of NAME=value lines as Compose does: comments, `export`,
@@ -22,6 +23,11 @@ type dotenv struct {
 }
 
 func (d *dotenv) parse() {
+	d.text = strings.TrimPrefix(d.text, "\ufeff")
+	if !utf8.ValidString(d.text) || strings.Contains(d.text, "\x00") {
+		d.report(RuleValuesFile.At(Pos{File: d.file, Line: 1, Col: 1}, "the text is not UTF-8", "save the file as UTF-8"))
+		return
+	}
 	d.lines = strings.Split(strings.ReplaceAll(d.text, "\r\n", "\n"), "\n")
 	for ; d.n < len(d.lines); d.n++ {
 		if d.bytes > maxExpanded {

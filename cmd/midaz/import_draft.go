@@ -87,7 +87,7 @@ func (c *call) specDir() string {
 // writeDraft leaves out what this midaz does not support and writes the spec
 // where it was asked for, and the values of its variables where that was.
 func (c *call) writeDraft(d *draft.Draft) error {
-	settle(d, c.sys.world.kinds(), c.specDir())
+	spec, wrong := settle(d, c.sys.world.kinds(), c.specDir())
 	text := d.Text()
 	out := c.flags.String("out")
 	if out == "" || out == "-" {
@@ -106,6 +106,10 @@ func (c *call) writeDraft(d *draft.Draft) error {
 		}
 	}
 	c.tell(draftText(d, out, values, c.err()))
+	if len(wrong) > 0 {
+		c.tell("\n" + problemText(spec, wrong, c.err()))
+		return &resources.Diagnosis{Err: errors.New("the spec that was written is not valid"), Hint: "change what is named above, then `midaz validate`"}
+	}
 	return nil
 }
 
@@ -151,35 +155,71 @@ func newValues(path string, variables []draft.Variable) (*envFile, error) {
 const settleRounds = 100
 
 // settle leaves out of a draft what this midaz would refuse, and notes why. What
-// is wrong only because a file or a value is missing stays.
-func settle(d *draft.Draft, kinds []resources.Kind, dir string) {
-	var vars []string
-	for _, v := range d.Variables {
-		value := "x"
-		switch {
-		case v.Value != nil:
-			value = *v.Value
-		case v.Default != nil:
-			value = *v.Default
-		}
-		vars = append(vars, v.Name+"="+value)
-	}
+// is wrong only because a file or a value is missing stays. It returns what is
+// still wrong then.
+func settle(d *draft.Draft, kinds []resources.Kind, dir string) (*specs.Spec, specs.Problems) {
 	for range settleRounds {
-		text := d.Text()
-		spec, problems := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(text), Dir: dir, Vars: vars, Profiles: []string{"*"}})
-		_, decoded := engine.Resolve(spec, kinds)
-		places := placesOf(text)
+		spec, errs := draftErrors(d, kinds, dir)
+		places := placesOf(d.Text())
 		changed := false
-		for _, p := range schema.Quick(spec, kinds, problems, decoded) {
-			if p.Severity() != specs.Error || aboutFiles(p) {
-				continue
-			}
+		for _, p := range errs {
 			changed = leaveOut(d, places.at(p.Pos), p) || changed
 		}
 		if !changed {
-			return
+			return spec, errs
 		}
 	}
+	return draftErrors(d, kinds, dir)
+}
+
+// draftErrors returns what is wrong with a draft, with the values that its
+// variables have. Services of different profiles need not go together, so that
+// what is wrong only with all profiles on is nothing that the project means.
+func draftErrors(d *draft.Draft, kinds []resources.Kind, dir string) (*specs.Spec, specs.Problems) {
+	var vars []string
+	for _, v := range d.Variables {
+		if v.Value != nil {
+			vars = append(vars, v.Name+"="+*v.Value)
+		}
+	}
+	text := d.Text()
+	check := func(profiles []string) (*specs.Spec, specs.Problems) {
+		spec, loaded := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(text), Dir: dir, Vars: vars, Profiles: profiles})
+		_, decoded := engine.Resolve(spec, kinds)
+		return spec, slices.DeleteFunc(schema.Quick(spec, kinds, loaded, decoded), func(p *specs.Problem) bool {
+			return p.Severity() != specs.Error || aboutFiles(p) || p.Rule == specs.RuleUnset
+		})
+	}
+	spec, errs := check([]string{"*"})
+	if len(errs) == 0 {
+		return spec, nil
+	}
+	seen := map[string]bool{}
+	for _, profiles := range append([][]string{nil}, profilesOf(d)...) {
+		_, some := check(profiles)
+		for _, p := range some {
+			seen[p.Error()] = true
+		}
+	}
+	return spec, slices.DeleteFunc(errs, func(p *specs.Problem) bool { return !seen[p.Error()] })
+}
+
+// profilesOf returns each profile that services of a draft name, alone.
+func profilesOf(d *draft.Draft) [][]string {
+	var out [][]string
+	seen := map[string]bool{}
+	for _, s := range d.Sections() {
+		for _, e := range s.Entries {
+			list, _ := e.Fields["profiles"].([]any)
+			for _, v := range list {
+				if name, ok := v.(string); ok && !seen[name] {
+					seen[name] = true
+					out = append(out, []string{name})
+				}
+			}
+		}
+	}
+	return out
 }
 
 // aboutFiles reports whether a problem is about a file beside the spec.
@@ -198,7 +238,10 @@ func leaveOut(d *draft.Draft, path []string, p *specs.Problem) bool {
 		return false
 	}
 	path = wholeItem(path)
-	rest, taken := without(e.Fields, path[2:])
+	if path[2] == "image" {
+		return false // nothing can run without it
+	}
+	rest, taken := without(e.Fields, path[2:], path[2])
 	if !taken {
 		return false
 	}
@@ -227,8 +270,10 @@ func wholeItem(path []string) []string {
 	return path
 }
 
-// without removes what stands at a path of keys and numbers.
-func without(v any, path []string) (any, bool) {
+// without removes what stands at a path of keys and numbers in a field. What is
+// empty then goes too, apart from items with a name: a service stays on a network
+// also when nothing more is said of it.
+func without(v any, path []string, field string) (any, bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		next, ok := v[path[0]]
@@ -239,9 +284,10 @@ func without(v any, path []string) (any, bool) {
 			delete(v, path[0])
 			return v, true
 		}
-		rest, taken := without(next, path[1:])
+		rest, taken := without(next, path[1:], field)
 		v[path[0]] = rest
-		if isNothing(rest) {
+		named := (field == "networks" || field == "depends_on") && path[0] != field
+		if isNothing(rest) && !named {
 			delete(v, path[0])
 		}
 		return v, taken
@@ -253,7 +299,7 @@ func without(v any, path []string) (any, bool) {
 		if len(path) == 1 {
 			return slices.Delete(v, i, i+1), true
 		}
-		rest, taken := without(v[i], path[1:])
+		rest, taken := without(v[i], path[1:], field)
 		v[i] = rest
 		return v, taken
 	}

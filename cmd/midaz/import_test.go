@@ -63,12 +63,12 @@ volumes: { data: }
 	if status != 0 {
 		t.Fatalf("exit %d: %s", status, notes)
 	}
-	for _, want := range []string{"stack: shop", "memory: 64m", "data:/data", "# left out: links: "} {
+	for _, want := range []string{"stack: shop", "memory: 64m", "data:/data", "restart: always", "# left out: links: "} {
 		if !strings.Contains(spec, want) {
 			t.Errorf("no %q in\n%s", want, spec)
 		}
 	}
-	for _, want := range []string{"links", "gpus", "develop", "deploy.resources.reservations.cpus", "deploy.restart_policy", "volumes.1: "} {
+	for _, want := range []string{"links", "gpus", "develop", "deploy.resources.reservations.cpus", "volumes.1: "} {
 		if !strings.Contains(notes, "service/web: left out: "+want) || strings.Contains(spec, "\n    "+want+":") {
 			t.Errorf("%s is not left out:\n%s\n%s", want, notes, spec)
 		}

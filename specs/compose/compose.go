@@ -3,21 +3,23 @@
 package compose
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/consts"
 	"github.com/compose-spec/compose-go/v2/dotenv"
-	"github.com/compose-spec/compose-go/v2/interpolation"
 	"github.com/compose-spec/compose-go/v2/loader"
-	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/sirupsen/logrus"
 	"gopkg.in/yaml.v3"
 
@@ -51,8 +53,9 @@ type reader struct {
 	env     map[string]string // the environment
 	fileEnv map[string]string // of the env files
 	draft   *draft.Draft
-	tokens  *tokens
-	model   map[string]any
+	marks   *marks
+	values  map[string]any // what the project means
+	texts   map[string]any // the same with marks in place of references
 }
 
 // Read returns the project as a spec. What cannot be said in any spec is in its
@@ -127,13 +130,38 @@ func (r *reader) readEnv() error {
 			files = []string{beside}
 		}
 	}
-	env, err := dotenv.GetEnvFromFile(r.env, files)
+	env, err := readEnv(r.env, files)
 	if err != nil {
 		return fmt.Errorf("read the env file: %w", err)
 	}
 	r.fileEnv = env
 	return nil
 }
+
+// readEnv reads env files as Compose does. An error repeats nothing of them: it
+// may be a password that cannot be read.
+func readEnv(env map[string]string, files []string) (map[string]string, error) {
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		if !utf8.Valid(text) || bytes.ContainsRune(text, 0) {
+			return nil, fmt.Errorf("%s: the text is not UTF-8", name)
+		}
+	}
+	out, err := dotenv.GetEnvFromFile(maps.Clone(env), files)
+	if err == nil {
+		return out, nil
+	}
+	where := strings.Join(files, ", ")
+	if line := lineOfError.FindString(err.Error()); line != "" {
+		where += ", " + line
+	}
+	return nil, fmt.Errorf("%s: this is not a file of NAME=value lines", where)
+}
+
+var lineOfError = regexp.MustCompile(`line \d+`)
 
 func isFile(path string) bool {
 	info, err := os.Stat(path)
@@ -150,11 +178,18 @@ func (r *reader) lookup(name string) (string, bool) {
 }
 
 // findName follows Compose: what was asked for, COMPOSE_PROJECT_NAME, `name` in
-// the files, the name of the folder.
+// the files, the name of the folder. A name that was given must be right; one of
+// a file or folder is made so.
 func (r *reader) findName() error {
 	r.name = r.opt.Name
 	if v, ok := r.lookup(consts.ComposeProjectName); r.name == "" && ok {
 		r.name = v
+	}
+	if r.name != "" {
+		if r.name != loader.NormalizeProjectName(r.name) {
+			return loader.InvalidProjectNameErr(r.name)
+		}
+		return nil
 	}
 	for i := len(r.files) - 1; i >= 0 && r.name == ""; i-- {
 		text, err := os.ReadFile(r.files[i])
@@ -165,71 +200,26 @@ func (r *reader) findName() error {
 			Name string `yaml:"name"`
 		}
 		if yaml.Unmarshal(text, &named) == nil && named.Name != "" {
-			if r.name, err = resolve(named.Name, r.lookup); err != nil {
+			name, err := template.Substitute(named.Name, r.lookup)
+			if err != nil {
 				return fmt.Errorf("name of the project: %w", err)
 			}
+			r.name = loader.NormalizeProjectName(name)
 		}
 	}
 	if r.name == "" {
 		r.name = loader.NormalizeProjectName(filepath.Base(r.dir))
 	}
-	if r.name == "" || r.name != loader.NormalizeProjectName(r.name) {
+	if r.name == "" {
 		return loader.InvalidProjectNameErr(r.name)
 	}
 	return nil
 }
 
-// load reads the project with tokens in the place of references. Where a token
-// is not accepted, as in half of a port range, numbers are read as their values,
-// and at last everything but secrets.
-func (r *reader) load(ctx context.Context) error {
-	var first error
-	for _, keep := range []keep{keepAll, keepNumbers, keepTexts, keepSecrets} {
-		t, err := newTokens(keep, r.lookup, r.files)
-		if err != nil {
-			return err
-		}
-		model, err := r.loadWith(ctx, t)
-		if err == nil {
-			r.tokens = t
-			r.model, _ = normal(model).(map[string]any)
-			return nil
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	// What is wrong is told in the words of the loader, without tokens.
-	if _, err := r.loadWith(ctx, nil); err != nil {
-		return err
-	}
-	return first
-}
-
-func (r *reader) loadWith(ctx context.Context, t *tokens) (map[string]any, error) {
-	details, err := loader.LoadConfigFiles(ctx, r.files, r.dir)
-	if err != nil {
-		return nil, err
-	}
-	// Without an environment the loader fills in no values by itself; the
-	// references are resolved here.
-	details.Environment = types.Mapping{}
-	return loader.LoadModelWithContext(ctx, *details, func(o *loader.Options) {
-		o.SetProjectName(r.name, true)
-		o.SkipDefaultValues = true
-		substitute, types := o.Interpolate.Substitute, o.Interpolate.TypeCastMapping
-		o.Interpolate = &interpolation.Options{TypeCastMapping: types, LookupValue: r.lookup, Substitute: substitute}
-		if t != nil {
-			o.Interpolate.Substitute = t.substitute
-			o.ResourceLoaders = append(o.ResourceLoaders, t.loader(r.dir))
-		}
-	})
-}
-
 // specPath writes a path as the spec has it: relative to the spec when it lies
 // in the project or beside it, with ~ for the home folder.
 func (r *reader) specPath(path string) string {
-	if !filepath.IsAbs(path) || strings.HasPrefix(path, tokenPath) {
+	if !filepath.IsAbs(path) {
 		return path
 	}
 	for _, base := range []string{r.dir, r.opt.SpecDir} {

@@ -1,15 +1,13 @@
 package compose
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/compose-spec/compose-go/v2/dotenv"
 
 	"github.com/LerianStudio/midaz-infra/specs/draft"
 )
@@ -17,32 +15,33 @@ import (
 // convert writes what was read as a spec.
 func (r *reader) convert() {
 	d := r.draft
-	d.Stack = r.name
+	d.Stack = r.stack()
 	var names []string
 	for _, f := range r.files {
 		names = append(names, filepath.Base(f))
 	}
 	d.Head = []string{"Written by `midaz import compose` from " + strings.Join(names, ", ") + ".",
 		"Names are those that Compose gives, so that `midaz apply -adopt '*'` takes over what it has started."}
-	for _, kind := range []string{"networks", "volumes"} {
-		all, _ := r.model[kind].(map[string]any)
-		for _, key := range sortedKeys(all) {
-			e := &draft.Entry{Key: key, Fields: r.object(key, all[key])}
-			if kind == "networks" {
-				d.Networks = append(d.Networks, e)
-			} else {
-				d.Volumes = append(d.Volumes, e)
-			}
-		}
-	}
-	services, _ := r.model["services"].(map[string]any)
+	services, texts := section(r.values, "services"), section(r.texts, "services")
+	kept := map[string]any{}
 	for _, key := range sortedKeys(services) {
-		fields, _ := services[key].(map[string]any)
-		r.service(key, fields, services)
+		service, _ := services[key].(map[string]any)
+		if service["provider"] != nil {
+			d.Note("", nil, "service %s is left out: it is run by a provider, which midaz does not have; what depends on it must be able to do without, or reach it another way", key)
+			continue
+		}
+		kept[key] = service
 	}
-	for _, section := range []string{"models", "jobs"} {
-		if all, _ := r.model[section].(map[string]any); len(all) > 0 {
-			d.Note("", nil, "`%s` is left out: midaz has nothing like it", section)
+	for _, key := range sortedKeys(kept) {
+		s := service{reader: r, key: key, value: kept[key].(map[string]any), services: kept}
+		s.text, _ = texts[key].(map[string]any)
+		s.convert()
+	}
+	r.objects("networks", kept)
+	r.objects("volumes", kept)
+	for _, name := range []string{"models", "jobs"} {
+		if len(section(r.values, name)) > 0 {
+			d.Note("", nil, "`%s` is left out: midaz has nothing like it", name)
 		}
 	}
 	r.variables()
@@ -50,17 +49,73 @@ func (r *reader) convert() {
 	d.Sort()
 }
 
+func section(model map[string]any, name string) map[string]any {
+	all, _ := model[name].(map[string]any)
+	return all
+}
+
+var notInStack = regexp.MustCompile(`[^a-z0-9-]+`)
+
+// stack is the name of the project, or one like it that a stack can have.
+func (r *reader) stack() string {
+	name := strings.Trim(notInStack.ReplaceAllString(r.name, "-"), "-")
+	if len(name) > 63 {
+		name = strings.Trim(name[:63], "-")
+	}
+	if name != r.name {
+		r.draft.Note("", nil, "the stack is called %s, because %s cannot be the name of a stack; the objects keep the names that Compose gave them", name, r.name)
+	}
+	return name
+}
+
+// objects are the networks or volumes that services use: Compose creates no
+// others.
+func (r *reader) objects(kind string, services map[string]any) {
+	used := map[string]bool{}
+	for _, v := range services {
+		service, _ := v.(map[string]any)
+		for key := range section(service, "networks") {
+			used["networks/"+key] = true
+		}
+		mounts, _ := service["volumes"].([]any)
+		for _, v := range mounts {
+			if m, ok := v.(map[string]any); ok && m["type"] == "volume" {
+				used[fmt.Sprintf("volumes/%v", m["source"])] = true
+			}
+		}
+	}
+	all, texts := section(r.values, kind), section(r.texts, kind)
+	for _, key := range sortedKeys(all) {
+		if !used[kind+"/"+key] {
+			r.draft.Note("", nil, "%s %s is left out: no service uses it, and Compose does not create it either", strings.TrimSuffix(kind, "s"), key)
+			continue
+		}
+		e := &draft.Entry{Key: key, Fields: r.object(key, all[key], texts[key])}
+		if kind == "networks" {
+			r.draft.Networks = append(r.draft.Networks, e)
+		} else {
+			r.draft.Volumes = append(r.draft.Volumes, e)
+		}
+	}
+}
+
 // object is a network or volume.
-func (r *reader) object(key string, v any) map[string]any {
-	fields, _ := r.tokens.back(v).(map[string]any)
+func (r *reader) object(key string, value, text any) map[string]any {
+	fields, _ := r.written(value, text).(map[string]any)
 	out := map[string]any{}
 	for k, e := range fields {
-		if !isEmpty(e) && !strings.HasPrefix(k, "x-") {
+		if k == "labels" {
+			e = labelTexts(e)
+		}
+		if !isNothing(e) {
 			out[k] = e
 		}
 	}
 	if out["external"] == true {
 		out = map[string]any{"external": true, "name": out["name"]}
+	}
+	if out["external"] == false {
+		delete(out, "external")
 	}
 	if out["name"] == nil {
 		out["name"] = r.name + "_" + key
@@ -68,7 +123,9 @@ func (r *reader) object(key string, v any) map[string]any {
 	return out
 }
 
-func isEmpty(v any) bool {
+// isNothing reports whether a value says no more than its absence would.
+// Explicit false, zero and "" say something.
+func isNothing(v any) bool {
 	switch v := v.(type) {
 	case nil:
 		return true
@@ -77,61 +134,152 @@ func isEmpty(v any) bool {
 	case []any:
 		return len(v) == 0
 	}
-	return v == false
+	return false
 }
 
-// service turns one service into a service or job.
-func (r *reader) service(key string, read map[string]any, all map[string]any) {
-	d := r.draft
-	e := &draft.Entry{Key: key, Fields: map[string]any{}}
-	section := "services"
-	if why := r.isJob(key, read, all); why != "" {
-		section = "jobs"
-		d.Note(section, e, "taken for a job: %s. If it keeps running, it belongs under services", why)
+// dropNothing leaves out what says nothing, at any depth.
+func dropNothing(m map[string]any) map[string]any {
+	out := map[string]any{}
+	for k, v := range m {
+		if nested, ok := v.(map[string]any); ok {
+			v = dropNothing(nested)
+		}
+		if text, ok := v.(string); ok && text == "" || isNothing(v) || strings.HasPrefix(k, "x-") {
+			continue
+		}
+		out[k] = v
 	}
-	e.Fields["container_name"] = r.name + "-" + key + "-1"
-	if n := max(replicas("scale", read["scale"]), replicas("deploy", read["deploy"])); n > 1 {
-		d.Note(section, e, "Compose runs %d of it; the spec has one", n)
+	return out
+}
+
+// service is one service while it is converted. value and text are the same
+// fields with and without references resolved.
+type service struct {
+	*reader
+	key         string
+	section     string
+	entry       *draft.Entry
+	value, text map[string]any
+	services    map[string]any
+}
+
+func (s *service) note(format string, args ...any) { s.draft.Note(s.section, s.entry, format, args...) }
+
+func (s *service) convert() {
+	s.entry, s.section = &draft.Entry{Key: s.key, Fields: map[string]any{}}, "services"
+	if why := s.isJob(); why != "" {
+		s.section = "jobs"
+		s.note("taken for a job: %s. If it keeps running, it belongs under services", why)
 	}
-	for _, k := range sortedKeys(read) {
+	fields := s.entry.Fields
+	fields["container_name"] = s.name + "-" + s.key + "-1"
+	for _, k := range sortedKeys(s.value) {
 		if strings.HasPrefix(k, "x-") {
 			continue
 		}
-		if v := r.field(section, e, k, read[k], read); v != nil {
-			e.Fields[k] = v
+		if v := s.field(k, s.value[k], s.text[k]); v != nil {
+			fields[k] = v
 		}
 	}
-	if section == "jobs" {
-		delete(e.Fields, "restart")
-		d.Jobs = append(d.Jobs, e)
+	s.restart()
+	s.replicas()
+	if s.section == "jobs" {
+		s.draft.Jobs = append(s.draft.Jobs, s.entry)
 	} else {
-		d.Services = append(d.Services, e)
+		s.draft.Services = append(s.draft.Services, s.entry)
 	}
 }
 
-func replicas(key string, v any) int {
-	if deploy, ok := v.(map[string]any); ok && key == "deploy" {
-		v = deploy["replicas"]
-	} else if key != "scale" {
-		return 1
+// notStarted is the profile of services that Compose runs no container of.
+const notStarted = "not-started"
+
+// count is how many containers Compose runs of a service.
+func count(value map[string]any) int64 {
+	deploy, _ := value["deploy"].(map[string]any)
+	for _, v := range []any{value["scale"], deploy["replicas"]} {
+		if n, ok := v.(int64); ok {
+			return n
+		}
 	}
-	n, ok := v.(int64)
-	if !ok {
-		return 1
+	return 1
+}
+
+func (s *service) replicas() {
+	switch n := count(s.value); {
+	case n == 0:
+		s.note("Compose runs 0 of it: it takes part only when the profile %s is on", notStarted)
+		s.entry.Fields["profiles"] = []any{notStarted}
+	case n > 1:
+		s.note("Compose runs %d of it; the spec has one", n)
+	default:
+		return
 	}
-	return int(n)
+	s.marks.lose(s.text["scale"])
+	s.marks.lose(section(s.text, "deploy")["replicas"])
+}
+
+// effectiveRestart is the restart policy that Compose gives the container.
+func effectiveRestart(value map[string]any) string {
+	policy := section(section(value, "deploy"), "restart_policy")
+	if policy == nil {
+		text, _ := value["restart"].(string)
+		return text
+	}
+	condition, _ := policy["condition"].(string)
+	switch condition {
+	case "none":
+		return "no"
+	case "any":
+		return "always"
+	case "on-failure":
+		if n, ok := policy["max_attempts"].(int64); ok && n > 0 {
+			return fmt.Sprintf("on-failure:%d", n)
+		}
+	}
+	return condition
+}
+
+// restart writes the restart policy in one place.
+func (s *service) restart() {
+	fields := s.entry.Fields
+	policy := section(section(s.value, "deploy"), "restart_policy")
+	effective := effectiveRestart(s.value)
+	if policy != nil {
+		if own, ok := s.value["restart"]; ok && own != effective {
+			s.note("restart is %s, from deploy.restart_policy, which Compose takes rather than restart: %v", cmp.Or(effective, "no"), own)
+		}
+		s.marks.lose(s.text["restart"])
+		s.marks.lose(section(section(s.text, "deploy"), "restart_policy"))
+		delete(fields, "restart")
+		if effective != "" {
+			fields["restart"] = effective
+		}
+		for _, k := range []string{"delay", "window"} {
+			if policy[k] != nil {
+				s.note("deploy.restart_policy.%s is left out: it has no effect outside of a swarm", k)
+			}
+		}
+		if policy["max_attempts"] != nil && !strings.HasPrefix(effective, "on-failure") {
+			s.note("deploy.restart_policy.max_attempts is left out: it has a meaning only with the condition on-failure")
+		}
+	}
+	if s.section == "jobs" {
+		delete(fields, "restart")
+		if effective != "" && effective != "no" {
+			s.note("restart: %s is left out: a job that fails fails the apply, and the next one runs it again", effective)
+		}
+	}
 }
 
 var jobName = regexp.MustCompile(`(?i)(^|[-_.])(init|setup|seed|migrat\w*|bootstrap|provision\w*|create[-_]?\w*)([-_.]|$)`)
 
 // isJob says why a service is one that does a thing and ends, "" for one that
 // keeps running. Compose has no word for it.
-func (r *reader) isJob(key string, read map[string]any, all map[string]any) string {
+func (s *service) isJob() string {
 	waited := false
-	for _, name := range sortedKeys(all) {
-		other, _ := all[name].(map[string]any)
-		needs, _ := other["depends_on"].(map[string]any)
-		need, ok := needs[key].(map[string]any)
+	for _, name := range sortedKeys(s.services) {
+		other, _ := s.services[name].(map[string]any)
+		need, ok := section(other, "depends_on")[s.key].(map[string]any)
 		if !ok {
 			continue
 		}
@@ -140,70 +288,62 @@ func (r *reader) isJob(key string, read map[string]any, all map[string]any) stri
 		}
 		waited = true
 	}
-	restart, _ := read["restart"].(string)
-	if waited || restart != "" && restart != "no" || !isEmpty(read["ports"]) || read["healthcheck"] != nil {
+	restart := effectiveRestart(s.value)
+	if waited || restart != "" && restart != "no" || !isNothing(s.value["ports"]) || s.value["healthcheck"] != nil {
 		return ""
 	}
 	switch {
 	case restart == "no":
 		return "nothing restarts it, waits for it or reaches it from outside"
-	case jobName.MatchString(key):
+	case jobName.MatchString(s.key):
 		return "its name says so, and nothing restarts it or waits for it"
 	}
 	return ""
 }
 
 // field returns the value of a key as the spec has it, nil to leave it out.
-func (r *reader) field(section string, e *draft.Entry, key string, v any, read map[string]any) any {
+func (s *service) field(key string, value, text any) any {
 	switch key {
 	case "environment":
-		return r.environment(section, e, v)
+		return s.environment(value, text)
 	case "env_file":
-		return r.envFiles(v)
+		return s.envFiles(value, text)
 	case "volumes":
-		return appendAll(e.Fields["volumes"], r.mounts(v))
+		return appendAll(s.entry.Fields["volumes"], s.mounts(value, text))
 	case "secrets", "configs":
-		r.given(section, e, key, v)
+		s.given(key, value, text)
 		return nil
 	case "labels":
-		return r.labels(section, e, v, read["label_file"])
+		return s.labels(value, text, s.value["label_file"])
 	case "label_file":
-		if read["labels"] != nil {
-			return nil
-		}
-		if labels := r.labels(section, e, nil, v); labels != nil {
-			e.Fields["labels"] = labels
+		if s.value["labels"] == nil {
+			if labels := s.labels(nil, nil, value); labels != nil {
+				s.entry.Fields["labels"] = labels
+			}
 		}
 		return nil
 	case "ports":
-		return r.ports(v)
+		return s.ports(value, text)
 	case "networks":
-		return r.networks(v)
+		return s.networks(value, text)
 	case "depends_on":
-		return dependsOn(r.tokens.back(v))
+		return s.dependsOn(value)
 	case "build":
-		return r.build(v)
+		return s.build(value, text)
 	case "scale":
 		return nil
 	case "deploy":
-		deploy, _ := v.(map[string]any)
-		deploy = maps.Clone(deploy)
+		deploy, _ := s.written(value, text).(map[string]any)
 		delete(deploy, "replicas")
-		if isEmpty(deploy) {
+		delete(deploy, "restart_policy")
+		if deploy = dropNothing(deploy); len(deploy) == 0 {
 			return nil
 		}
-		return r.tokens.back(deploy)
+		return deploy
 	}
-	v = r.tokens.back(v)
-	if m, ok := v.(map[string]any); ok {
-		for k := range m {
-			if strings.HasPrefix(k, "x-") {
-				delete(m, k)
-			}
-		}
-	}
+	v := s.written(value, text)
 	// An empty command or entrypoint says something.
-	if isEmpty(v) && key != "command" && key != "entrypoint" {
+	if isNothing(v) && key != "command" && key != "entrypoint" || v == nil {
 		return nil
 	}
 	return v
@@ -218,41 +358,38 @@ func appendAll(have, more any) any {
 	return append(slices.Clone(a), b...)
 }
 
+// pairs returns a map or a list of KEY=VALUE as a map. Values of keys that stand
+// alone are nil.
+func pairs(v any) map[string]any {
+	list, ok := v.([]any)
+	if !ok {
+		m, _ := v.(map[string]any)
+		return m
+	}
+	out := map[string]any{}
+	for _, item := range list {
+		name, text, ok := strings.Cut(fmt.Sprint(item), "=")
+		if out[name] = nil; ok {
+			out[name] = text
+		}
+	}
+	return out
+}
+
 // environment is a map of texts. A variable without a value is the one of
 // whoever runs Compose.
-func (r *reader) environment(section string, e *draft.Entry, v any) any {
+func (s *service) environment(value, text any) any {
 	out := map[string]any{}
-	add := func(name string, v any) {
-		if v != nil {
-			if text, ok := r.tokens.back(v).(string); ok {
-				out[name] = text
-				return
-			}
-			out[name] = fmt.Sprint(r.tokens.back(v))
-			return
+	values, texts := pairs(value), pairs(text)
+	for _, name := range sortedKeys(values) {
+		if strings.HasPrefix(name, "x-") {
+			continue
 		}
-		value, set := r.lookup(name)
-		if !set {
-			r.draft.Note(section, e, "variable %s has no value anywhere and is left out, as Compose does", name)
-			return
+		if values[name] == nil {
+			s.note("variable %s has no value anywhere and is left out, as Compose does", name)
+			continue
 		}
-		r.tokens.used[name] = variable{value: value, set: true}
-		out[name] = "${" + name + "}"
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		for _, name := range sortedKeys(v) {
-			add(name, v[name])
-		}
-	case []any:
-		for _, item := range v {
-			name, text, ok := strings.Cut(fmt.Sprint(item), "=")
-			if ok {
-				add(name, text)
-			} else {
-				add(name, nil)
-			}
-		}
+		out[name] = asText(s.written(values[name], texts[name]))
 	}
 	if len(out) == 0 {
 		return nil
@@ -260,21 +397,37 @@ func (r *reader) environment(section string, e *draft.Entry, v any) any {
 	return out
 }
 
-func (r *reader) envFiles(v any) any {
+func asText(v any) any {
+	if v == nil {
+		return ""
+	}
+	if text, ok := v.(string); ok {
+		return text
+	}
+	return fmt.Sprint(v)
+}
+
+func (s *service) envFiles(value, text any) any {
+	list, _ := value.([]any)
+	texts, _ := text.([]any)
 	var out []any
-	list, _ := v.([]any)
-	for _, item := range list {
+	for i, item := range list {
 		m, ok := item.(map[string]any)
 		if !ok {
 			m = map[string]any{"path": item}
 		}
-		m = maps.Clone(m)
-		m["path"] = r.path(m["path"])
+		var from map[string]any
+		if i < len(texts) {
+			from, _ = texts[i].(map[string]any)
+		}
+		path := s.writtenPath(m["path"], from["path"])
+		m = dropNothing(m)
+		m["path"] = path
 		if m["required"] == true {
 			delete(m, "required")
 		}
 		if len(m) == 1 {
-			out = append(out, m["path"])
+			out = append(out, path)
 		} else {
 			out = append(out, m)
 		}
@@ -285,257 +438,64 @@ func (r *reader) envFiles(v any) any {
 	return out
 }
 
-// path is a path of the host as the spec writes it.
-func (r *reader) path(v any) any {
-	text, ok := v.(string)
-	if !ok {
-		return v
+// labelTexts are labels as texts: a label without a value is an empty one.
+func labelTexts(v any) any {
+	out := map[string]any{}
+	for k, v := range pairs(v) {
+		if !strings.HasPrefix(k, "x-") {
+			out[k] = asText(v)
+		}
 	}
-	return r.tokens.back(r.specPath(text))
-}
-
-func (r *reader) mounts(v any) any {
-	return r.each(v, func(m map[string]any) any { return r.mount(maps.Clone(m)) })
-}
-
-// each converts the items of a list that are written in their long form.
-func (r *reader) each(v any, convert func(map[string]any) any) any {
-	list, _ := v.([]any)
-	if len(list) == 0 {
+	if len(out) == 0 {
 		return nil
 	}
-	out := make([]any, len(list))
-	for i, item := range list {
-		if m, ok := item.(map[string]any); ok {
-			out[i] = convert(m)
-		} else {
-			out[i] = r.tokens.back(item)
-		}
-	}
 	return out
-}
-
-// mount is one mount, on one line when that says it all.
-func (r *reader) mount(m map[string]any) any {
-	if m["type"] == "bind" {
-		if source, ok := m["source"].(string); ok {
-			m["source"] = r.specPath(source)
-		}
-		if bind, ok := m["bind"].(map[string]any); ok && bind["create_host_path"] == true {
-			bind = maps.Clone(bind)
-			delete(bind, "create_host_path")
-			m["bind"] = bind
-		} else if !ok || bind["create_host_path"] == nil {
-			// In the long form Compose makes no folder by itself. The short one
-			// is taken apart with create_host_path: true.
-			if bind = maps.Clone(bind); bind == nil {
-				bind = map[string]any{}
-			}
-			bind["create_host_path"] = false
-			m["bind"] = bind
-		}
-	}
-	m, _ = r.tokens.back(dropEmpty(m)).(map[string]any)
-	if tmpfs, ok := m["tmpfs"].(map[string]any); ok && tmpfs["mode"] != nil {
-		tmpfs["mode"] = octal(tmpfs["mode"])
-	}
-	source, target := fmt.Sprint(m["source"]), fmt.Sprint(m["target"])
-	simple := m["type"] == "bind" || m["type"] == "volume"
-	for k := range m {
-		simple = simple && slices.Contains([]string{"type", "source", "target", "read_only"}, k)
-	}
-	if !simple || strings.Contains(source+target, ":") || m["type"] == "volume" && m["source"] == nil {
-		if m["type"] == "volume" && m["source"] == nil && len(m) == 2 && !strings.Contains(target, ":") {
-			return target
-		}
-		return m
-	}
-	if m["type"] == "bind" && !strings.HasPrefix(source, "/") && !strings.HasPrefix(source, ".") && !strings.HasPrefix(source, "~") {
-		return m // a reference may be anything
-	}
-	text := source + ":" + target
-	if m["read_only"] == true {
-		text += ":ro"
-	}
-	return text
-}
-
-// dropEmpty leaves out options that say nothing.
-func dropEmpty(m map[string]any) map[string]any {
-	out := map[string]any{}
-	for k, v := range m {
-		if nested, ok := v.(map[string]any); ok {
-			v = dropEmpty(nested)
-		}
-		if text, ok := v.(string); ok && text == "" || isEmpty(v) && k != "create_host_path" || strings.HasPrefix(k, "x-") {
-			continue
-		}
-		out[k] = v
-	}
-	return out
-}
-
-// octal is a number of permission bits as the spec writes it. Compose's loader
-// has read it as a number of any base.
-func octal(v any) any {
-	n, ok := v.(int64)
-	if !ok {
-		return v
-	}
-	return fmt.Sprintf("%04o", n)
 }
 
 // labels joins the labels with those of files, which are read as Compose does.
-func (r *reader) labels(section string, e *draft.Entry, v, files any) any {
-	v = r.tokens.back(v)
+func (s *service) labels(value, text, files any) any {
+	labels, _ := labelTexts(s.written(pairs(value), pairs(text))).(map[string]any)
 	var names []string
 	list, ok := files.([]any)
 	if !ok && files != nil {
 		list = []any{files}
 	}
 	for _, f := range list {
-		names = append(names, r.abs(fmt.Sprint(f)))
+		names = append(names, s.abs(fmt.Sprint(f)))
 	}
 	if len(names) == 0 {
-		if isEmpty(v) {
+		if len(labels) == 0 {
 			return nil
 		}
-		return v
+		return labels
 	}
-	read, err := dotenv.GetEnvFromFile(maps.Clone(r.env), names)
+	read, err := readEnv(s.reader.env, names)
 	if err != nil {
-		r.draft.Note(section, e, "label_file cannot be read and is left out")
-		return v
+		s.note("label_file cannot be read and is left out")
+		return labels
 	}
 	out := map[string]any{}
 	for k, text := range read {
-		out[k] = strings.ReplaceAll(text, "$", "$$")
+		out[k] = draft.Literal(text)
 	}
-	switch v := v.(type) {
-	case map[string]any:
-		maps.Copy(out, v)
-	case []any:
-		for _, item := range v {
-			k, text, _ := strings.Cut(fmt.Sprint(item), "=")
-			out[k] = text
-		}
-	}
-	r.draft.Note(section, e, "the labels of label_file stand under labels")
+	maps.Copy(out, labels)
+	s.note("the labels of label_file stand under labels")
 	return out
 }
 
-// given are secrets and configs. Compose mounts those that are files, and
-// places a copy of those that are texts.
-func (r *reader) given(section string, e *draft.Entry, key string, v any) {
-	all, _ := r.model[key].(map[string]any)
-	list, _ := v.([]any)
-	for _, item := range list {
-		m, ok := item.(map[string]any)
-		if !ok {
-			m = map[string]any{"source": item}
-		}
-		source := fmt.Sprint(m["source"])
-		def, _ := all[source].(map[string]any)
-		target, _ := m["target"].(string)
-		switch {
-		case target == "" && key == "secrets":
-			target = "/run/secrets/" + source
-		case target == "":
-			target = "/" + source
-		case !strings.HasPrefix(target, "/") && key == "secrets":
-			target = "/run/secrets/" + target
-		}
-		content := r.textOf(key, def)
-		if file, ok := def["file"].(string); ok {
-			e.Fields["volumes"] = appendAll(e.Fields["volumes"], []any{map[string]any{"type": "bind", "source": r.path(file), "target": r.tokens.back(target), "read_only": true}})
-			continue
-		}
-		if content == nil {
-			r.draft.Note(section, e, "the %s %s comes from elsewhere and is left out: place its content with `files`", strings.TrimSuffix(key, "s"), source)
-			continue
-		}
-		file := map[string]any{"content": content, "target": r.tokens.back(target), "mode": "0444"}
-		if m["mode"] != nil {
-			file["mode"] = octal(m["mode"])
-		}
-		for _, id := range []string{"uid", "gid"} {
-			if n, err := strconv.Atoi(fmt.Sprint(m[id])); err == nil && n != 0 {
-				file[id] = int64(n)
-			}
-		}
-		e.Fields["files"] = appendAll(e.Fields["files"], []any{file})
-	}
-}
-
-// textOf is the text of a secret or config, nil when the project does not say
-// it. What a secret is is known to whoever runs Compose only.
-func (r *reader) textOf(key string, def map[string]any) any {
-	if text, ok := def["content"].(string); ok {
-		return r.tokens.back(text)
-	}
-	name, ok := def["environment"].(string)
+// networks is a list when no network has settings. The default one needs none.
+func (s *service) networks(value, text any) any {
+	all, ok := value.(map[string]any)
 	if !ok {
 		return nil
 	}
-	value, set := r.lookup(name)
-	if key == "configs" {
-		r.tokens.used[name] = variable{value: value, set: set}
-		return "${" + name + "}"
-	}
-	secret := draft.Variable{Name: name, Sensitive: true}
-	if set {
-		secret.Value = &value
-	}
-	r.draft.Declare(secret)
-	return "${" + name + "}"
-}
-
-func (r *reader) ports(v any) any { return r.each(v, r.port) }
-
-// port is one port, on one line when that says it all.
-func (r *reader) port(m map[string]any) any {
-	m, _ = r.tokens.back(dropEmpty(m)).(map[string]any)
-	delete(m, "mode")
-	if m["protocol"] == "tcp" {
-		delete(m, "protocol")
-	}
-	for k := range m {
-		if !slices.Contains([]string{"target", "published", "host_ip", "protocol"}, k) {
-			m["target"] = fmt.Sprint(m["target"])
-			return m
-		}
-	}
-	text := fmt.Sprint(m["target"])
-	if published, ok := m["published"]; ok {
-		text = fmt.Sprint(published) + ":" + text
-	}
-	if ip, _ := m["host_ip"].(string); ip != "" {
-		if strings.Contains(ip, ":") && !strings.Contains(ip, "$") {
-			ip = "[" + ip + "]"
-		}
-		if m["published"] == nil {
-			text = ":" + text
-		}
-		text = ip + ":" + text
-	}
-	if p, _ := m["protocol"].(string); p != "" {
-		text += "/" + p
-	}
-	return text
-}
-
-// networks is a list when no network has settings. The default one needs none.
-func (r *reader) networks(v any) any {
-	all, ok := r.tokens.back(v).(map[string]any)
-	if !ok {
-		return v
-	}
+	texts, _ := text.(map[string]any)
 	var list []any
 	settings := map[string]any{}
 	plain := true
 	for _, key := range sortedKeys(all) {
-		m, _ := all[key].(map[string]any)
-		m = dropEmpty(m)
+		m, _ := s.written(all[key], texts[key]).(map[string]any)
+		m = dropNothing(m)
 		plain = plain && len(m) == 0
 		list = append(list, key)
 		settings[key] = m
@@ -549,81 +509,146 @@ func (r *reader) networks(v any) any {
 	return settings
 }
 
-func dependsOn(v any) any {
-	all, ok := v.(map[string]any)
+func (s *service) dependsOn(value any) any {
+	all, ok := value.(map[string]any)
 	if !ok {
-		return v
+		return nil
 	}
 	var list []any
 	out := map[string]any{}
 	plain := true
 	for _, key := range sortedKeys(all) {
+		other, ok := s.services[key].(map[string]any)
+		if !ok || count(other) == 0 && count(s.value) != 0 {
+			s.note("depends_on %s is left out: nothing of it runs", key)
+			continue
+		}
 		m, _ := all[key].(map[string]any)
 		m = maps.Clone(m)
 		if m["required"] == true {
 			delete(m, "required")
 		}
+		if m["restart"] == false {
+			delete(m, "restart")
+		}
 		plain = plain && (len(m) == 0 || len(m) == 1 && m["condition"] == "service_started")
 		list = append(list, key)
 		out[key] = m
 	}
-	if plain {
+	switch {
+	case len(list) == 0:
+		return nil
+	case plain:
 		return list
 	}
 	return out
 }
 
-func (r *reader) build(v any) any {
-	m, ok := v.(map[string]any)
+// build is how the image is made. Only folders can be built from.
+func (s *service) build(value, text any) any {
+	m, ok := value.(map[string]any)
 	if !ok {
-		return r.path(v)
+		return s.writtenPath(value, text)
 	}
-	m = dropEmpty(m)
-	m["context"] = r.path(m["context"])
-	if m["dockerfile"] == "Dockerfile" {
-		delete(m, "dockerfile")
-	}
-	if args, ok := m["args"].(map[string]any); ok {
-		for k, v := range args {
-			args[k] = fmt.Sprint(v)
+	from, _ := text.(map[string]any)
+	if context := fmt.Sprint(m["context"]); m["context"] != nil && !filepath.IsAbs(context) {
+		if s.value["image"] == nil {
+			s.entry.Fields["image"] = s.name + "-" + s.key
 		}
+		if s.value["pull_policy"] == nil || s.value["pull_policy"] == "build" {
+			s.entry.Fields["pull_policy"] = "never"
+			s.value = maps.Clone(s.value)
+			delete(s.value, "pull_policy")
+		}
+		s.note("build is left out: its context is an address, and midaz builds from folders only. Build the image as Compose does, for example with `docker compose build %s`, or give a folder with a copy", s.key)
+		s.marks.lose(text)
+		return nil
 	}
-	if len(m) == 1 {
-		return m["context"]
+	out, _ := s.written(m, from).(map[string]any)
+	args, labels := textsOf(out["args"]), labelTexts(out["labels"])
+	out = dropNothing(out)
+	delete(out, "args")
+	delete(out, "labels")
+	if len(args) > 0 {
+		out["args"] = args
 	}
-	context := m["context"]
-	out, _ := r.tokens.back(m).(map[string]any)
-	out["context"] = context
+	if labels != nil {
+		out["labels"] = labels
+	}
+	if ssh, ok := m["ssh"].(map[string]any); ok && len(ssh) > 0 {
+		out["ssh"] = sortedKeysAny(ssh)
+	}
+	out["context"] = s.writtenPath(m["context"], from["context"])
+	if contexts := section(m, "additional_contexts"); len(contexts) > 0 {
+		out["additional_contexts"] = s.writtenPath(contexts, from["additional_contexts"])
+	}
+	if out["dockerfile"] == "Dockerfile" {
+		delete(out, "dockerfile")
+	}
+	if len(out) == 1 {
+		return out["context"]
+	}
 	return out
 }
 
-// variables declares what is referred to. What the env file says of a variable
+// textsOf are build arguments: a map of texts.
+func textsOf(v any) map[string]any {
+	out := map[string]any{}
+	for k, v := range pairs(v) {
+		if v != nil && !strings.HasPrefix(k, "x-") {
+			out[k] = asText(v)
+		}
+	}
+	return out
+}
+
+func sortedKeysAny(m map[string]any) []any {
+	var out []any
+	for _, k := range sortedKeys(m) {
+		out = append(out, k)
+	}
+	return out
+}
+
+// variables declares what is referred to. What an env file says of a variable
 // that is no secret becomes its default.
 func (r *reader) variables() {
+	for _, name := range slices.Sorted(maps.Keys(r.marks.used)) {
+		for i, own := range r.marks.valuesOr(name, r.lookup) {
+			r.variable(name, renamed(name, i), own, i)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.marks.lost)) {
+		r.draft.Note("", nil, "a reference to variable %s was replaced by its value: the spec has no reference in its place", name)
+	}
+}
+
+// variable declares one variable under the name that it has in the spec. own is
+// its value behind a '=', "" when it is nowhere set.
+func (r *reader) variable(name, as, own string, nth int) {
 	referred := r.draft.References()
-	for _, name := range slices.Sorted(maps.Keys(r.tokens.used)) {
-		u := r.tokens.used[name]
-		if !referred[name] {
-			continue
-		}
-		v := draft.Variable{Name: name, Sensitive: draft.IsSecretName(name) || draft.IsSecretText(u.value)}
-		if u.set {
-			v.Value = &u.value
-		}
-		file, inFile := r.fileEnv[name]
-		switch {
-		case u.stripped:
-			r.draft.Note("", nil, "variable %s had a default in the Compose file, which is a secret: it is left out", name)
-		case !u.set && !u.hasDefault:
-			empty := ""
-			v.Default, v.Comment = &empty, name+" is nowhere set, which Compose takes for empty"
-			r.draft.Note("", nil, "variable %s is nowhere set, which Compose takes for empty", name)
-		case !v.Sensitive && inFile && !u.hasDefault:
-			v.Default = &file
-		}
-		r.draft.Declare(v)
+	if !referred[as] {
+		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.tokens.lost)) {
-		r.draft.Note("", nil, "a reference to variable %s was replaced by its value: it stands for a switch, or for a part of what it is written in", name)
+	value, set := strings.CutPrefix(own, "=")
+	v := draft.Variable{Name: as, Sensitive: draft.IsSecretName(name) || draft.IsSecretText(value)}
+	if set {
+		v.Value = &value
 	}
+	_, shell := r.env[name]
+	file, inFile := r.fileEnv[name]
+	switch {
+	case !set && !r.draft.HasDefault(as):
+		empty := ""
+		v.Default, v.Comment = &empty, as+" is nowhere set, which Compose takes for empty"
+		r.draft.Note("", nil, "variable %s is nowhere set, which Compose takes for empty", as)
+	case inFile && nth == 0 && !v.Sensitive:
+		v.Default = &file
+	case set && !shell && !v.Sensitive: // of an included project
+		v.Default = &value
+	}
+	if nth > 0 {
+		r.draft.Note("", nil, "variable %s is %s as an included project sets it", as, name)
+	}
+	r.draft.Declare(v)
 }

@@ -130,9 +130,6 @@ func (r *resolver) decode(k resources.Kind) {
 			return
 		}
 		for _, e := range n.Entries() {
-			if resources.IsExtension(e.Key) {
-				continue
-			}
 			visit(e.Value, e.KeyPos, rest, append(slices.Clone(names), e.Key))
 		}
 	}

@@ -195,8 +195,9 @@ func (t *Table) unknownKey(e specs.Entry) *specs.Problem {
 	return RuleUnknownKey.At(e.KeyPos, "unknown key \""+e.Key+"\" in "+t.Kind, specs.DidYouMean(e.Key, t.Keys()))
 }
 
-// IsExtension reports whether the key is an x-* fragment, which is kept for
-// anchors and otherwise passed over.
+// IsExtension reports whether a key of a section or a resource is an x-*
+// fragment, which is kept for anchors and otherwise ignored. It says nothing of
+// the names of resources: a queue may be called x-orders.
 func IsExtension(key string) bool { return len(key) > 2 && key[0] == 'x' && key[1] == '-' }
 
 // Schema returns the JSON schema of one resource of this kind, without its

@@ -98,9 +98,6 @@ func ReadPolicy(root specs.Node, report Report) []PolicyRule {
 	}
 	var out []PolicyRule
 	for _, e := range section.Value.Entries() {
-		if IsExtension(e.Key) {
-			continue
-		}
 		v, ok := policyRule.Decode(e.Value, report)
 		m, isMap := v.(map[string]any)
 		if !ok || !isMap {

@@ -138,7 +138,6 @@ func (p *place) schema(name string) resources.Schema {
 			"type":                 []any{"object", "null"},
 			"description":          "By name: " + each.doc(name),
 			"additionalProperties": each.schema(name),
-			"patternProperties":    extensions(),
 		}
 		if names := each.names(); names != nil {
 			s["propertyNames"] = resources.Schema{"pattern": names.Expr.String()}

@@ -73,8 +73,8 @@ Examples:
 		{
 			Name: "diff", Category: groupMain, Usage: "compare two specs, with no engine", ArgsUsage: "[OLD [NEW]]",
 			Description: `Shows what applying NEW would do where OLD was applied, in every format of plan. Each is a file, a git revision (of which
-the files of -file are taken), REV:FILE as in git, or BASE... for the commit where a branch began. OLD is HEAD and NEW
-the working tree when they are left out. Places are those of NEW, and of OLD for what is destroyed.
+the files of -file are taken), REV:FILE as in git, or BASE... for the commit where a branch began. A..B and A...B are both in one, as for
+git diff: A, or the merge base of both, against B. OLD is HEAD and NEW the working tree when they are left out. Places are those of NEW, and of OLD for what is destroyed.
 
 It asks no engine and no broker, runs nothing of the specs, and reads nothing outside of their repository, so that it is safe for
 what a stranger proposes. A variable that has no value here stands for itself, as ${NAME}. What only an engine knows is

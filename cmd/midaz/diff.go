@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -86,19 +87,38 @@ func (c *call) sides() (was, is side, err error) {
 		return was, is, c.usage("standard input cannot be compared", "write it to a file")
 	}
 	o.KeepUnset = true
-	before := "HEAD"
-	if len(c.args) > 0 {
-		before = c.args[0]
+	before, after := "HEAD", ""
+	switch len(c.args) {
+	case 1:
+		before, after = c.splitRange(c.args[0])
+	case 2:
+		before, after = c.args[0], c.args[1]
 	}
 	if was, err = c.side(o, before); err != nil {
 		return was, is, err
 	}
-	if len(c.args) < 2 {
+	if after == "" {
 		is, err = c.onDisk(o, "the working tree")
 		return was, is, err
 	}
-	is, err = c.side(o, c.args[1])
+	is, err = c.side(o, after)
 	return was, is, err
+}
+
+// splitRange takes A..B and A...B apart, which mean what they mean to git diff:
+// A, or the merge base of both, and B. Where B is left out it is the working
+// tree.
+func (c *call) splitRange(arg string) (before, after string) {
+	if info, err := os.Stat(c.path(arg)); err == nil && info.Mode().IsRegular() || strings.Contains(arg, ":") {
+		return arg, ""
+	}
+	if _, b, ok := strings.Cut(arg, "..."); ok {
+		return arg, b
+	}
+	if a, b, ok := strings.Cut(arg, ".."); ok {
+		return cmp.Or(a, "HEAD"), b
+	}
+	return arg, ""
 }
 
 // side reads one argument: a file, REV:FILE, or a revision, of which the files

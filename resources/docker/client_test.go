@@ -96,11 +96,12 @@ func TestEndpointOrder(t *testing.T) {
 		}
 	}
 	for _, bad := range []map[string]string{with("DOCKER_CONTEXT", "nowhere"), with("DOCKER_HOST", "localhost:2375"), with("DOCKER_HOST", "ftp://x"),
-		with("DOCKER_HOST", "ssh://-oProxyCommand=x"), with("DOCKER_HOST", "ssh://u:p@h"), with("DOCKER_HOST", "tcp://h:1", "DOCKER_TLS_VERIFY", "1", "DOCKER_CERT_PATH", dir+"/config.json")} {
-		if _, err := (Options{LookupEnv: env(bad)}).endpoint(); err == nil && bad["DOCKER_TLS_VERIFY"] == "" {
-			t.Errorf("%v is taken", bad)
+		with("DOCKER_HOST", "ssh://-oProxyCommand=x"), with("DOCKER_HOST", "ssh://u:p@h"), with("DOCKER_HOST", "tcp://h:1", "DOCKER_TLS_VERIFY", "1", "DOCKER_CERT_PATH", dir+"/config.json"),
+		with("DOCKER_HOST", "tcp://h:1", "DOCKER_TLS_VERIFY", "1", "DOCKER_CERT_PATH", dir+"/missing"), with("DOCKER_HOST", "tcp://h:1", "DOCKER_CERT_PATH", t.TempDir())} {
+		if _, err := (Options{LookupEnv: env(bad)}).endpoint(); err == nil {
+			t.Errorf("%v is accepted", bad)
 		}
-		if bad["DOCKER_TLS_VERIFY"] != "" {
+		if bad["DOCKER_TLS_VERIFY"] != "" || bad["DOCKER_CERT_PATH"] != "" {
 			continue
 		}
 		_, err := OpenReader(t.Context(), Options{LookupEnv: env(bad)})

@@ -182,8 +182,30 @@ func (h *engineHost) readTLS(o Options, dir string) error {
 	}
 	if path == "" {
 		path = dir
+	} else if err := checkCertFolder(path); err != nil {
+		return err
 	}
 	return h.loadTLS(path, !verify)
+}
+
+// checkCertFolder refuses a folder of certificates that holds none: going on
+// without them would end in a TLS error that does not name the cause.
+func checkCertFolder(path string) error {
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("DOCKER_CERT_PATH names %s, which does not exist", path)
+	case err != nil:
+		return fmt.Errorf("DOCKER_CERT_PATH: %w", err)
+	case !st.IsDir():
+		return fmt.Errorf("DOCKER_CERT_PATH names %s, which is not a folder", path)
+	}
+	for _, name := range []string{"ca.pem", "cert.pem", "key.pem"} {
+		if fileExists(filepath.Join(path, name)) {
+			return nil
+		}
+	}
+	return fmt.Errorf("DOCKER_CERT_PATH names %s, which has none of ca.pem, cert.pem and key.pem", path)
 }
 
 // loadTLS reads ca.pem, cert.pem and key.pem of a folder; a missing one is left

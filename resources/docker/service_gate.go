@@ -61,6 +61,11 @@ type httpProbe struct {
 	Body   string // regular expression the body must match, "" for any
 }
 
+// gateConditions are the keys of a gate that say when a service is ready. One
+// that is written counts, whatever its value: `stable_for: 0s` is ready as soon
+// as it runs.
+var gateConditions = []string{"healthy", "tcp", "http", "exec", "log", "stable_for"}
+
 // gateOf returns the gate of a service or job.
 func gateOf(r *resources.Resource) gateSpec {
 	v := resources.Config(r.Config.Map("gate"))
@@ -92,7 +97,13 @@ func gateOf(r *resources.Resource) gateSpec {
 	if g.Completed {
 		return g
 	}
-	if !g.Healthy && g.TCP == nil && g.HTTP == nil && len(g.Exec) == 0 && g.Log == "" && g.StableFor == 0 {
+	_, timed := v["stable_for"]
+	if isStated := slices.ContainsFunc(gateConditions, func(key string) bool { return v[key] != nil }); isStated {
+		// The spec rules the health check out and names nothing else.
+		if !g.Healthy && g.TCP == nil && g.HTTP == nil && len(g.Exec) == 0 && g.Log == "" && !timed {
+			g.StableFor = defaultStableFor
+		}
+	} else {
 		switch test := resources.Config(r.Config.Map("healthcheck")).Texts("test"); {
 		case len(test) == 0: // the image may have one
 			g.Auto, g.StableFor, g.Tuned = true, defaultStableFor, len(r.Config.Map("healthcheck")) > 0
@@ -134,6 +145,9 @@ func (g gateSpec) text() string {
 	}
 	if g.StableFor > 0 {
 		parts = append(parts, "stable for "+resources.ShowDuration(g.StableFor))
+	}
+	if len(parts) == 0 {
+		return "running"
 	}
 	return strings.Join(slices.Compact(parts), ", ")
 }

@@ -296,6 +296,11 @@ func TestGateOf(t *testing.T) {
 		"gate: {http: \"https://localhost/x\"}":              "http :443/x 2m0s",
 		"gate: {exec: pg_isready -q, log: \"ready$\"}":       "exec pg_isready, log /ready$/ 2m0s",
 		"gate: {healthy: true, mode: eventual, timeout: 1m}": "healthy 1m0s",
+		"gate: {stable_for: 0s}":                             "running 2m0s",
+		"gate: {stable_for: 0s}\nhealthcheck: {test: x}":     "running 2m0s",
+		"gate: {healthy: false}\nhealthcheck: {test: x}":     "stable for 1s 2m0s",
+		"gate: {healthy: false, stable_for: 0s}":             "running 2m0s",
+		"gate: {}":                                           "healthy, or running for 1s without a health check 2m0s",
 	} {
 		g := gateOf(web(t, fields))
 		if got := g.text() + " " + g.Timeout.String(); got != want {

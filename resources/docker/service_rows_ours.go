@@ -126,10 +126,19 @@ var gateType = resources.Object{
 		{Key: "http", Type: httpType, Example: "{port: 8080, path: /health, status: 200}", Other: "https://localhost:8443/ready", Doc: "A request is answered."},
 		{Key: "exec", Type: resources.Argv(), Example: "[pg_isready]", Other: "redis-cli ping", Doc: "This command, run in the container, ends with 0."},
 		{Key: "log", Type: resources.Checked("a regular expression", checkRegexp), Example: "\"ready to accept connections\"", Other: "started", Doc: "A line of its output since its start matches."},
-		{Key: "stable_for", Type: resources.Duration(), Example: "2s", Other: "5s", Doc: "It has run for this long without a restart."},
+		{Key: "stable_for", Type: resources.Duration(), Example: "2s", Other: "5s", Doc: "It has run for this long without a restart; `0s` is as soon as it runs."},
 		{Key: "timeout", Type: resources.Duration(), Default: "2m", Example: "120s", Other: "30s", Doc: "How long to wait at most."},
 		{Key: "mode", Type: resources.Enum("fail_fast", "eventual"), Default: "fail_fast", Example: "eventual", Other: "fail_fast", Doc: "`fail_fast` gives up at the first exit or the verdict \"unhealthy\"; `eventual` waits through them until the timeout."},
 	},
+	Finish: checkGateTimeout,
+}
+
+// checkGateTimeout refuses a timeout in which nothing can become ready.
+func checkGateTimeout(v map[string]any) error {
+	if timeout, ok := v["timeout"]; ok && resources.ParseDuration(timeout) <= 0 {
+		return errors.New("its timeout must be longer than 0s")
+	}
+	return nil
 }
 
 var httpType = resources.Object{
@@ -208,6 +217,7 @@ var jobGateRows = []row{hidden(resources.Field{Key: "gate", Type: resources.Obje
 	Fields: []resources.Field{
 		{Key: "timeout", Type: resources.Duration(), Default: "10m", Example: "5m", Other: "30s", Doc: "How long it may take."},
 	},
+	Finish: checkGateTimeout,
 	Refused: map[string]string{
 		"healthy": "a job is ready when it has ended with 0", "tcp": "a job is ready when it has ended with 0", "http": "a job is ready when it has ended with 0",
 		"exec": "a job is ready when it has ended with 0", "log": "a job is ready when it has ended with 0", "stable_for": "a job is ready when it has ended with 0", "mode": "a job is ready when it has ended with 0",

@@ -117,15 +117,15 @@ func TestRenamedNetworkIsCreatedBesideTheOldOne(t *testing.T) {
 }
 
 func TestNamesThatARunGivesUp(t *testing.T) {
-	set, _ := declared(t, "services: { a: { image: x, container_name: y }, b: { image: x, container_name: x } }")
+	set, _ := declared(t, "services: { a: { image: x, container_name: is-b }, b: { image: x, container_name: is-a } }")
 	a, b := set.Get(resources.NewAddr("service", "a")), set.Get(resources.NewAddr("service", "b"))
 	k := &recorder{stack: "test", names: map[resources.Addr]string{a.Addr: containerName(a), b.Addr: containerName(b)}, leaving: []resources.Addr{resources.NewAddr("service", "gone")}}
 	for _, c := range []struct {
 		stack, addr, name string
 		want              bool
 	}{
-		{"test", "a", "x", true}, {"test", "a", "y", false}, {"test", "b", "y", true}, {"test", "b", "x", false},
-		{"test", "gone", "z", true}, {"test", "other", "z", false}, {"elsewhere", "a", "x", false},
+		{"test", "a", "is-a", true}, {"test", "a", "is-b", false}, {"test", "b", "is-b", true}, {"test", "b", "is-a", false},
+		{"test", "gone", "z", true}, {"test", "other", "z", false}, {"elsewhere", "a", "is-a", false},
 	} {
 		if got := k.givesUp(c.stack, resources.NewAddr("service", c.addr), c.name); got != c.want {
 			t.Errorf("%v: %v", c, got)

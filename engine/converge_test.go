@@ -85,13 +85,19 @@ func (r run) declare(text string) *resources.Declared {
 
 var consent = engine.Options{AllowEmpty: true, Unprotect: []string{"*"}, Allow: []string{resources.DataLoss}}
 
+// destroyed stands for a spec in the sequence of a random world: the stack is
+// destroyed instead.
+const destroyed = "# destroy"
+
 func (r run) plan(text string) *engine.Plan {
 	d := r.declare(text)
 	seen, err := engine.Observe(context.Background(), r.w.Readers(), d, resources.Scope{Owned: true})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return engine.MakePlan(d, seen, consent)
+	options := consent
+	options.Destroy = text == destroyed
+	return engine.MakePlan(d, seen, options)
 }
 
 func (r run) apply(text string) *engine.Report {
@@ -140,10 +146,11 @@ func (r run) state() string {
 	return b.String()
 }
 
-// TestConverge is the promise that a run killed at any write is finished by
-// the next one: random world, random spec, crash at a random write before or
-// after it took effect. MIDAZ_WORLDS is how many of them, 200 when not set; `make
-// worlds` tries 2,000 and `make nightly` 100,000.
+// TestConverge is the promise that a run killed at any write is finished or
+// undone by the next one, whatever that is given: random world, random spec,
+// crash at a random write before or after it took effect, then the same spec, the
+// one before it, a third one, an empty one, or destroy. MIDAZ_WORLDS is how many
+// of them, 200 when not set; `make worlds` tries 2,000 and `make nightly` 100,000.
 func TestConverge(t *testing.T) {
 	n := 200
 	if text := os.Getenv("MIDAZ_WORLDS"); text != "" {
@@ -184,23 +191,34 @@ func converge(t *rapid.T) (crashed bool) {
 	r.w.CrashAt, r.w.CrashAfter = rapid.IntRange(0, 12).Draw(t, "crash"), rapid.Bool().Draw(t, "after its effect")
 	crashed = slices.ContainsFunc(r.apply(after).Results, func(s engine.StepResult) bool { return errors.Is(s.Err, fake.ErrCrashed) })
 	r.w.Restart()
-	second := r.plan(after)
-	for _, res := range r.apply(after).Results {
+	next := after
+	switch rapid.SampledFrom([]string{"the same", "the one before", "a third", "nothing", "destroy"}).Draw(t, "then") {
+	case "the one before":
+		next = before
+	case "a third":
+		next = randomSpec(t, "third")
+	case "nothing":
+		next = ""
+	case "destroy":
+		next = destroyed
+	}
+	second := r.plan(next)
+	for _, res := range r.apply(next).Results {
 		if res.State != graph.Done {
-			t.Fatalf("second run: %s: %v\n%s\n%s\nbefore:\n%s\nafter:\n%s\nworld:\n%s", res.Step, res.Err, second, r.w.Log(), before, after, r.state())
+			t.Fatalf("second run: %s: %v\n%s\n%s\nbefore:\n%s\nafter:\n%s\nthen:\n%s\nworld:\n%s", res.Step, res.Err, second, r.w.Log(), before, after, next, r.state())
 		}
 	}
 	r.w.Restart()
-	if p := r.plan(after); !p.IsEmpty() {
+	if p := r.plan(next); !p.IsEmpty() {
 		t.Fatalf("after the second run the plan is not empty:\n%s", p)
 	}
-	r.apply(after)
+	r.apply(next)
 	if n := r.w.Writes(); n != 0 {
 		t.Fatalf("%d writes with nothing to do", n)
 	}
 
 	fresh := run{t, &fake.World{}}
-	fresh.apply(after)
+	fresh.apply(next)
 	if got, want := r.state(), fresh.state(); got != want {
 		t.Fatalf("the world:\n%s\nfrom nothing:\n%s", got, want)
 	}

@@ -30,7 +30,7 @@ const (
 // MakePlan compares what is declared with what was seen. It does no I/O, and
 // equal arguments give equal plans.
 func MakePlan(declared *resources.Declared, seen *Seen, opt Options) *Plan {
-	d := decider{declared: declared, seen: seen, opt: opt,
+	d := decider{declared: declared, seen: seen, opt: opt, unkept: map[resources.Addr]bool{},
 		plan: &Plan{Stack: declared.Stack, Destroy: opt.Destroy, declared: declared, byAddr: map[resources.Addr]*Change{}, onlyDrift: opt.OnlyDrift}}
 	d.checkPatterns()
 	d.selected = d.selection()
@@ -56,6 +56,9 @@ type decider struct {
 	plan     *Plan
 	selected func(resources.Addr) bool
 	rivalry  map[[2]Step]bool // steps that wait for what another gives up, with that one's
+	// unkept are leftovers that are not kept until what they were left by is
+	// ready, because no order of steps would allow it.
+	unkept map[resources.Addr]bool
 }
 
 func matchAny(a resources.Addr, globs []string) bool {
@@ -172,10 +175,26 @@ func (d *decider) refusal(c resources.Addr, code, msg, hint string) {
 func (d *decider) compare() {
 	for _, r := range d.declared.Resources {
 		if r.Dormant {
+			d.recover(r)
 			continue
 		}
 		d.add(d.one(r))
 	}
+}
+
+// recover plans what a killed run has left undone of a resource whose profile is
+// off since: nothing else of it is looked at, but half replaced it may be down.
+func (d *decider) recover(r *resources.Resource) {
+	have := d.seen.Get(r.Addr)
+	kind, ok := d.declared.Kind(r.Addr.Kind).(resources.Recoverer)
+	if !ok || have == nil || have.Presence != resources.Present || have.Stack != r.Stack || have.Owner != "" || !have.Interrupted || d.opt.OnlyDrift {
+		return
+	}
+	c := &Change{Addr: r.Addr, Action: resources.NoOp, Want: r, Have: have, Mode: d.mode(r.Addr.Kind), Gate: d.gate(r)}
+	if c.Delta = kind.Recover(r, have); len(c.Delta) > 0 {
+		c.Action, c.Reason, c.Code = resources.Update, "its replacement was interrupted", reasonDiffers
+	}
+	d.add(c)
 }
 
 func (d *decider) one(r *resources.Resource) *Change {
@@ -441,7 +460,7 @@ func (d *decider) propagate() {
 	for changed := true; changed; {
 		changed = false
 		for _, c := range d.plan.Changes {
-			if c.Want == nil || c.Want.External || c.Have == nil || c.Have.Presence != resources.Present || !c.ours() {
+			if c.Want == nil || c.Want.External || c.Want.Dormant || c.Have == nil || c.Have.Presence != resources.Present || !c.ours() {
 				continue
 			}
 			for _, ref := range c.Want.Refs {

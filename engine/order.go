@@ -26,9 +26,9 @@ import (
 //
 // Deletes alone follow what was seen, and creates alone follow what is wanted,
 // so both are acyclic; only an update or a swap, which does both at once, can
-// tie a knot. One on a cycle is tied, or promoted to a deletion and a creation,
-// and the graph is built again. It ends because each round ties or promotes one
-// more.
+// tie a knot. A leftover on a cycle is removed without waiting; anything else is
+// tied, or promoted to a deletion and a creation, and the graph is built again.
+// It ends because each round ties, promotes, or gives up one more.
 func (d *decider) order() {
 	for {
 		d.plan.Steps, d.rivalry = graph.Graph[Step]{}, map[[2]Step]bool{}
@@ -48,6 +48,12 @@ func (d *decider) order() {
 }
 
 func (d *decider) promote(cycle []Step) bool {
+	for _, s := range cycle {
+		if c := d.plan.byAddr[s.Addr]; c != nil && c.Action == resources.Delete && !c.Have.LeftoverOf.IsZero() && !c.Have.Obsolete && !d.unkept[s.Addr] {
+			d.unkept[s.Addr] = true
+			return true
+		}
+	}
 	for _, s := range cycle {
 		c := d.plan.byAddr[s.Addr]
 		if c == nil || c.Action == resources.Replace && c.Mode == resources.DeleteCreate {
@@ -333,10 +339,10 @@ func (d *decider) successors(g *graph.Graph[Step]) {
 }
 
 // leftovers makes the removal of what a killed run left wait until the
-// resource it was left by is ready.
+// resource it was left by is ready. What no one can go back to goes at once.
 func (d *decider) leftovers(g *graph.Graph[Step]) {
 	for _, c := range d.plan.Changes {
-		if c.Action == resources.Delete && !c.Have.LeftoverOf.IsZero() {
+		if c.Action == resources.Delete && !c.Have.LeftoverOf.IsZero() && !c.Have.Obsolete && !d.unkept[c.Addr] {
 			ref := resources.Ref{To: c.Have.LeftoverOf}
 			wait(g, Step{c.Addr, VerbDelete}, d.readyOf(ref, g, map[resources.Addr]bool{}))
 		}

@@ -149,9 +149,14 @@ type Observed struct {
 	Runtime *Runtime
 	// Leftover marks what a killed run left behind and the next one clears:
 	// it says what it is. It is deleted after the resource LeftoverOf is ready,
-	// so that what might still be needed to go back is kept until then.
+	// so that what might still be needed to go back is kept until then. An
+	// Obsolete one never is, and goes without waiting.
 	Leftover   string
 	LeftoverOf Addr
+	Obsolete   bool
+	// Interrupted says of an object that is seen without being wanted that a
+	// killed run was replacing it: see Recoverer.
+	Interrupted bool
 	// Purge asks Delete to take along what only this object holds and nobody could
 	// find again, such as volumes without a name. Without it they stay.
 	Purge bool
@@ -457,6 +462,14 @@ type Restorer interface {
 	// Restore puts back what a killed run has replaced by the object whose gate
 	// has failed now, and reports whether there was anything to put back.
 	Restore(ctx context.Context, r *Resource) (bool, error)
+}
+
+// Recoverer is a Kind of objects whose replacement may be interrupted halfway,
+// which matters also while their profile is off.
+type Recoverer interface {
+	// Recover returns those differences that are the mark of the interrupted
+	// replacement and none of the spec's: all can be changed in place.
+	Recover(want *Resource, have *Observed) Delta
 }
 
 // GateError says why a gate did not pass, with what a person needs to see.

@@ -161,7 +161,7 @@ func (p *planPrinter) remarks(c *engine.Change) []string {
 		case c.Have.Leftover == "":
 		case c.Action != resources.Delete || p.plan.Destroy:
 			out = append(out, "left behind by an earlier run: "+clean(c.Have.Leftover))
-		case !of.IsZero():
+		case !of.IsZero() && !c.Have.Obsolete:
 			out = append(out, clean(fmt.Sprintf("it stays until %s is ready", of)))
 		}
 		for _, n := range c.Have.Notes {

@@ -138,8 +138,8 @@ type Engine struct {
 	recorder *recorder
 	probes   func() chan struct{} // slots for probes running at one time
 	pulse    *pulse
-	swaps    map[resources.Addr]bool // replaced by this run; guarded by mu
-	naming   sync.Mutex              // held while a name passes from one container to another
+	swaps    map[resources.Addr]string // replaced by this run, with the ID of the replacement; guarded by mu
+	naming   sync.Mutex                // held while a name passes from one container to another
 	// updates are the containers that this run changed in place, by address;
 	// guarded by mu.
 	updates map[string]updated
@@ -187,7 +187,7 @@ func newReadEngine(ctx context.Context, api readAPI, at engineHost) *ReadEngine 
 }
 
 func newEngine(ctx context.Context, api writeAPI, at engineHost) *Engine {
-	e := &Engine{ReadEngine: newReadEngine(ctx, api, at), swaps: map[resources.Addr]bool{}}
+	e := &Engine{ReadEngine: newReadEngine(ctx, api, at), swaps: map[resources.Addr]string{}}
 	e.api, e.recorder = recordedWrites{e.recorded, api}, &recorder{e: e}
 	e.probes = sync.OnceValue(func() chan struct{} {
 		info, err := e.info()

@@ -803,46 +803,9 @@ func (w containerWriter) run(ctx context.Context, r *resources.Resource, c *cont
 	}
 	note("starting")
 	if _, err := w.start(ctx, c.ID); err != nil {
-		err = w.startError(ctx, r, c.ID, err)
-		return errors.Join(err, w.resume(ctx, r, c))
+		return w.startError(ctx, r, c.ID, err)
 	}
 	return nil
-}
-
-// resume puts the old container back when one that a killed run was putting in
-// its place cannot be started.
-func (w containerWriter) resume(ctx context.Context, r *resources.Resource, c *container.InspectResponse) error {
-	if c.Config.Labels[labelReplaces] == "" || c.State.Status != container.StateCreated {
-		return nil
-	}
-	old, err := w.inspect(ctx, c.Config.Labels[labelReplaces])
-	if cerrdefs.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("inspect the old container: %w", err)
-	}
-	return w.putBack(ctx, r, &old, container.RestartPolicy{})
-}
-
-// family returns all containers of an address, the one of the highest
-// generation first.
-func (w containerWriter) family(ctx context.Context, r *resources.Resource) ([]container.Summary, error) {
-	lctx, cancel := lasting(ctx, readTimeout)
-	defer cancel()
-	all, err := w.e.api.ContainerList(lctx, container.ListOptions{All: true, Filters: filters.NewArgs(
-		filters.Arg("label", labelStack+"="+r.Stack), filters.Arg("label", labelAddress+"="+r.Addr.String()))})
-	if err != nil {
-		return nil, fmt.Errorf("list containers: %w", err)
-	}
-	all = slices.DeleteFunc(all, func(c container.Summary) bool { return !isOurs(c.Labels, r) })
-	slices.SortFunc(all, func(a, b container.Summary) int {
-		if d := genOf(b.Labels) - genOf(a.Labels); d != 0 {
-			return d
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
-	return all, nil
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -47,7 +47,7 @@ func (w containerWriter) Swap(ctx context.Context, r *resources.Resource, have *
 	if err != nil {
 		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
 	}
-	w.e.swapping(r.Addr)
+	w.e.swapping(r.Addr, "")
 	if err := w.clear(ctx, r, &old); err != nil {
 		return err
 	}
@@ -71,6 +71,7 @@ func (w containerWriter) Swap(ctx context.Context, r *resources.Resource, have *
 	if err != nil {
 		return err
 	}
+	w.e.swapping(r.Addr, id)
 	if order.startFirst {
 		note("starting it beside the old one")
 		return w.startNew(ctx, r, req, id)
@@ -113,19 +114,22 @@ func withoutAliases(req *request) {
 	}
 }
 
-// swapping notes that the engine will commit or roll back what replaces the
-// container of the address. Of other replacements nobody would: a killed run
-// has left them.
-func (e *Engine) swapping(a resources.Addr) {
+// swapping notes that this run replaces the container of the address, and by
+// which one as soon as that exists. The engine will commit it or roll it back;
+// of other replacements no one would: an interrupted run has left them.
+func (e *Engine) swapping(a resources.Addr, replacement string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.swaps[a] = true
+	e.swaps[a] = replacement
 }
 
-func (e *Engine) isSwapping(a resources.Addr) bool {
+// isSwapping reports whether this run replaces the container of the address, and
+// returns the ID of the replacement, "" before it exists.
+func (e *Engine) isSwapping(a resources.Addr) (replacement string, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.swaps[a]
+	replacement, ok = e.swaps[a]
+	return replacement, ok
 }
 
 func swapNameOf(final, role string, gen int) string { return fmt.Sprintf("%s.%s-%d", final, role, gen) }
@@ -138,11 +142,10 @@ func (w containerWriter) clear(ctx context.Context, r *resources.Resource, old *
 		return err
 	}
 	for _, c := range family {
-		_, role, _ := splitSwapName(nameOfSummary(c))
-		if c.ID == old.ID || c.Labels[labelReplaces] != old.ID && role != "new" && role != "bad" {
+		if c.id == old.ID || c.labels[labelReplaces] != old.ID && c.role() != "new" && c.role() != "bad" {
 			continue
 		}
-		if err := w.discard(ctx, c.ID); err != nil {
+		if err := w.discard(ctx, c.id); err != nil {
 			return fmt.Errorf("clear what was left of an earlier replacement: %w", err)
 		}
 	}
@@ -196,8 +199,11 @@ func anonymousAt(c *container.InspectResponse, target string) string {
 // under its name. Each step can be told from names and state alone.
 func (w containerWriter) takePlace(ctx context.Context, r *resources.Resource, old *container.InspectResponse, req *request, id string, gen int, note resources.Note) error {
 	name := containerName(r)
-	if err := w.halt(ctx, old, note); err != nil {
-		return err
+	if isUp(old.State) {
+		note("stopping the old one")
+		if err := w.stop(ctx, old); err != nil {
+			return err
+		}
 	}
 	aside := *old
 	if err := w.rename(ctx, &aside, swapNameOf(name, "old", gen)); err != nil {
@@ -206,6 +212,14 @@ func (w containerWriter) takePlace(ctx context.Context, r *resources.Resource, o
 	fresh := container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{ID: id, Name: "/" + swapNameOf(name, "new", gen)}}
 	if err := w.takeName(ctx, r, &fresh, name); err != nil {
 		return err
+	}
+	// From here on a restart of the engine must not bring the old one back beside
+	// the new one. Before, it should: should this run be killed meanwhile, nothing
+	// else would run.
+	if p := old.HostConfig.RestartPolicy; !p.IsNone() {
+		if err := w.policy(ctx, old, container.RestartPolicy{Name: container.RestartPolicyDisabled}); err != nil {
+			return err
+		}
 	}
 	note("starting the replacement")
 	shown, err := w.start(ctx, id)
@@ -266,16 +280,16 @@ func (w containerWriter) replacementOf(ctx context.Context, r *resources.Resourc
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range family {
-		if _, role, _ := splitSwapName(nameOfSummary(s)); s.Labels[labelReplaces] != id || role == "bad" || s.ID == id {
+	for _, member := range family {
+		if member.labels[labelReplaces] != id || member.role() == "bad" || member.id == id {
 			continue
 		}
-		c, err := w.inspect(ctx, s.ID)
+		c, err := w.inspect(ctx, member.id)
 		if cerrdefs.IsNotFound(err) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("inspect container %s: %w", shortID(s.ID), err)
+			return nil, fmt.Errorf("inspect container %s: %w", shortID(member.id), err)
 		}
 		return &c, nil
 	}
@@ -320,7 +334,7 @@ func (w containerWriter) Rollback(ctx context.Context, r *resources.Resource, ha
 	if err := w.takeName(ctx, r, &old, originalName(&before, r)); err != nil && !errors.Is(err, errNameTaken) {
 		return err
 	}
-	return w.resume(ctx, r, &old)
+	return nil
 }
 
 // proven returns the container that the old one had replaced, when that stands

@@ -28,24 +28,29 @@ func (w containerWriter) Await(ctx context.Context, r *resources.Resource, note 
 	return g.wait(ctx)
 }
 
-// awaited returns the container whose gate counts: the newest that was not set
-// aside or rejected.
+// awaited returns the container whose gate counts: the replacement that this run
+// has made, or else the one that is the service.
 func (w containerWriter) awaited(ctx context.Context, r *resources.Resource) (*container.InspectResponse, error) {
-	family, err := w.family(ctx, r)
+	id, ok := w.e.isSwapping(r.Addr)
+	if !ok || id == "" {
+		family, err := w.family(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		main, _ := pickContainer(family, containerName(r))
+		if main == nil {
+			return nil, nil
+		}
+		id = main.id
+	}
+	c, err := w.inspect(ctx, id)
+	if cerrdefs.IsNotFound(err) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("inspect container %s: %w", shortID(id), err)
 	}
-	for _, s := range family {
-		if _, role, _ := splitSwapName(nameOfSummary(s)); role == "old" || role == "bad" {
-			continue
-		}
-		if c, err := w.inspect(ctx, s.ID); err == nil {
-			return &c, nil
-		} else if !cerrdefs.IsNotFound(err) {
-			return nil, fmt.Errorf("inspect container %s: %w", shortID(s.ID), err)
-		}
-	}
-	return nil, nil
+	return &c, nil
 }
 
 // Restore puts the old container back when the one whose gate has failed was put
@@ -447,7 +452,7 @@ const lastLogLines = 20
 // failure gathers what a person needs to see.
 func (g *gate) failure(ctx context.Context, c *container.InspectResponse, cause string) *resources.GateError {
 	err := &resources.GateError{Addr: g.r.Addr, Cause: g.hide(cause), Probe: g.lastProbe, Next: "midaz logs " + g.r.Addr.Parts()[0]}
-	if g.w.e.isSwapping(g.r.Addr) {
+	if _, ok := g.w.e.isSwapping(g.r.Addr); ok {
 		err.Next = "docker logs " + shortID(g.id) // the old one may have the place by then
 	}
 	lctx, cancel := lasting(ctx, readTimeout)

@@ -13,6 +13,8 @@ type containerKind struct{ name string }
 var (
 	_ = register(containerKind{"service"})
 	_ = register(containerKind{"job"})
+
+	_ resources.Recoverer = containerKind{}
 )
 
 var containerTables = map[string]*resources.Table{
@@ -37,6 +39,15 @@ func (k containerKind) Movable() {}
 // Replacement says that a container is swapped, so that the old one can come
 // back.
 func (k containerKind) Replacement() resources.Replacement { return resources.SwapBack }
+
+// Recover returns what an interrupted replacement has changed on the container
+// that it set aside, or was about to: its name, its restart policy, and that it
+// runs.
+func (k containerKind) Recover(want *resources.Resource, have *resources.Observed) resources.Delta {
+	return slices.DeleteFunc(k.Compare(want, have), func(d resources.Diff) bool {
+		return !d.Drift || d.Cost != resources.InPlace || !slices.Contains([]string{"container_name", "restart", "state"}, d.Field)
+	})
+}
 
 // Gate returns the gate of a service or job.
 func (k containerKind) Gate(r *resources.Resource) (resources.Gate, bool) {

@@ -3,10 +3,7 @@ package docker
 import (
 	"context"
 	"fmt"
-	"maps"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -41,15 +38,6 @@ type seenContainer struct {
 	current string
 	// untaken is what the engine did not take when it was made.
 	untaken untaken
-}
-
-// candidate is a container that may be the object of an address.
-type candidate struct {
-	id, name string
-	labels   map[string]string
-	state    string
-	created  int64
-	refs     []resources.Ref
 }
 
 // Observe returns what is there of each wanted service or job, and with
@@ -114,8 +102,8 @@ func (v *view) list(ctx context.Context) error {
 		if len(s.Names) == 0 || s.Labels[labelStack] != v.scope.Stack { // half removed, or a filter the engine does not know
 			continue
 		}
-		name, addr := strings.TrimPrefix(s.Names[0], "/"), s.Labels[labelAddress]
-		v.byAddr[addr] = append(v.byAddr[addr], candidate{id: s.ID, name: name, labels: s.Labels, state: s.State, created: s.Created, refs: refsOfSummary(s)})
+		addr := s.Labels[labelAddress]
+		v.byAddr[addr] = append(v.byAddr[addr], candidateOf(s))
 	}
 	slices.SortFunc(v.networks, func(a, b network.Summary) int { return -a.Created.Compare(b.Created) })
 	for i := range v.networks { // of several with one name the oldest counts
@@ -127,12 +115,20 @@ func (v *view) list(ctx context.Context) error {
 // observe inspects all that is to be shown, several at a time.
 func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
 	type task struct {
-		addr resources.Addr
-		want *resources.Resource
-		ref  string // name or ID to inspect
+		addr        resources.Addr
+		want        *resources.Resource
+		ref         string // name or ID to inspect
+		of          *candidate
+		interrupted bool
 	}
 	var tasks []task
-	var out []*resources.Observed
+	leftOver := func(addr resources.Addr, rest []candidate) {
+		for i := range rest {
+			if v.scope.Owned {
+				tasks = append(tasks, task{addr: addr, ref: rest[i].id, of: &rest[i]})
+			}
+		}
+	}
 	wanted := map[string]bool{}
 	for _, r := range v.scope.Want {
 		wanted[r.Addr.String()] = true
@@ -142,11 +138,11 @@ func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
 			family = slices.Concat(family, v.byAddr[r.Moved.String()])
 		}
 		main, rest := pickContainer(family, containerName(r))
-		out = append(out, v.leftovers(r.Addr, rest)...)
+		leftOver(r.Addr, rest)
 		if main == nil {
-			tasks = append(tasks, task{r.Addr, r, containerName(r)})
+			tasks = append(tasks, task{addr: r.Addr, want: r, ref: containerName(r)})
 		} else {
-			tasks = append(tasks, task{r.Addr, r, main.id})
+			tasks = append(tasks, task{addr: r.Addr, want: r, ref: main.id})
 		}
 	}
 	if v.scope.Owned {
@@ -159,8 +155,8 @@ func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
 			if main == nil { // only a rejected one is left
 				main, rest = &rest[0], rest[1:]
 			}
-			out = append(out, v.leftovers(addr, rest)...)
-			tasks = append(tasks, task{addr, nil, main.id})
+			leftOver(addr, rest)
+			tasks = append(tasks, task{addr: addr, ref: main.id, interrupted: len(rest) > 0 || main.role() != ""})
 		}
 	}
 	found := make([]*resources.Observed, len(tasks))
@@ -175,12 +171,19 @@ func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
 		})
 	}
 	wg.Wait()
-	for i := range tasks {
-		if errs[i] != nil {
+	var out []*resources.Observed
+	for i, t := range tasks {
+		switch {
+		case errs[i] != nil:
 			return nil, errs[i]
+		case t.of == nil:
+			found[i].Interrupted = t.interrupted
+			out = append(out, found[i])
+		case found[i].Presence != resources.Absent: // it may have gone meanwhile
+			t.of.markLeftover(found[i])
+			out = append(out, found[i])
 		}
 	}
-	out = append(out, found...)
 	return out, v.e.markGone(ctx, v.scope, out)
 }
 
@@ -343,114 +346,6 @@ func (v *view) refs(s *sight) []resources.Ref {
 		}
 	}
 	return refs
-}
-
-// refsOfSummary is refs for a container that was only listed.
-func refsOfSummary(s *container.Summary) []resources.Ref {
-	var refs []resources.Ref
-	add := func(kind, id string) {
-		if id != "" {
-			refs = append(refs, resources.Ref{To: resources.Addr{Kind: kind}, ID: id, Bind: resources.Hold, Optional: true})
-		}
-	}
-	if s.NetworkSettings != nil {
-		for _, name := range slices.Sorted(maps.Keys(s.NetworkSettings.Networks)) {
-			if e := s.NetworkSettings.Networks[name]; e != nil {
-				add("network", e.NetworkID)
-			}
-		}
-	}
-	for _, m := range s.Mounts {
-		add("volume", m.Name)
-	}
-	if id, ok := strings.CutPrefix(s.HostConfig.NetworkMode, "container:"); ok {
-		add("service", id)
-		add("job", id)
-	}
-	return refs
-}
-
-// leftovers returns what a killed run left beside a container.
-func (v *view) leftovers(addr resources.Addr, rest []candidate) []*resources.Observed {
-	if !v.scope.Owned {
-		return nil
-	}
-	var out []*resources.Observed
-	for _, c := range rest {
-		o := &resources.Observed{Addr: resources.Addr{Kind: addr.Kind, Name: addr.Name + "~" + shortID(c.id)}, Presence: resources.Present,
-			ID: c.id, Stack: v.scope.Stack, State: c.state, LeftoverOf: addr, Refs: c.refs, Have: resources.Config{"container_name": c.name}}
-		switch _, role, _ := splitSwapName(c.name); role {
-		case "new":
-			o.Leftover = "a replacement that was not put in place"
-		case "old":
-			o.Leftover = "the container before its replacement"
-		case "bad":
-			o.Leftover = "a replacement that failed"
-		default:
-			o.Leftover = "a second container of the same address"
-		}
-		out = append(out, o)
-	}
-	return out
-}
-
-// swapName matches the names that containers have while one replaces another.
-var swapName = regexp.MustCompile(`^(.+)\.(new|old|bad)-([0-9]+)$`)
-
-// splitSwapName returns the final name of a container, its role in a
-// replacement ("" when it has none) and the generation.
-func splitSwapName(name string) (final, role string, gen int) {
-	m := swapName.FindStringSubmatch(name)
-	if m == nil {
-		return name, "", 0
-	}
-	gen, _ = strconv.Atoi(m[3])
-	return m[1], m[2], gen
-}
-
-// pickContainer tells which of several containers of one address is the
-// object: the one of the final name; one of another plain name; without either
-// the one that was set aside, which worked, then a new one. A rejected one
-// never is. The rest is left over.
-func pickContainer(all []candidate, final string) (*candidate, []candidate) {
-	rank := func(c candidate) int {
-		_, role, _ := splitSwapName(c.name)
-		switch {
-		case final != "" && c.name == final:
-			return 0
-		case role == "":
-			return 1
-		case role == "old":
-			return 2
-		case role == "new":
-			return 3
-		default:
-			return 4
-		}
-	}
-	sorted := slices.Clone(all)
-	slices.SortFunc(sorted, func(a, b candidate) int {
-		if d := rank(a) - rank(b); d != 0 {
-			return d
-		}
-		if d := genOf(b.labels) - genOf(a.labels); d != 0 {
-			return d
-		}
-		if a.created != b.created {
-			return int(b.created - a.created)
-		}
-		return strings.Compare(a.id, b.id)
-	})
-	if len(sorted) == 0 || rank(sorted[0]) == 4 {
-		return nil, sorted
-	}
-	return &sorted[0], sorted[1:]
-}
-
-// genOf returns the generation of a container, 0 when it has none.
-func genOf(labels map[string]string) int {
-	n, _ := strconv.Atoi(labels[labelGen])
-	return n
 }
 
 // stateText returns the running state for people: "running", "starting" while

@@ -266,24 +266,6 @@ func TestNatural(t *testing.T) {
 	}
 }
 
-func TestPickContainer(t *testing.T) {
-	at := func(name string, gen int, created int64) candidate {
-		return candidate{id: idOf(name), name: name, created: created, labels: map[string]string{labelGen: fmt.Sprint(gen)}}
-	}
-	for range 20 { // whatever order the IDs have
-		all := []candidate{at("w.old-1", 1, 9), at("w.old-2", 2, 1), at("w.new-3", 3, 3), at("w.bad-3", 3, 4)}
-		if main, rest := pickContainer(all, "w"); main.name != "w.old-2" || len(rest) != 3 {
-			t.Fatalf("%v", main)
-		}
-		if main, _ := pickContainer([]candidate{at("x", 1, 1), at("y", 2, 0)}, "w"); main.name != "y" {
-			t.Fatalf("%v", main)
-		}
-		if main, _ := pickContainer([]candidate{at("x", 1, 1), at("y", 1, 2)}, "w"); main.name != "y" {
-			t.Fatalf("%v", main)
-		}
-	}
-}
-
 func TestGateOf(t *testing.T) {
 	for fields, want := range map[string]string{
 		"":                             "healthy, or running for 1s without a health check 2m0s",

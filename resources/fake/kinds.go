@@ -99,6 +99,12 @@ func (k kind) Compare(want *resources.Resource, have *resources.Observed) resour
 	return k.table.Compare(fieldsOf(want.Config), have.Have, have.Applied)
 }
 
+// Recover takes every drift that can be changed in place for the mark of an
+// interrupted replacement.
+func (k kind) Recover(want *resources.Resource, have *resources.Observed) resources.Delta {
+	return slices.DeleteFunc(k.Compare(want, have), func(d resources.Diff) bool { return !d.Drift || d.Cost != resources.InPlace })
+}
+
 func (k kind) Hazards(a resources.Action, _ *resources.Resource, have *resources.Observed) []resources.Hazard {
 	if a == resources.Create || have == nil || have.Have.Text("text") != "precious" || a == resources.Update {
 		return nil

@@ -242,7 +242,7 @@ func (r reader) see(a resources.Addr) *resources.Observed {
 	}
 	seen := &resources.Observed{Addr: a, Presence: resources.Present, Have: plain(o.Fields), Applied: o.Applied,
 		Stack: o.Stack, Owner: o.Owner, ID: fmt.Sprint(o.ID), Protected: o.Protect, Refs: slices.Clone(o.Refs)}
-	if base, ok := strings.CutSuffix(a.Name, oldSuffix); ok {
+	if base, _, ok := strings.Cut(a.Name, oldMark); ok {
 		seen.Leftover = "the object that a replacement had set aside"
 		seen.LeftoverOf = resources.Addr{Kind: a.Kind, Name: base}
 	}
@@ -263,7 +263,9 @@ func plain(c resources.Config) resources.Config {
 	return out
 }
 
-const oldSuffix = ".old"
+// oldMark stands between the name of an object that was set aside and its ID:
+// several may be, of replacements that were interrupted one after the other.
+const oldMark = ".old-"
 
 type writer struct{ w *World }
 
@@ -379,8 +381,8 @@ func (x writer) Replace(_ context.Context, r *resources.Resource, have *resource
 	})
 }
 
-func old(a resources.Addr) resources.Addr {
-	return resources.Addr{Kind: a.Kind, Name: a.Name + oldSuffix}
+func old(a resources.Addr, id string) resources.Addr {
+	return resources.Addr{Kind: a.Kind, Name: a.Name + oldMark + id}
 }
 
 // Swap sets the old object aside and makes the new one.
@@ -393,26 +395,26 @@ func (x writer) Swap(_ context.Context, r *resources.Resource, have *resources.O
 		if err := x.exist(r); err != nil {
 			return err
 		}
-		x.w.put(old(r.Addr), o)
+		x.w.put(old(r.Addr, have.ID), o)
 		x.w.put(r.Addr, x.make(r))
 		return nil
 	})
 }
 
-func (x writer) Commit(_ context.Context, r *resources.Resource, _ *resources.Observed, _ resources.Note) error {
+func (x writer) Commit(_ context.Context, r *resources.Resource, have *resources.Observed, _ resources.Note) error {
 	return x.w.write("commit", r.Addr, func() error {
-		delete(x.w.objects, old(r.Addr))
+		delete(x.w.objects, old(r.Addr, have.ID))
 		return nil
 	})
 }
 
-func (x writer) Rollback(_ context.Context, r *resources.Resource, _ *resources.Observed, _ resources.Note) error {
+func (x writer) Rollback(_ context.Context, r *resources.Resource, have *resources.Observed, _ resources.Note) error {
 	return x.w.write("rollback", r.Addr, func() error {
-		o := x.w.objects[old(r.Addr)]
+		o := x.w.objects[old(r.Addr, have.ID)]
 		if o == nil {
 			return nil
 		}
-		delete(x.w.objects, old(r.Addr))
+		delete(x.w.objects, old(r.Addr, have.ID))
 		x.w.objects[r.Addr] = o
 		return nil
 	})

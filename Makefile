@@ -111,11 +111,18 @@ faults: build ## every fault at each call of an apply, on a real engine and brok
 	@mkdir -p .cache
 	MIDAZ_FAULTS="$(FAULTS)" MIDAZ_FAULTS_LANES=4 MIDAZ_FAULTS_TABLE=$(CURDIR)/.cache/faults.md $(GO) test -tags e2e -count=1 -timeout 3h -parallel 4 -v -run '^TestFaults$$' ./e2e
 
+RECOVERY ?= all
+.PHONY: recovery
+recovery: build ## a run killed before and after each write, then each kind of next spec, on a real engine (hours); the table goes to .cache/recovery.md
+	@mkdir -p .cache
+	MIDAZ_BIN=$(CURDIR)/$(MIDAZ) MIDAZ_RECOVERY="$(RECOVERY)" MIDAZ_RECOVERY_LANES=4 MIDAZ_RECOVERY_TABLE=$(CURDIR)/.cache/recovery.md $(GO) test -tags e2e -count=1 -timeout 6h -parallel 4 -v -run '^TestRecovery$$' ./e2e
+
 .PHONY: nightly
-nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, all faults
+nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, all faults, all recoveries
 	@$(MAKE) --no-print-directory worlds WORLDS=100000
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=1000000x
 	@$(MAKE) --no-print-directory faults
+	@$(MAKE) --no-print-directory recovery
 
 .PHONY: e2e
 e2e: build ## on a real engine, when one answers (with MIDAZ_E2E_REQUIRED=1 one must)

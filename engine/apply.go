@@ -67,6 +67,7 @@ type claim struct {
 	once     sync.Once
 	err      error
 	intended []*resources.Resource
+	updates  []resources.Intent
 	leaving  []resources.Addr
 }
 
@@ -90,6 +91,9 @@ func newApply(plan *Plan, world World, opt ApplyOptions) *apply {
 		cl := a.claims[claimer]
 		if c.Want != nil {
 			cl.intended = append(cl.intended, c.Want)
+		}
+		if c.Action == resources.Update {
+			cl.updates = append(cl.updates, resources.Intent{Want: c.Want, Have: c.Have})
 		}
 		if c.Action == resources.Delete || c.Action == resources.Replace && c.Mode == resources.DeleteCreate {
 			cl.leaving = append(cl.leaving, c.Addr)
@@ -222,6 +226,9 @@ func (a *apply) claim(ctx context.Context, kind string) error {
 		return nil // nothing of it changes
 	}
 	cl.once.Do(func() {
+		if i, ok := claimer.(resources.Intender); ok {
+			i.Intend(cl.updates)
+		}
 		if err := a.retry(ctx, func() error { return claimer.Claim(ctx, a.plan.Stack, cl.intended, cl.leaving) }); err != nil {
 			cl.err = fmt.Errorf("record what the stack owns: %w", err)
 		}

@@ -187,7 +187,7 @@ func (d *decider) compare() {
 func (d *decider) recover(r *resources.Resource) {
 	have := d.seen.Get(r.Addr)
 	kind, ok := d.declared.Kind(r.Addr.Kind).(resources.Recoverer)
-	if !ok || have == nil || have.Presence != resources.Present || have.Stack != r.Stack || have.Owner != "" || !have.Interrupted || d.opt.OnlyDrift {
+	if !ok || have == nil || have.Presence != resources.Present || have.Stack != r.Stack || have.IsHalfAdopted() || !have.Interrupted || d.opt.OnlyDrift {
 		return
 	}
 	c := &Change{Addr: r.Addr, Action: resources.NoOp, Want: r, Have: have, Mode: d.mode(r.Addr.Kind), Gate: d.gate(r)}
@@ -372,6 +372,9 @@ func (d *decider) orphans() {
 		if r := d.declared.Get(o.Addr); r != nil || o.Presence != resources.Present || o.Free || o.Stack != d.plan.Stack || d.opt.OnlyDrift {
 			continue
 		}
+		if o.IsHalfAdopted() && !d.wanted(o.LeftoverOf) {
+			continue
+		}
 		c := &Change{Addr: o.Addr, Action: resources.Delete, Have: o, Reason: "it is no longer in the spec", Code: reasonNoConfig}
 		if o.Leftover != "" {
 			c.Reason, c.Code = "it was left behind: "+o.Leftover, reasonLeftover
@@ -383,12 +386,18 @@ func (d *decider) orphans() {
 	}
 }
 
+// wanted reports whether the spec declares the resource and its profile is on.
+func (d *decider) wanted(a resources.Addr) bool {
+	r := d.declared.Get(a)
+	return r != nil && !r.Dormant
+}
+
 // destroy plans the removal of everything owned, but for what is kept and what
 // goes by itself with the thing it lives in.
 func (d *decider) destroy() {
 	going := map[resources.Addr]bool{}
 	for _, o := range d.seen.All() {
-		if o.Presence != resources.Present || o.Free || o.Stack != d.plan.Stack {
+		if o.Presence != resources.Present || o.Free || o.Stack != d.plan.Stack || o.IsHalfAdopted() {
 			continue
 		}
 		if r := d.declared.Get(o.Addr); r != nil && r.External {

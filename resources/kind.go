@@ -165,6 +165,10 @@ type Observed struct {
 	Native any
 }
 
+// IsHalfAdopted reports whether the stack began to take the object over and never
+// finished: it still is its owner's, and is never removed as the stack's own.
+func (o *Observed) IsHalfAdopted() bool { return o.Stack != "" && o.Owner != "" }
+
 // Runtime is how the process of an object is doing.
 type Runtime struct {
 	// Trouble says what somebody should look at, "" when there is nothing: one
@@ -454,6 +458,19 @@ type Claimer interface {
 	// Release is called at the end of a run that wrote. applied are as declared
 	// now, gone are removed; everything else on the list stays.
 	Release(ctx context.Context, stack string, applied []*Resource, gone []Addr) error
+}
+
+// Intender is a Claimer that is told, before Claim, which objects the run is about
+// to change in place: what a run has changed before it failed, or was killed, is
+// then known to be its own.
+type Intender interface {
+	Intend(updates []Intent)
+}
+
+// Intent is one change in place.
+type Intent struct {
+	Want *Resource
+	Have *Observed
 }
 
 // Restorer is a Writer of objects that a killed run may have put in the place of

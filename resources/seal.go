@@ -243,6 +243,16 @@ func (s *Sealed) part(path string) (Value, bool) {
 	return at, true
 }
 
+// Holds reports whether v is the value that stands at the path of a difference.
+func (s *Sealed) Holds(path string, v Value) bool {
+	if s == nil {
+		return false
+	}
+	part, ok := s.part(path)
+	key, _ := hex.DecodeString(s.Key)
+	return ok && part != nil && sealedEqual(part, v, key)
+}
+
 // With returns what the object remembers after these fields of c were applied:
 // all but the ones named in except, which stay as they were. s may be nil.
 func (s *Sealed) With(c Config, except map[string]bool) Sealed {

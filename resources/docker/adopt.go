@@ -43,8 +43,9 @@ func sortOf(kind string) string {
 }
 
 // adopted returns what drops from the record what was taken over and is no
-// longer there, and notes what was applied of the rest. It makes no call when
-// nothing was taken over.
+// longer there, or was not applied after all, and notes what was applied of the
+// rest. An object whose adoption failed goes back to its owner. It makes no call
+// when nothing was taken over.
 func (k *recorder) adopted(ctx context.Context, stack string, applied []*resources.Resource) (func(map[string]adoptedObject), error) {
 	r, err := k.e.record(ctx, stack)
 	if err != nil || len(r.content.Adopted) == 0 {
@@ -70,7 +71,11 @@ func (k *recorder) adopted(ctx context.Context, stack string, applied []*resourc
 	return func(objects map[string]adoptedObject) {
 		maps.DeleteFunc(objects, func(key string, _ adoptedObject) bool { return !there[key] })
 		for key, o := range objects {
-			if r := byAddr[o.Labels[labelAddress]]; r != nil && !sameMarks(o.Labels, r) {
+			r := byAddr[o.Labels[labelAddress]]
+			switch {
+			case r == nil && o.Labels[labelAdopting] != "":
+				delete(objects, key)
+			case r != nil && !sameMarks(o.Labels, r):
 				o.Labels = adoptedMarks(r, f, true)
 				objects[key] = o
 			}

@@ -138,6 +138,7 @@ type Engine struct {
 	recorder *recorder
 	probes   func() chan struct{} // slots for probes running at one time
 	pulse    *pulse
+	begun    map[string]bool           // addresses whose change in place this run has begun; guarded by mu
 	swaps    map[resources.Addr]string // replaced by this run, with the ID of the replacement; guarded by mu
 	naming   sync.Mutex                // held while a name passes from one container to another
 	// updates are the containers that this run changed in place, by address;
@@ -187,7 +188,7 @@ func newReadEngine(ctx context.Context, api readAPI, at engineHost) *ReadEngine 
 }
 
 func newEngine(ctx context.Context, api writeAPI, at engineHost) *Engine {
-	e := &Engine{ReadEngine: newReadEngine(ctx, api, at), swaps: map[resources.Addr]string{}}
+	e := &Engine{ReadEngine: newReadEngine(ctx, api, at), swaps: map[resources.Addr]string{}, begun: map[string]bool{}}
 	e.api, e.recorder = recordedWrites{e.recorded, api}, &recorder{e: e}
 	e.probes = sync.OnceValue(func() chan struct{} {
 		info, err := e.info()

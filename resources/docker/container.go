@@ -435,6 +435,7 @@ func (w containerWriter) Update(ctx context.Context, r *resources.Resource, have
 	if err != nil {
 		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
 	}
+	w.e.begins(r.Addr)
 	if d.Has("owner") {
 		if err := w.e.recorder.take(ctx, r, have); err != nil {
 			return err
@@ -545,6 +546,13 @@ func (w containerWriter) rejoin(ctx context.Context, stack, id string) error {
 func sharesWith(h *container.HostConfig, id string) bool {
 	of := "container:" + id
 	return string(h.NetworkMode) == of || string(h.PidMode) == of || string(h.IpcMode) == of
+}
+
+// begins notes that the change in place of a container has begun: see recorder.Intend.
+func (e *Engine) begins(a resources.Addr) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.begun[a.String()] = true
 }
 
 func (w containerWriter) rename(ctx context.Context, c *container.InspectResponse, name string) error {

@@ -48,6 +48,12 @@ func (w containerWriter) Swap(ctx context.Context, r *resources.Resource, have *
 		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
 	}
 	w.e.swapping(r.Addr, "")
+	if have.Stack != r.Stack {
+		// Set aside, it must be found again by whoever comes after a killed run.
+		if err := w.e.recorder.take(ctx, r, have); err != nil {
+			return err
+		}
+	}
 	if err := w.clear(ctx, r, &old); err != nil {
 		return err
 	}

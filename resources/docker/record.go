@@ -27,6 +27,7 @@ import (
 //
 //	{"objects": ["network/infra", ...],                 there after the last apply
 //	 "updated": {"service/db": {"id": ..., "spec": …}}, changed in place since made
+//	 "meant":   {"service/db": {"id": ..., "spec": …}}, of a change in place that was begun and not finished
 //	 "untaken": {"service/db": {"id": ..., …}},         what its host could not do
 //	 "adopted": {"container/0d4e…": {"labels": …}}}     taken over
 //
@@ -57,18 +58,20 @@ type record struct {
 type recordContent struct {
 	Objects []string                 `json:"objects"` // sorted
 	Updated map[string]updated       `json:"updated,omitempty"`
+	Meant   map[string]updated       `json:"meant,omitempty"`
 	Untaken map[string]untaken       `json:"untaken,omitempty"`
 	Adopted map[string]adoptedObject `json:"adopted,omitempty"` // by objectKey
 }
 
 func (c recordContent) isEmpty() bool {
-	return len(c.Objects)+len(c.Updated)+len(c.Untaken)+len(c.Adopted) == 0
+	return len(c.Objects)+len(c.Updated)+len(c.Meant)+len(c.Untaken)+len(c.Adopted) == 0
 }
 
 // clone returns a copy whose maps may be changed.
 func (c recordContent) clone() recordContent {
-	out := recordContent{slices.Clone(c.Objects), map[string]updated{}, map[string]untaken{}, map[string]adoptedObject{}}
+	out := recordContent{slices.Clone(c.Objects), map[string]updated{}, map[string]updated{}, map[string]untaken{}, map[string]adoptedObject{}}
 	maps.Copy(out.Updated, c.Updated)
+	maps.Copy(out.Meant, c.Meant)
 	maps.Copy(out.Untaken, c.Untaken)
 	maps.Copy(out.Adopted, c.Adopted)
 	return out
@@ -147,6 +150,17 @@ func (r *record) applied(a resources.Addr, id string, labels map[string]string) 
 		}
 	}
 	return appliedOf(labels)
+}
+
+// meant returns what a run that did not finish was about to apply to the
+// container, nil when there was none.
+func (r *record) meant(a resources.Addr, id string) *resources.Sealed {
+	if m, ok := r.content.Meant[a.String()]; ok && m.ID == id {
+		if s, err := resources.ParseSealed(m.Spec); err == nil {
+			return s
+		}
+	}
+	return nil
 }
 
 // records are those of all stacks, and the journals of their networks: what
@@ -258,6 +272,7 @@ type recorder struct {
 	leaving []resources.Addr // what Claim was told last
 	stack   string
 	names   map[resources.Addr]string // of the containers that the run makes or changes
+	meant   map[string]updated        // what Intend was told last
 }
 
 // Claimer returns the recorder.
@@ -268,6 +283,19 @@ func (k networkWriter) Claimer() resources.Claimer { return k.e.recorder }
 
 // Claimer returns the recorder.
 func (k volumeWriter) Claimer() resources.Claimer { return k.e.recorder }
+
+// Intend notes which containers the run changes in place, and how. Their labels
+// cannot say so.
+func (k *recorder) Intend(updates []resources.Intent) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.meant = map[string]updated{}
+	for _, u := range updates {
+		if isContainer(u.Want.Addr.Kind) && u.Have != nil {
+			k.meant[u.Want.Addr.String()] = updated{ID: u.Have.ID, Spec: resources.Seal(remembered(u.Want)).String()}
+		}
+	}
+}
 
 // Claim takes what the run removes off the list of what is there: should the run
 // be killed, it was not someone outside who removed it. What is made carries its
@@ -282,6 +310,7 @@ func (k *recorder) Claim(ctx context.Context, stack string, intended []*resource
 		}
 	}
 	return k.change(ctx, stack, func(c *recordContent) {
+		maps.Copy(c.Meant, k.meant)
 		c.Objects = slices.DeleteFunc(c.Objects, func(text string) bool {
 			return slices.ContainsFunc(leaving, func(a resources.Addr) bool { return a.String() == text })
 		})
@@ -297,7 +326,7 @@ func (k *recorder) Release(ctx context.Context, stack string, applied []*resourc
 		return err
 	}
 	k.e.mu.Lock()
-	updates, notTaken := maps.Clone(k.e.updates), maps.Clone(k.e.untaken)
+	updates, notTaken, begun := maps.Clone(k.e.updates), maps.Clone(k.e.untaken), maps.Clone(k.e.begun)
 	k.e.mu.Unlock()
 	return k.change(ctx, stack, func(c *recordContent) {
 		there := map[string]bool{}
@@ -315,6 +344,15 @@ func (k *recorder) Release(ctx context.Context, stack string, applied []*resourc
 		}
 		c.Objects = slices.Sorted(maps.Keys(there))
 		maps.DeleteFunc(c.Updated, func(text string, _ updated) bool { return !there[text] })
+		for text := range k.meant {
+			if !begun[text] {
+				delete(c.Meant, text)
+			}
+		}
+		for _, r := range applied {
+			delete(c.Meant, r.Addr.String())
+		}
+		maps.DeleteFunc(c.Meant, func(text string, _ updated) bool { return !there[text] })
 		maps.DeleteFunc(c.Untaken, func(text string, _ untaken) bool { return !there[text] })
 		maps.Copy(c.Updated, updates)
 		maps.Copy(c.Untaken, notTaken)

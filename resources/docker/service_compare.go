@@ -17,6 +17,11 @@ func (k containerKind) Compare(want *resources.Resource, have *resources.Observe
 	delta := k.allFields(want, have)
 	if n, ok := have.Native.(*seenContainer); ok {
 		delta = slices.DeleteFunc(delta, n.untaken.holds)
+		for i := range delta {
+			if d := &delta[i]; d.Drift && n.meant.Holds(d.Path, d.Before) {
+				d.Drift, d.Pending = false, true // a run that did not finish has changed it, and no one outside
+			}
+		}
 	}
 	delta = withoutUpgrade(delta, have)
 	if k.name == "job" {

@@ -38,6 +38,8 @@ type seenContainer struct {
 	current string
 	// untaken is what the engine did not take when it was made.
 	untaken untaken
+	// meant is what a run that did not finish was about to apply, nil for none.
+	meant *resources.Sealed
 }
 
 // Observe returns what is there of each wanted service or job, and with
@@ -216,7 +218,8 @@ func (v *view) one(ctx context.Context, addr resources.Addr, want *resources.Res
 	}
 	o.Have = s.project(v.kind)
 	made := labels[labelEngine]
-	o.Native = &seenContainer{inspect: inspect, upgraded: made != "" && made != engineLabel(v.facts), current: s.current, untaken: v.record.untaken(addr, inspect.ID)}
+	o.Native = &seenContainer{inspect: inspect, upgraded: made != "" && made != engineLabel(v.facts), current: s.current, untaken: v.record.untaken(addr, inspect.ID),
+		meant: v.record.meant(addr, inspect.ID)}
 	if want != nil {
 		if files := filesOf(want); len(files) > 0 {
 			have, err := v.e.filesHave(ctx, inspect.ID, files, v.scope.Deep)

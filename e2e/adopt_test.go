@@ -318,3 +318,28 @@ func TestAdopt_by_hand_with_differences(t *testing.T) {
 		t.Errorf("left: %v", got)
 	}
 }
+
+// An adoption that fails leaves the container with whoever has it: the plan speaks
+// of no run that was cut off, and nothing of the stack's removes it.
+func TestAdopt_that_fails_must_leave_the_container_with_its_owner(t *testing.T) {
+	t.Parallel()
+	for name, fields := range map[string]string{
+		"in place": `restart: always, `,
+		"replaced": `environment: { A: "1" }, `,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t, `
+				services:
+				  a: { image: TINY, `+fields+`command: [serve, -healthy-after, 1h], gate: { http: { port: 8080, path: /health }, timeout: 2s } }
+				`)
+			id := runContainer(t, s.name+"-a", &container.Config{Image: tiny, Cmd: []string{"serve", "-healthy-after", "1h"}}, nil)
+			s.exits(4, "apply", "-auto-approve", "-adopt", "*")
+			s.exits(7, "plan").says("belongs to nobody that midaz knows").saysNot("cut off")
+			s.exits(0, "destroy", "-auto-approve")
+			if c := inspect(t, s.name+"-a"); c.ID != id || !c.State.Running {
+				t.Errorf("container %s, state %s", c.ID, c.State.Status)
+			}
+		})
+	}
+}

@@ -365,6 +365,7 @@ func (d *decider) orphans() {
 	for _, r := range d.declared.Resources {
 		kept[r.Moved] = kept[r.Moved] || r.Dormant
 	}
+	d.keepHeld(kept)
 	for _, o := range d.seen.All() {
 		if kept[o.Addr] {
 			continue
@@ -383,6 +384,22 @@ func (d *decider) orphans() {
 			c.Reason, c.Code = o.Stray, reasonStray
 		}
 		d.add(c)
+	}
+}
+
+// keepHeld keeps what an object holds that is left alone because its profile is
+// off: the engine would not remove it.
+func (d *decider) keepHeld(kept map[resources.Addr]bool) {
+	for _, r := range d.declared.Resources {
+		have := d.seen.Get(r.Addr)
+		if !r.Dormant || have == nil || have.Presence != resources.Present {
+			continue
+		}
+		for _, ref := range have.Refs {
+			if ref.Bind == resources.Hold {
+				kept[ref.To] = true
+			}
+		}
 	}
 }
 

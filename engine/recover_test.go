@@ -79,3 +79,17 @@ func TestInterruptedReplacementIsUndoneWithItsProfileOff(t *testing.T) {
 		t.Fatal(err, report)
 	}
 }
+
+// What is left alone because its profile is off goes on holding what it holds.
+func TestOrphanHeldByWhatIsOffStays(t *testing.T) {
+	w := &fake.World{}
+	on := declare(t, "boxes: {b: {}, c: {}}\ncrates: {a: {holds: [box/b], profiles: [dev]}}", "dev")
+	if _, err := engine.Apply(t.Context(), engine.MakePlan(on, observe(t, w, on), engine.Options{}), world(w), engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.Restart()
+	off := declare(t, "crates: {a: {profiles: [dev]}}")
+	if got, want := engine.MakePlan(off, observe(t, w, off), engine.Options{AllowEmpty: true}).String(), "[1] delete box/c: it is no longer in the spec\n"; got != want {
+		t.Errorf("%s\nwant:\n%s", got, want)
+	}
+}

@@ -184,3 +184,59 @@ func TestRecordsAreListedOnce(t *testing.T) {
 		t.Errorf("records were listed %d times", n)
 	}
 }
+
+// What a run that failed or was killed has changed in place is the stack's own
+// change, whatever spec comes next. What others change is drift all the same.
+func TestUnfinishedUpdateIsNoDrift(t *testing.T) {
+	c := &cupboard{left: -1}
+	old, meant := web(t, "mem_limit: 64m"), web(t, "mem_limit: 96m")
+	m := newModel("1.41")
+	inspect := m.show(m.request(t, old), "running")
+	drifted := func(megabytes int64) bool {
+		inspect.HostConfig.Memory, inspect.HostConfig.MemorySwap = megabytes<<20, 2*megabytes<<20
+		o := m.observe(inspect, old)
+		r, err := c.recorder(t).e.record(t.Context(), "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Native.(*seenContainer).meant = r.meant(old.Addr, inspect.ID)
+		return slices.ContainsFunc((containerKind{"service"}).Compare(old, o), func(d resources.Diff) bool { return d.Field == "mem_limit" && d.Drift })
+	}
+	release := func(k *recorder, applied ...*resources.Resource) {
+		t.Helper()
+		if err := k.Release(t.Context(), "test", applied, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claim := func() *recorder {
+		k := c.recorder(t)
+		k.Intend([]resources.Intent{{Want: meant, Have: &resources.Observed{Addr: meant.Addr, ID: inspect.ID}}})
+		if err := k.Claim(t.Context(), "test", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	release(c.recorder(t), old)
+	if !drifted(96) {
+		t.Fatal("a limit that was changed outside is no drift")
+	}
+	k := claim()
+	if drifted(96) || !drifted(80) {
+		t.Errorf("killed: 96m drift %v, 80m drift %v", drifted(96), drifted(80))
+	}
+	k.e.begins(meant.Addr)
+	release(k)
+	if drifted(96) || !drifted(80) {
+		t.Errorf("failed: 96m drift %v, 80m drift %v", drifted(96), drifted(80))
+	}
+	release(claim()) // it never came to this container
+	if !drifted(96) {
+		t.Error("skipped: what was not begun is taken for the run's own change")
+	}
+	k = claim()
+	k.e.begins(meant.Addr)
+	release(k, meant)
+	if !drifted(96) {
+		t.Error("applied: the intent outlives the run")
+	}
+}

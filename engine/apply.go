@@ -244,6 +244,9 @@ func (a *apply) work(ctx context.Context, s Step, c *Change, w resources.Writer,
 		return err
 	}
 	kind := a.plan.declared.Kind(s.Addr.Kind)
+	if have.Presence == resources.Unknown && s.Verb != VerbEnsure {
+		return fmt.Errorf("observe: %s", have.Why)
+	}
 	beside := s.Verb == VerbCreate && c.Mode == resources.CreateDelete && c.Have != nil && c.Have.ID == have.ID
 	if have.Presence != resources.Present || beside {
 		return a.workAbsent(ctx, s, c, w, res, note)

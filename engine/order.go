@@ -300,6 +300,9 @@ func (d *decider) rivals(g *graph.Graph[Step]) {
 			if other == c || other.Have == nil || other.Have.Presence != resources.Present || slices.Contains(c.tied, other.Addr) {
 				continue
 			}
+			if !other.Have.LeftoverOf.IsZero() && !other.Have.Obsolete {
+				continue // set aside, it is in no one's way, and someone may have to go back to it
+			}
 			if _, ok := d.declared.Kind(other.Addr.Kind).(resources.Rival); !ok {
 				continue
 			}

@@ -93,3 +93,33 @@ func TestOrphanHeldByWhatIsOffStays(t *testing.T) {
 		t.Errorf("%s\nwant:\n%s", got, want)
 	}
 }
+
+// rival is a kind of which no two objects can be beside each other.
+type rival struct {
+	resources.Kind
+	resources.Gated
+	resources.Replaced
+	resources.Comparer
+}
+
+func (rival) Rivals(*resources.Resource, *resources.Observed) bool { return true }
+
+// What was set aside is in no one's way, whatever it held: it is kept until there
+// is nothing to go back to. What runs beside the object goes first.
+func TestLeftoverThatWasSetAsideIsNoRival(t *testing.T) {
+	w := applied(t, "crates: {a: {colour: red}}")
+	for obsolete, first := range map[bool]string{false: "swap crate/a", true: "delete crate/a~1"} {
+		d := declare(t, "crates: {a: {colour: blue}}")
+		kinds := slices.Clone(d.Kinds)
+		for i, k := range kinds {
+			if k.Table().Kind == "crate" {
+				kinds[i] = rival{k, k.(resources.Gated), k.(resources.Replaced), k.(resources.Comparer)}
+			}
+		}
+		seen := engine.NewSeen(append(observe(t, w, d).All(), leftBehind(obsolete)))
+		p := engine.MakePlan(resources.NewDeclared(d.Spec, kinds, d.Resources), seen, engine.Options{})
+		if got := p.Steps.Sorted()[0].String(); got != first || len(p.Refusals) > 0 {
+			t.Errorf("obsolete %v: first %s\n%s", obsolete, got, p)
+		}
+	}
+}

@@ -331,7 +331,7 @@ func TestAdopt_that_fails_must_leave_the_container_with_its_owner(t *testing.T) 
 			t.Parallel()
 			s := newStack(t, `
 				services:
-				  a: { image: TINY, `+fields+`command: [serve, -healthy-after, 1h], gate: { http: { port: 8080, path: /health }, timeout: 2s } }
+				  a: { image: TINY, network_mode: bridge, `+fields+`command: [serve, -healthy-after, 1h], gate: { http: { port: 8080, path: /health }, timeout: 2s } }
 				`)
 			id := runContainer(t, s.name+"-a", &container.Config{Image: tiny, Cmd: []string{"serve", "-healthy-after", "1h"}}, nil)
 			s.exits(4, "apply", "-auto-approve", "-adopt", "*")

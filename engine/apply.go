@@ -81,6 +81,9 @@ func newApply(plan *Plan, world World, opt ApplyOptions) *apply {
 		a.opt.OnFailure = Rollback
 	}
 	for _, c := range plan.Changes {
+		if w, ok := world.Writers[c.Addr.Kind].(resources.Consenting); ok && len(c.Hazards) > 0 {
+			w.Consent(c.Addr, c.Hazards)
+		}
 		claimer := a.claimer(c.Addr.Kind)
 		if claimer == nil || c.IsNoOp() {
 			continue

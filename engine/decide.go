@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -548,6 +549,31 @@ func (d *decider) hazards() {
 			c.Manner = m.Manner(c.Want, c.Have)
 			if len(c.tied) > 0 {
 				c.Manner = tiedManner(c)
+			}
+		}
+	}
+	d.jointHazards()
+}
+
+// jointHazards asks the kinds what the changes mean together.
+func (d *decider) jointHazards() {
+	if d.plan.IsEmpty() {
+		return
+	}
+	var all []resources.Planned
+	kinds := map[string]bool{}
+	for _, c := range d.plan.Changes {
+		all = append(all, resources.Planned{Addr: c.Addr, Action: c.Action, Want: c.Want, Have: c.Have})
+		kinds[c.Addr.Kind] = kinds[c.Addr.Kind] || !c.IsNoOp()
+	}
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		joint, ok := d.declared.Kind(kind).(resources.JointHazarder)
+		if !ok || !kinds[kind] {
+			continue
+		}
+		for a, hazards := range joint.JointHazards(all) {
+			if c := d.plan.byAddr[a]; c != nil && !c.IsNoOp() {
+				c.Hazards = append(c.Hazards, hazards...)
 			}
 		}
 	}

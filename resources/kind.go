@@ -285,6 +285,12 @@ type (
 	Hazarder interface {
 		Hazards(a Action, want *Resource, have *Observed) []Hazard
 	}
+	// JointHazarder names the dangers that several changes have together, such as
+	// which policy a queue is left with. It is given every change of the plan, and
+	// returns the dangers that changes of its own kind cause, by their addresses.
+	JointHazarder interface {
+		JointHazards(changes []Planned) map[Addr][]Hazard
+	}
 	// Follower marks a kind that exists for what refers to it: where all of that
 	// is dormant it is dormant too. One that nothing refers to is made.
 	Follower interface {
@@ -362,10 +368,20 @@ type Manner struct {
 	Text  string // for people, with the reason and the downtime expected
 }
 
+// Planned is one change of a plan, as the kinds see it.
+type Planned struct {
+	Addr   Addr
+	Action Action
+	Want   *Resource // nil for a delete
+	Have   *Observed // nil when nothing was asked
+}
+
 // Hazard is a coded danger of a change.
 type Hazard struct {
 	Code string // one of the codes below
 	Msg  string
+	// At is the object whose data is at risk, zero when that is the changed object.
+	At Addr
 	// Consent refuses the change unless its code was allowed. DataLoss always
 	// needs that; Refused can be allowed by nobody.
 	Consent bool
@@ -440,6 +456,13 @@ type (
 	// Replacer replaces an object in one step.
 	Replacer interface {
 		Replace(ctx context.Context, r *Resource, have *Observed, note Note) error
+	}
+	// Consenting is for writers that look again, right before a write, at what it
+	// would destroy. Consent is called before the first step with the hazards of
+	// each change: the plan has shown them and was not refused. Anything else that
+	// would be lost is an error of the step.
+	Consenting interface {
+		Consent(a Addr, hazards []Hazard)
 	}
 	// Claimed is for writers of backends whose objects carry no mark. All
 	// writers of one backend return the same Claimer.

@@ -47,7 +47,12 @@ type (
 	// rechecker looks right before a delete whether more would be lost than the
 	// plan has shown.
 	rechecker interface {
-		recheck(ctx context.Context, s *snapshot, b *books, planned *object) error
+		recheck(ctx context.Context, broker *Broker, s *snapshot, b *books, planned *object) error
+	}
+	// guarded looks right before each write and delete (want is nil) whether it
+	// would lose what the plan has not shown.
+	guarded interface {
+		guard(ctx context.Context, b *Broker, a resources.Addr, want *resources.Resource) error
 	}
 )
 
@@ -73,6 +78,9 @@ type object struct {
 	losses []string
 	// replacing says what its replacement would mean, nil when that was not asked.
 	replacing *replacement
+	// reach is what the policies of its virtual host reach, nil when nothing that
+	// changes there can drop a message.
+	reach *reach
 	// migration is set for what a killed replacement has left.
 	migration *leftover
 }

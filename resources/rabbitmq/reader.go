@@ -46,6 +46,12 @@ func (b *ReadBroker) Readers() map[string]resources.Reader {
 // others are of no interest; above it one bulk read is cheaper.
 const fewWanted = 8
 
+// pair is a wanted resource and what was seen of it.
+type pair struct {
+	want *resources.Resource
+	seen *resources.Observed
+}
+
 // reader observes one kind.
 type reader struct {
 	kind topology
@@ -125,11 +131,6 @@ func (r reader) bulk(ctx context.Context, scope resources.Scope) ([]*resources.O
 		}
 		out = append(out, seen)
 	}
-	if k, ok := r.kind.(foreteller); ok {
-		if err := k.foretell(ctx, s, changing); err != nil {
-			return nil, err
-		}
-	}
 	if scope.Owned {
 		for _, o := range objects {
 			if wanted[o.addr] || o.free {
@@ -144,9 +145,15 @@ func (r reader) bulk(ctx context.Context, scope resources.Scope) ([]*resources.O
 				seen.Stray, seen.Stack, seen.Owner = stray, scope.Stack, ""
 			}
 			doomed.look(nil, seen)
+			changing = append(changing, pair{nil, seen})
 			out = append(out, seen)
 		}
 		out = append(out, r.gone(scope.Stack, books, byAddr, wanted)...)
+	}
+	if _, ok := r.kind.(reacher); ok {
+		if err := r.surround(ctx, s, changing); err != nil {
+			return nil, err
+		}
 	}
 	left, err := r.observeLeftovers(ctx, s, books, scope)
 	if err != nil {

@@ -192,6 +192,8 @@ type world struct {
 	b *target
 	// lean leaves out Claim and Release, as a killed run does.
 	noClaim, noRelease bool
+	// consent goes on with what the plan has shown to be lost.
+	consent bool
 }
 
 // change is one thing to do.
@@ -328,6 +330,13 @@ func (w world) carryOut(all *resources.Declared, changes []change) error {
 	b := rabbitmq.Open(rabbitmq.Options{Declared: all})
 	writers, readers := b.Writers(), b.Readers()
 	claimer := writers["queue"].(resources.Claimed).Claimer()
+	if w.consent {
+		for _, c := range changes {
+			if consenting, ok := writers[addrOf(c).Kind].(resources.Consenting); ok {
+				consenting.Consent(addrOf(c), dangers(all, c, changes))
+			}
+		}
+	}
 	var intended []*resources.Resource
 	todo := map[resources.Addr]change{}
 	var gone []resources.Addr

@@ -129,17 +129,42 @@ func (vhostKind) inspect(ctx context.Context, s *snapshot, b *books, objects []*
 		}
 		messages := int64(0)
 		for _, r := range rows {
-			n, _ := r.number("messages")
-			messages += n
+			messages += seeHeld(r).messages()
 		}
-		if messages > 0 {
-			o.losses = append(o.losses, plural(messages, "message")+" in its queues would be lost")
-		}
+		o.losses = append(o.losses, lostWith(messages)...)
 		if others := foreign[name]; len(others) > 0 {
 			o.losses = append(o.losses, "what the stack does not own would go with it: "+listSome(others))
 		}
 	}
 	return nil
+}
+
+func lostWith(messages int64) []string {
+	if messages == 0 {
+		return nil
+	}
+	return []string{plural(messages, "message") + " in its queues would be lost"}
+}
+
+// countNow counts the messages in the queues of a virtual host that seems empty,
+// as they are at this moment.
+func (vhostKind) countNow(ctx context.Context, b *Broker, s *snapshot, vhost string) (int64, error) {
+	rows, err := s.list(ctx, "/api/queues/"+url.PathEscape(vhost)+queueTotals)
+	if err != nil {
+		return 0, fmt.Errorf("count messages: %w", err)
+	}
+	var queues []*held
+	for _, r := range rows {
+		queues = append(queues, seeHeld(r))
+	}
+	if err := b.recount(ctx, vhost, queues); err != nil {
+		return 0, err
+	}
+	messages := int64(0)
+	for _, q := range queues {
+		messages += q.messages()
+	}
+	return messages, nil
 }
 
 // strangersIn returns, by virtual host, what lies in it and no ledger of this
@@ -175,13 +200,20 @@ func listSome(names []string) string {
 
 // recheck refuses to delete a virtual host with which more would be lost than
 // the plan has shown.
-func (k vhostKind) recheck(ctx context.Context, s *snapshot, b *books, planned *object) error {
+func (k vhostKind) recheck(ctx context.Context, broker *Broker, s *snapshot, b *books, planned *object) error {
 	if len(planned.losses) > 0 {
 		return nil
 	}
 	now := &object{addr: planned.addr}
 	if err := k.inspect(ctx, s, b, []*object{now}); err != nil {
 		return err
+	}
+	if len(now.losses) == 0 {
+		fresh, err := k.countNow(ctx, broker, s, planned.addr.Parts()[0])
+		if err != nil {
+			return err
+		}
+		now.losses = lostWith(fresh)
 	}
 	if len(now.losses) == 0 {
 		return nil

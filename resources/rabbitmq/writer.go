@@ -15,6 +15,8 @@ import (
 type Broker struct {
 	*ReadBroker
 	keeper *keeper
+	// consents are the objects whose data the plan has shown to be lost.
+	consents map[resources.Addr]bool
 	// locks by virtual host; see lockReplacing.
 	locks map[string]*sync.RWMutex
 	// moving is held by whoever moves messages, and alone by who has publishers
@@ -83,6 +85,9 @@ func (w writer) put(ctx context.Context, r *resources.Resource, have *object, d 
 	if err := w.b.keeper.claimOne(ctx, r); err != nil {
 		return err
 	}
+	if err := w.guard(ctx, r.Addr, r); err != nil {
+		return err
+	}
 	w.b.written.Add(1)
 	sure, err := w.kind.write(ctx, c, r, have, d)
 	if err != nil {
@@ -98,6 +103,37 @@ func (w writer) put(ctx context.Context, r *resources.Resource, have *object, d 
 	}
 	w.b.keeper.remember(w.kind, r, now)
 	return nil
+}
+
+func (w writer) guard(ctx context.Context, a resources.Addr, want *resources.Resource) error {
+	if k, ok := w.kind.(guarded); ok {
+		return k.guard(ctx, w.b, a, want)
+	}
+	return nil
+}
+
+// Consent notes whose messages may be lost: the plan has said so.
+func (w writer) Consent(a resources.Addr, hazards []resources.Hazard) {
+	w.b.mu.Lock()
+	defer w.b.mu.Unlock()
+	for _, h := range hazards {
+		if h.Code != resources.DataLoss {
+			continue
+		}
+		if w.b.consents == nil {
+			w.b.consents = map[resources.Addr]bool{}
+		}
+		if h.At.IsZero() {
+			h.At = a
+		}
+		w.b.consents[h.At] = true
+	}
+}
+
+func (b *Broker) consented(a resources.Addr) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.consents[a]
 }
 
 // verify looks whether the broker did what it said: it answers 204 also where
@@ -158,11 +194,14 @@ func (w writer) Delete(ctx context.Context, have *resources.Observed, note resou
 		s := w.b.freshSnapshot()
 		books, err := w.b.ledger.readFrom(ctx, s, have.Stack)
 		if err == nil {
-			err = k.recheck(ctx, s, books, now)
+			err = k.recheck(ctx, w.b, s, books, now)
 		}
 		if err != nil {
 			return transient(err)
 		}
+	}
+	if err := w.guard(ctx, have.Addr, nil); err != nil {
+		return transient(err)
 	}
 	w.b.written.Add(1)
 	err = w.kind.remove(ctx, c, now)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Holding is which policy holds for one queue or exchange, and which do not
@@ -46,14 +47,19 @@ func (v *Vhost) ForQueue(q *Queue) Effective {
 		Policy:   holding(v.Policies, q.Name, func(p *Policy) bool { return Covers(p.ApplyTo, q.Type) }),
 		Operator: holding(v.Operator, q.Name, func(p *Policy) bool { return Covers(p.ApplyTo, q.Type) }),
 	}
-	arguments := map[string]any{}
+	e.Settings = settle(q.Type, q.settings(), e)
+	return e
+}
+
+// settings are the queue's arguments, by the key of a policy that says the same.
+func (q *Queue) settings() map[string]any {
+	out := map[string]any{}
 	for k, value := range q.Arguments {
-		if len(k) > 2 && k[:2] == "x-" {
-			arguments[policyKey(k[2:])] = value
+		if name, ok := strings.CutPrefix(k, "x-"); ok && name != "" {
+			out[policyKey(name)] = value
 		}
 	}
-	e.Settings = settle(q.Type, arguments, e)
-	return e
+	return out
 }
 
 // ForExchange returns what holds for an exchange.

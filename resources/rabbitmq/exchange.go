@@ -140,7 +140,11 @@ func (exchangeKind) Hazards(a resources.Action, want *resources.Resource, have *
 	case onChange(want) == changeRefuse:
 		return []resources.Hazard{{Code: resources.Refused, Msg: "`on_change: refuse` is declared, so the exchange is not replaced"}}
 	}
-	return []resources.Hazard{{Code: resources.Downtime, Msg: "publishers see one error (404) for some milliseconds, and must publish again"}}
+	out := []resources.Hazard{{Code: resources.Downtime, Msg: "publishers see one error (404) for some milliseconds, and must publish again"}}
+	if o != nil && o.replacing != nil {
+		out = append(out, o.replacing.risks...)
+	}
+	return out
 }
 
 func (exchangeKind) Refs(r *resources.Resource) []resources.Ref {

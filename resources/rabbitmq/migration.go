@@ -12,6 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 )
 
 // migration replaces one queue while messages are published and consumed.
@@ -43,12 +44,26 @@ type migration struct {
 	// hold has an alarm hold every publisher while the queue is gone.
 	hold bool
 
+	// was and arguments are the type and the arguments of the old queue.
+	was       string
+	arguments map[string]any
+	// autoDelete is set when the broker deletes the old queue with its last
+	// consumer, of which the mover may be one.
+	autoDelete bool
+	// squeeze consents to the loss of what the new queue's limits leave no room for.
+	squeeze bool
+	// unconsumed tells that the old queue has no consumers, so that nobody comes
+	// back to make room in the new one.
+	unconsumed bool
+
 	mover *mover
 	// mark is part of the names of this migration's connections.
 	mark   string
 	paused *pause
 	// made tells that this run has made all helpers.
 	made bool
+	// gone tells that the broker has deleted the old queue by itself.
+	gone bool
 }
 
 const (
@@ -119,7 +134,11 @@ func (g *migration) replace(ctx context.Context, classic bool) error {
 		return &resources.Diagnosis{Err: fmt.Errorf("an alarm is raised on the broker, so messages cannot be moved: %w", err),
 			Hint: "free memory or disk of the node, then apply again"}
 	}
-	err := g.prepare(ctx)
+	err := g.check(ctx)
+	if err != nil {
+		return err
+	}
+	err = g.prepare(ctx)
 	if err == nil {
 		err = g.empty(ctx, classic)
 	}
@@ -132,6 +151,48 @@ func (g *migration) replace(ctx context.Context, classic bool) error {
 		}
 	}
 	return g.finish(ctx)
+}
+
+// check refuses, before anything is written, what would lose messages that the
+// plan has not shown.
+func (g *migration) check(ctx context.Context) error {
+	policies, err := policiesIn(ctx, g.c.reads, g.vhost)
+	if err != nil {
+		return err
+	}
+	l, err := queueKind{}.countAt(ctx, g.c.reads, g.queuePath(g.queue))
+	if err != nil {
+		return err
+	}
+	ready, consumers, err := g.mover.counts(g.queue)
+	if err != nil {
+		return fmt.Errorf("count messages: %w", err)
+	}
+	g.unconsumed = consumers == 0
+	l.ready = max(l.ready, int64(ready))
+	next := g.settings(policies)
+	lost := squeezed(policies.ForQueue(&routing.Queue{Name: g.queue, Type: g.was, Arguments: g.arguments}), next, l.contents())
+	switch {
+	case len(lost) == 0:
+		return nil
+	case rejects(next):
+		return &resources.Diagnosis{Err: fmt.Errorf("%s cannot be moved into the new queue, which refuses what is beyond its limits: %s", g.queue, textsOf(lost)),
+			Hint: "have consumers take messages first, or declare a higher limit; nothing was changed"}
+	case !g.squeeze:
+		return queueKind{}.refused(&object{addr: resources.NewAddr(queueName, g.vhost, g.queue)}, textsOf(lost))
+	}
+	return nil
+}
+
+// settings returns what will hold for the new queue; without a new one, for the
+// old one.
+func (g *migration) settings(policies *routing.Vhost) routing.Effective {
+	q := &routing.Queue{Name: g.queue, Type: g.was, Arguments: g.arguments}
+	if arguments, ok := g.body["arguments"].(map[string]any); ok {
+		q.Type, _ = arguments[queueTypeArgument].(string)
+		q.Arguments = arguments
+	}
+	return policies.ForQueue(q)
 }
 
 // gap is how long a replicated queue stays away before the new one is made.
@@ -200,8 +261,14 @@ func (g *migration) makeHelpers(ctx context.Context) error {
 		return map[string]any{"type": "fanout", "durable": true, "auto_delete": false, "internal": false, "arguments": arguments}
 	}
 	keep := map[string]any{"durable": true, "auto_delete": false, "arguments": map[string]any{queueTypeArgument: "classic", migrationOf: g.queue}}
-	policy := map[string]any{"pattern": "^" + quotePattern(migrationPrefix+g.queue+"."), "apply-to": "all", "priority": migrationPriority,
-		"definition": map[string]any{"overflow": "drop-head"}} // what holds without it
+	policies, err := policiesIn(ctx, g.c.reads, g.vhost)
+	if err != nil {
+		return err
+	}
+	if err := g.shield(ctx, policies); err != nil {
+		return err
+	}
+	policy := map[string]any{"pattern": g.helperPattern(), "apply-to": "all", "priority": migrationPriority, "definition": g.helperDefinition(policies)}
 	type step struct {
 		path string
 		body map[string]any
@@ -218,18 +285,101 @@ func (g *migration) makeHelpers(ctx context.Context) error {
 			return orNoRoom(ctx, g.c, g.vhost, err)
 		}
 	}
+	if err := g.rehearse(ctx); err != nil {
+		return err
+	}
 	for _, x := range []ends{{g.name(roleAlt), toQueue, g.name(roleNew)}, {g.name(roleOut), toQueue, g.name(roleOld)}} {
 		if err := g.c.bind(ctx, g.vhost, bound{ends: x}); err != nil {
 			return err
 		}
 	}
-	_, err := g.c.put(ctx, g.exchangePath(g.name(roleMid)), fanout(map[string]any{migrationOf: g.queue, alternate: g.name(roleAlt)}))
+	_, err = g.c.put(ctx, g.exchangePath(g.name(roleMid)), fanout(map[string]any{migrationOf: g.queue, alternate: g.name(roleAlt)}))
 	g.made = err == nil
 	return err
 }
 
-// migrationPriority lets a helper's policy win over any other.
-const migrationPriority = 1_000_000_000
+// migrationPriority lets a helper's policy win over any other: a spec can declare
+// 32 bits.
+const migrationPriority int64 = 1 << 40
+
+// helperPattern matches the helpers of this queue and nothing else.
+func (g *migration) helperPattern() string { return "^" + quotePattern(migrationPrefix+g.queue+".") }
+
+// helperDefinition is the policy of the helpers. A message that expires while it
+// waits is dead-lettered as it would be in the queue.
+func (g *migration) helperDefinition(policies *routing.Vhost) map[string]any {
+	definition := map[string]any{"overflow": "drop-head"} // what holds without it
+	old := policies.ForQueue(&routing.Queue{Name: g.queue, Type: g.was, Arguments: g.arguments})
+	for _, e := range []routing.Effective{old, g.settings(policies)} {
+		exchange, ok := e.Get(deadLetterExchange)
+		if !ok {
+			continue
+		}
+		definition[deadLetterExchange] = exchange.Value
+		if key, ok := e.Get(deadLetterKey); ok {
+			definition[deadLetterKey] = key.Value
+		}
+		break
+	}
+	return definition
+}
+
+const (
+	deadLetterExchange = "dead-letter-exchange"
+	deadLetterKey      = "dead-letter-routing-key"
+)
+
+// shieldDefinition allows a petabyte. An operator policy must set something that
+// queues of the type know: otherwise it does not apply to them.
+var shieldDefinition = map[string]any{"max-length-bytes": int64(1) << 50}
+
+// shield keeps operator policies from the helpers. They win over every policy,
+// and of them too only the one of the highest priority applies. It refuses the
+// migration when another one would still apply.
+func (g *migration) shield(ctx context.Context, policies *routing.Vhost) error {
+	helper := &routing.Queue{Name: g.name(roleNew), Type: "classic"}
+	e := policies.ForQueue(helper)
+	for _, p := range slices.Concat(applying(e.Policy), applying(e.Operator)) {
+		if p.Priority >= migrationPriority && p.Name != g.name(rolePolicy) {
+			return &resources.Diagnosis{Err: fmt.Errorf("policy %s applies to the queues that hold the messages meanwhile, and no other can have a higher priority than its %d", p.Name, p.Priority),
+				Hint: "give it a lower priority, or have its pattern not match names that begin with " + migrationPrefix}
+		}
+	}
+	others := slices.DeleteFunc(applying(e.Operator), func(p *routing.Policy) bool { return p.Name == g.name(rolePolicy) })
+	if len(others) == 0 {
+		return nil
+	}
+	_, err := g.c.put(ctx, apiPath("operator-policies", g.vhost, g.name(rolePolicy)),
+		map[string]any{"pattern": g.helperPattern(), "apply-to": "queues", "priority": migrationPriority, "definition": shieldDefinition})
+	if err != nil {
+		return &resources.Diagnosis{Err: fmt.Errorf("operator policy %s applies to the queues that hold the messages meanwhile and could drop some of them, and it cannot be overridden for those: %w", others[0].Name, err),
+			Hint: "have its pattern not match names that begin with " + migrationPrefix + ", or let the management user change operator policies; nothing was moved"}
+	}
+	return nil
+}
+
+// applying returns the policies of which one applies.
+func applying(h routing.Holding) []*routing.Policy {
+	out := slices.Concat(h.Tied, h.Untried)
+	if h.Policy != nil {
+		out = append(out, h.Policy)
+	}
+	return out
+}
+
+// rehearse finds out, before anything depends on it, whether the management user
+// may do what moving messages takes.
+func (g *migration) rehearse(ctx context.Context) error {
+	bound, err := bindingsOf(ctx, g.c.reads, g.exchangePath(g.name(roleOut))+"/bindings/source")
+	if err != nil || len(bound) > 0 {
+		return err // an interrupted run has moved messages already
+	}
+	if err := g.mover.rehearse([]string{g.name(roleIn), g.name(roleOut)}, []string{g.name(roleOld), g.name(roleNew)}); err != nil {
+		return &resources.Diagnosis{Err: fmt.Errorf("messages cannot be moved: %w", err),
+			Hint: "let the management user configure, write and read names that begin with " + migrationPrefix + " in the virtual host"}
+	}
+	return nil
+}
 
 // ownBindings returns the bindings that lead to the queue and are not a
 // helper's.
@@ -279,7 +429,7 @@ func (g *migration) empty(ctx context.Context, classic bool) error {
 		}
 	}
 	for began := time.Now(); ; {
-		if err := g.drain(ctx); err != nil {
+		if err := g.drain(ctx); err != nil || g.gone {
 			return err
 		}
 		again, err := g.settle(ctx, began)
@@ -307,6 +457,9 @@ func (g *migration) drain(ctx context.Context) error {
 	for {
 		ready, consumers, err := g.mover.counts(g.queue)
 		switch {
+		case g.autoDelete && isGone(err):
+			g.gone = true
+			return nil
 		case err != nil:
 			return fmt.Errorf("count messages: %w", err)
 		case ready == 0:
@@ -331,7 +484,7 @@ func (g *migration) drain(ctx context.Context) error {
 
 // moveOld moves what is ready in the old queue into the queue that keeps it.
 func (g *migration) moveOld(ctx context.Context) error {
-	_, err := g.mover.move(ctx, g.queue, g.name(roleOut), func(ctx context.Context, p *progress) error {
+	_, err := g.mover.move(ctx, transfer{from: g.queue, exchange: g.name(roleOut), change: suspend}, func(ctx context.Context, p *progress) error {
 		last, least := time.Now(), -1
 		for {
 			ready, _, err := g.mover.counts(g.queue)
@@ -530,13 +683,46 @@ func (g *migration) switchBack(ctx context.Context, p *progress) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	select {
-	case <-answer:
-	case <-time.After(switchLimit):
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	for waited := false; !waited; {
+		select {
+		case <-answer:
+			waited = true
+		case <-time.After(switchLimit):
+			waited = !p.full.Load()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	return ch.QueueBind(g.queue, "", g.name(roleMid), false, nil)
+}
+
+// room bounds what is moved back by the limits of the queue it goes to, which is
+// there by now.
+func (g *migration) room(ctx context.Context, role string) (*room, error) {
+	if g.squeeze {
+		return nil, nil
+	}
+	policies, err := policiesIn(ctx, g.c.reads, g.vhost)
+	if err != nil {
+		return nil, err
+	}
+	r, err := g.c.row(ctx, g.queuePath(g.queue)+"?disable_stats=true")
+	if err != nil || r == nil {
+		return nil, err
+	}
+	q := seeQueue(r)
+	if q == nil || q.have.Text("type") == "stream" {
+		return nil, nil // it drops by age and segment, not by message
+	}
+	e := policies.ForQueue(&routing.Queue{Name: g.queue, Type: q.have.Text("type"), Arguments: q.have.Map("arguments")})
+	room := newRoom(e, func() (int, int, error) { return g.mover.counts(g.queue) })
+	if room != nil {
+		room.lossless = role == roleOld || rejects(e)
+		if g.unconsumed {
+			room.patience = 0
+		}
+	}
+	return room, nil
 }
 
 // moveBack moves what a helper keeps into the queue. then, when set, is called
@@ -549,7 +735,11 @@ func (g *migration) moveBack(ctx context.Context, role string, then func(context
 	if err != nil || ready == 0 && then == nil {
 		return err
 	}
-	moved, err := g.mover.move(ctx, g.name(role), g.name(roleIn), func(ctx context.Context, p *progress) error {
+	room, err := g.room(ctx, role)
+	if err != nil {
+		return err
+	}
+	moved, err := g.mover.move(ctx, transfer{from: g.name(role), exchange: g.name(roleIn), change: restore, room: room}, func(ctx context.Context, p *progress) error {
 		quiet := time.Millisecond
 		if then != nil {
 			if err := then(ctx, p); err != nil {
@@ -623,8 +813,10 @@ func (g *migration) clear(ctx context.Context, helpers map[string]bool) error {
 	if !helpers[roleIn] {
 		return nil
 	}
-	if err := g.c.remove(ctx, apiPath("policies", g.vhost, g.name(rolePolicy))); err != nil {
-		return err
+	for _, endpoint := range []string{"policies", "operator-policies"} {
+		if err := g.c.remove(ctx, apiPath(endpoint, g.vhost, g.name(rolePolicy))); err != nil {
+			return err
+		}
 	}
 	return g.c.remove(ctx, g.exchangePath(g.name(roleIn)))
 }
@@ -638,6 +830,9 @@ func (g *migration) discard(ctx context.Context) error {
 		case roleNew, roleOld:
 			path = g.queuePath(g.name(role))
 		case rolePolicy:
+			if err := g.c.remove(ctx, apiPath("operator-policies", g.vhost, g.name(role))); err != nil {
+				return err
+			}
 			path = apiPath("policies", g.vhost, g.name(role))
 		}
 		if err := g.c.remove(ctx, path); err != nil {

@@ -33,6 +33,10 @@ type mover struct {
 // more.
 const prefetch = 2000
 
+// roomPrefetch is how many it holds while it may have to wait for room in the
+// queue that it fills: what is held too long is taken away by the broker.
+const roomPrefetch = 100
+
 // inFlight is how many messages are published and not yet confirmed at most: so
 // many are there twice when the connection breaks or midaz is killed. With fewer
 // it takes longer: 50,000 messages of 512 bytes through a quorum queue of RabbitMQ
@@ -59,6 +63,8 @@ type progress struct {
 	// inHand counts the messages that are published and not yet confirmed, and
 	// busy is when there last were any, in nanoseconds.
 	inHand, busy atomic.Int64
+	// full is set while the queue that is filled has no room.
+	full atomic.Bool
 }
 
 // quietFor is how long nothing was in hand.
@@ -74,22 +80,35 @@ func (p *progress) note(inHand int) {
 	p.inHand.Store(int64(inHand))
 }
 
+// transfer says where messages are moved, and how.
+type transfer struct {
+	from, exchange string
+	// change alters each message, when set.
+	change func(*amqp.Publishing)
+	// room bounds what is moved, when set.
+	room *room
+}
+
 // move takes messages out of a queue and publishes them to an exchange, in
 // order, until watch returns, whose error it returns. watch runs beside it. What
 // is in hand then is finished. It returns how many were moved.
-func (m *mover) move(ctx context.Context, from, exchange string, watch func(ctx context.Context, p *progress) error) (moved int, err error) {
+func (m *mover) move(ctx context.Context, t transfer, watch func(ctx context.Context, p *progress) error) (moved int, err error) {
 	ch, err := m.conn.Channel()
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = ch.Close() }()
-	if err := errors.Join(ch.Confirm(false), ch.Qos(prefetch, 0, false)); err != nil {
+	ahead := prefetch
+	if t.room != nil {
+		ahead = roomPrefetch
+	}
+	if err := errors.Join(ch.Confirm(false), ch.Qos(ahead, 0, false)); err != nil {
 		return 0, err
 	}
-	w := &moving{m: m, ch: ch, from: from, exchange: exchange, progress: &progress{ask: make(chan chan struct{})},
+	w := &moving{transfer: t, m: m, ch: ch, progress: &progress{ask: make(chan chan struct{})},
 		closed: ch.NotifyClose(make(chan *amqp.Error, 1)), returned: ch.NotifyReturn(make(chan amqp.Return, 1)), cancelled: ch.NotifyCancel(make(chan string, 1))}
 	w.progress.note(0)
-	deliveries, err := ch.Consume(from, consumerTag, false, false, false, false, amqp.Table{"x-priority": int32(100)})
+	deliveries, err := ch.Consume(t.from, consumerTag, false, false, false, false, amqp.Table{"x-priority": int32(100)})
 	if err != nil {
 		return 0, err
 	}
@@ -103,14 +122,16 @@ func (m *mover) move(ctx context.Context, from, exchange string, watch func(ctx 
 
 // moving is one call of move.
 type moving struct {
-	m              *mover
-	ch             *amqp.Channel
-	from, exchange string
-	progress       *progress
-	closed         chan *amqp.Error
-	returned       chan amqp.Return
-	cancelled      chan string
+	transfer
+	m         *mover
+	ch        *amqp.Channel
+	progress  *progress
+	closed    chan *amqp.Error
+	returned  chan amqp.Return
+	cancelled chan string
 
+	// held is delivered and not yet published.
+	held    *amqp.Delivery
 	pending []pendingMessage
 	moved   int
 }
@@ -118,7 +139,7 @@ type moving struct {
 func (w *moving) run(ctx context.Context, deliveries <-chan amqp.Delivery, over <-chan error) error {
 	var asked chan struct{}
 	for {
-		if deliveries == nil && len(w.pending) == 0 {
+		if deliveries == nil && len(w.pending) == 0 && w.held == nil {
 			return nil
 		}
 		var confirmed <-chan struct{}
@@ -129,22 +150,32 @@ func (w *moving) run(ctx context.Context, deliveries <-chan amqp.Delivery, over 
 		if len(w.pending) >= inFlight {
 			next = nil
 		}
+		var roomAgain <-chan time.Time
+		if w.held != nil {
+			passed, err := w.passHeld(ctx)
+			if err != nil {
+				return err
+			}
+			if passed {
+				continue
+			}
+			next, roomAgain = nil, time.After(roomPoll)
+		}
 		var caughtUp <-chan time.Time
-		if asked != nil && len(w.pending) == 0 {
+		if asked != nil && len(w.pending) == 0 && w.held == nil {
 			caughtUp = time.After(settled)
 		}
 		select {
 		case d, ok := <-next:
 			switch {
 			case ok:
-				if err := w.pass(ctx, d); err != nil {
-					return err
-				}
+				w.held = &d
 			case over == nil: // cancelled, and nothing is left
 				deliveries = nil
 			default:
 				return closeError(ctx, w.closed)
 			}
+		case <-roomAgain:
 		case <-caughtUp:
 			close(asked)
 			asked = nil
@@ -178,10 +209,30 @@ func (w *moving) run(ctx context.Context, deliveries <-chan amqp.Delivery, over 
 	}
 }
 
+// passHeld publishes the message that is held, unless the queue has no room.
+func (w *moving) passHeld(ctx context.Context) (passed bool, err error) {
+	if w.room != nil {
+		fits, err := w.room.fits(len(w.held.Body), len(w.pending))
+		w.progress.full.Store(!fits)
+		if err != nil || !fits {
+			w.progress.note(len(w.pending) + 1)
+			return false, err
+		}
+		w.room.take(len(w.held.Body))
+	}
+	d := *w.held
+	w.held = nil
+	return true, w.pass(ctx, d)
+}
+
 // pass publishes one message.
 func (w *moving) pass(ctx context.Context, d amqp.Delivery) error {
 	w.progress.note(len(w.pending) + 1)
-	c, err := w.ch.PublishWithDeferredConfirmWithContext(ctx, w.exchange, d.RoutingKey, true, false, w.m.copyOf(d))
+	message := w.m.copyOf(d)
+	if w.change != nil {
+		w.change(&message)
+	}
+	c, err := w.ch.PublishWithDeferredConfirmWithContext(ctx, w.exchange, d.RoutingKey, true, false, message)
 	if err != nil {
 		return err
 	}
@@ -243,6 +294,36 @@ func (m *mover) copyOf(d amqp.Delivery) amqp.Publishing {
 	return p
 }
 
+// While a message waits in a helper, its time to live does not run, and it is
+// written to disk like all of a replicated queue: what its publisher asked for is
+// kept in headers until it is back.
+const (
+	headerExpiration = "x-midaz-migration-expiration"
+	headerTransient  = "x-midaz-migration-transient"
+)
+
+// suspend has a message outlive its stay in a helper.
+func suspend(p *amqp.Publishing) {
+	if p.Expiration != "" {
+		p.Headers[headerExpiration], p.Expiration = p.Expiration, ""
+	}
+	if p.DeliveryMode != amqp.Persistent {
+		p.Headers[headerTransient], p.DeliveryMode = int32(p.DeliveryMode), amqp.Persistent
+	}
+}
+
+// restore takes back what suspend did.
+func restore(p *amqp.Publishing) {
+	if expiration, ok := p.Headers[headerExpiration].(string); ok {
+		p.Expiration = expiration
+	}
+	if mode, ok := p.Headers[headerTransient].(int32); ok {
+		p.DeliveryMode = uint8(mode) //nolint:gosec // it was one before
+	}
+	delete(p.Headers, headerExpiration)
+	delete(p.Headers, headerTransient)
+}
+
 // counts asks a queue for its ready messages and its consumers, as they are now.
 // An error costs the channel, so that the next call opens another.
 func (m *mover) counts(queue string) (ready, consumers int, err error) {
@@ -259,6 +340,49 @@ func (m *mover) counts(queue string) (ready, consumers int, err error) {
 		m.counting = nil
 	}
 	return q.Messages, q.Consumers, err
+}
+
+// isGone reports whether AMQP said that a queue does not exist.
+func isGone(err error) bool {
+	var refused *amqp.Error
+	return errors.As(err, &refused) && refused.Code == amqp.NotFound
+}
+
+// rehearse publishes to exchanges that lead nowhere yet, and consumes queues that
+// are empty: what the user may not do fails now.
+func (m *mover) rehearse(exchanges, queues []string) error {
+	ch, err := m.conn.Channel()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ch.Close() }()
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	if err := ch.Confirm(false); err != nil {
+		return err
+	}
+	for _, exchange := range exchanges {
+		confirmed, err := ch.PublishWithDeferredConfirm(exchange, "", false, false, amqp.Publishing{})
+		if err != nil {
+			return err
+		}
+		select {
+		case <-confirmed.Done():
+		case e := <-closed:
+			if e != nil {
+				return e
+			}
+			return errors.New("the AMQP channel was closed")
+		}
+	}
+	for _, queue := range queues {
+		if _, err := ch.Consume(queue, queue, false, false, false, false, nil); err != nil {
+			return err
+		}
+		if err := ch.Cancel(queue, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // awaitCancel consumes a queue that is empty and about to be deleted, so that it

@@ -185,11 +185,18 @@ func (queueKind) seal(r *resources.Resource, _ *object) resources.Config {
 // load is what a queue holds.
 type load struct {
 	ready, unacked, consumers int64
+	// bytes is what the messages take, and sized whether the broker says it.
+	bytes int64
+	sized bool
 	// counted is false when the broker keeps no statistics.
 	counted bool
 }
 
 func (l *load) messages() int64 { return l.ready + l.unacked }
+
+func (l *load) contents() contents {
+	return contents{messages: l.messages(), bytes: l.bytes, sized: l.sized}
+}
 
 // manyDoomed is from when on one bulk read of the counts is cheaper.
 const manyDoomed = 16
@@ -204,7 +211,7 @@ func (k queueKind) inspect(ctx context.Context, s *snapshot, _ *books, doomed []
 	var bulk map[resources.Addr]row
 	if len(doomed) >= manyDoomed {
 		bulk = map[resources.Addr]row{}
-		for _, path := range []string{"/api/queues" + queueTotals, "/api/queues?columns=vhost,name,consumers"} {
+		for _, path := range []string{"/api/queues" + queueTotals, "/api/queues?columns=vhost,name,consumers,message_bytes"} {
 			rows, err := s.list(ctx, path)
 			if err != nil {
 				return fmt.Errorf("count messages: %w", err)
@@ -214,7 +221,7 @@ func (k queueKind) inspect(ctx context.Context, s *snapshot, _ *books, doomed []
 				if bulk[a] == nil {
 					bulk[a] = row{}
 				}
-				for _, key := range []string{"messages_ready", "messages_unacknowledged", "consumers"} {
+				for _, key := range []string{"messages_ready", "messages_unacknowledged", "consumers", "message_bytes"} {
 					if v, ok := r[key]; ok {
 						bulk[a][key] = v
 					}
@@ -252,7 +259,7 @@ func (queueKind) countAt(ctx context.Context, c reads, path string) (*load, erro
 		return nil, fmt.Errorf("count consumers: %w", err)
 	}
 	l, other := loadOf(totals), loadOf(full)
-	l.consumers = other.consumers
+	l.consumers, l.bytes, l.sized = other.consumers, other.bytes, other.sized
 	l.counted = l.counted || other.counted
 	// Both are samples; the greater one errs on the safe side.
 	l.ready, l.unacked = max(l.ready, other.ready), max(l.unacked, other.unacked)
@@ -266,6 +273,7 @@ func loadOf(r row) *load {
 	l.counted = ok
 	l.unacked, _ = r.number("messages_unacknowledged")
 	l.consumers, _ = r.number("consumers")
+	l.bytes, l.sized = r.number("message_bytes")
 	return l
 }
 

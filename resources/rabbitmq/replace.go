@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 )
 
 // replacer is a topology that replaces an object in steps of its own.
@@ -178,6 +179,8 @@ func (k queueKind) foresee(ctx context.Context, s *snapshot, b *books, pairs []p
 			r.losses = append([]string{"what is published while the queue is gone would be lost: " + crowded}, o.losses...)
 		case obstacle != "" && (len(o.losses) > 0 || o.have.Text("type") == "stream"):
 			r.losses = append([]string{"its messages cannot be moved: " + obstacle}, o.losses...)
+		case obstacle != "" && len(bindings) > 0:
+			r.losses = []string{"what is published while the queue is gone would be lost: " + obstacle}
 		case obstacle == "":
 			if err := k.describeMigration(ctx, world, p.want, o, r); err != nil {
 				return err
@@ -199,7 +202,7 @@ func refusedByOnChange() resources.Hazard {
 // can.
 func cannotMigrate(r *resources.Resource, o *object, bindings []*object, types map[string]string) string {
 	switch {
-	case o.have.Text("type") == "stream" || typeOf(r) == "stream":
+	case o.have.Text("type") == "stream":
 		return "a stream keeps what was read, and is no queue whose messages could be taken out"
 	case len(r.Addr.Parts()[1]) > longestMigrated:
 		return fmt.Sprintf("its name is longer than %d bytes, so that the queues needed meanwhile could not be named after it", longestMigrated)
@@ -235,6 +238,9 @@ func (k queueKind) describeMigration(ctx context.Context, world *surroundings, w
 	} else {
 		r.notes = append(r.notes, "migrated (safe): "+steps+"; consumers wait about 6 s")
 	}
+	if err := k.describeLimits(ctx, world, want, o, r); err != nil {
+		return err
+	}
 	direct, err := world.direct(ctx, want.Addr)
 	if err != nil {
 		return err
@@ -250,10 +256,34 @@ func (k queueKind) describeMigration(ctx context.Context, world *surroundings, w
 	for _, d := range direct {
 		switch {
 		case !held:
-			r.risks = append(r.risks, resources.Hazard{Code: resources.MessageLoss, Msg: d.who + lostInTheGap + hint})
+			r.risks = append(r.risks, resources.Hazard{Code: resources.MessageLoss, Consent: d.sure, Msg: d.who + lostInTheGap + hint})
 		case d.inside:
-			r.risks = append(r.risks, resources.Hazard{Code: resources.MessageLoss, Msg: d.who + lostInTheGap + ": no alarm holds that"})
+			r.risks = append(r.risks, resources.Hazard{Code: resources.MessageLoss, Consent: true, Msg: d.who + lostInTheGap + ": no alarm holds that"})
 		}
+	}
+	return nil
+}
+
+// describeLimits tells what the new queue has no room for, beyond what limits do
+// to any queue: see jointHazards.
+func (k queueKind) describeLimits(ctx context.Context, world *surroundings, want *resources.Resource, o *object, r *replacement) error {
+	policies, err := world.policies(ctx, want.Addr.Parts()[0])
+	if err != nil {
+		return err
+	}
+	name := want.Addr.Parts()[1]
+	now := policies.ForQueue(&routing.Queue{Name: name, Type: o.have.Text("type"), Arguments: o.have.Map("arguments")})
+	next := policies.ForQueue(&routing.Queue{Name: name, Type: typeOf(want), Arguments: want.Config.Map("arguments")})
+	for _, lost := range squeezed(now, next, o.load.contents()) {
+		switch {
+		case rejects(next) && (lost.key == "max-length" || lost.key == "max-length-bytes"):
+			r.risks = append(r.risks, resources.Hazard{Code: resources.Refused, Msg: "the messages cannot be moved into the new queue, which rejects what is beyond its limits: " + lost.text})
+		case lost.key == "message-ttl": // it runs from when a message is moved
+			r.risks = append(r.risks, resources.Hazard{Code: resources.DataLoss, Msg: lost.text})
+		}
+	}
+	if _, ok := now.Get(deadLetterExchange); ok {
+		r.notes = append(r.notes, "a message that expires while it waits is dead-lettered from "+helperName(name, roleNew)+", which its x-death header then names")
 	}
 	return nil
 }
@@ -341,6 +371,8 @@ type directly struct {
 	who string
 	// inside is set for what the broker does by itself, which no alarm holds.
 	inside bool
+	// sure is set when it is this queue that is published to.
+	sure bool
 }
 
 // direct names who publishes to a queue past every exchange that can be
@@ -364,7 +396,7 @@ func (w *surroundings) direct(ctx context.Context, queue resources.Addr) ([]dire
 		dlx, set := arguments["x-dead-letter-exchange"].(string)
 		key := cmpText(arguments.text("x-dead-letter-routing-key"), "")
 		if r.text("vhost") == vhost && set && dlx == "" && key == name {
-			out = append(out, directly{fmt.Sprintf("queue %s dead-letters to it through the default exchange", r.text("name")), true})
+			out = append(out, directly{fmt.Sprintf("queue %s dead-letters to it through the default exchange", r.text("name")), true, true})
 		}
 	}
 	policies, err := w.s.list(ctx, "/api/policies")
@@ -377,12 +409,12 @@ func (w *surroundings) direct(ctx context.Context, queue resources.Addr) ([]dire
 		}
 		definition := row(r.object("definition"))
 		if dlx, set := definition["dead-letter-exchange"].(string); set && dlx == "" && definition.text("dead-letter-routing-key") == name {
-			out = append(out, directly{fmt.Sprintf("queues of policy %s dead-letter to it through the default exchange", r.text("name")), true})
+			out = append(out, directly{fmt.Sprintf("queues of policy %s dead-letter to it through the default exchange", r.text("name")), true, true})
 		}
 		_, one := definition["federation-upstream"]
 		_, set := definition["federation-upstream-set"]
 		if pattern, err := regexp.Compile(r.text("pattern")); (one || set) && r.text("apply-to") != "exchanges" && (err != nil || pattern.MatchString(name)) {
-			out = append(out, directly{fmt.Sprintf("policy %s federates it: what comes from upstream goes into it directly", r.text("name")), true})
+			out = append(out, directly{fmt.Sprintf("policy %s federates it: what comes from upstream goes into it directly", r.text("name")), true, true})
 		}
 	}
 	parameters, err := w.s.list(ctx, "/api/parameters")
@@ -392,7 +424,7 @@ func (w *surroundings) direct(ctx context.Context, queue resources.Addr) ([]dire
 	for _, r := range parameters {
 		value := row(r.object("value"))
 		if r.text("component") == "shovel" && (value.text("dest-queue") == name || value.text("dest-exchange-key") == name && value["dest-exchange"] == "") {
-			out = append(out, directly{who: fmt.Sprintf("shovel %s delivers to it", r.text("name"))})
+			out = append(out, directly{who: fmt.Sprintf("shovel %s delivers to it", r.text("name")), sure: true})
 		}
 	}
 	return out, nil
@@ -457,7 +489,9 @@ func (k queueKind) replace(ctx context.Context, b *Broker, r *resources.Resource
 	parts := r.Addr.Parts()
 	b.noteMigrating([]leftover{{of: r.Addr}})
 	g := &migration{b: b, c: c, note: note, vhost: parts[0], queue: parts[1], body: k.body(r, have, nil),
-		fast: r.Config.Text("migration") == "fast", hold: r.Config.Bool("pause_publishers") && b.canPause()}
+		was: have.have.Text("type"), arguments: have.have.Map("arguments"), autoDelete: have.have.Bool("auto_delete"),
+		squeeze: b.consented(r.Addr),
+		fast:    r.Config.Text("migration") == "fast", hold: r.Config.Bool("pause_publishers") && b.canPause()}
 	defer b.lockMoving(g.hold)()
 	defer g.close()
 	have.load, have.losses = nil, nil
@@ -468,7 +502,7 @@ func (k queueKind) replace(ctx context.Context, b *Broker, r *resources.Resource
 		}
 	}
 	consented := planned != nil && planned.replacing != nil && len(planned.replacing.losses) > 0
-	if onChange(r) == changeReplace || consented || have.have.Text("type") == "stream" || typeOf(r) == "stream" || len(parts[1]) > longestMigrated {
+	if onChange(r) == changeReplace || consented || have.have.Text("type") == "stream" || len(parts[1]) > longestMigrated {
 		return g.quick(ctx, func() error { return k.remove(ctx, c, have) })
 	}
 	err = g.replace(ctx, have.have.Text("type") == "classic")

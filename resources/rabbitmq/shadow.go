@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 )
 
 // shadowing replaces one exchange while messages are published to it. A second
@@ -57,6 +59,17 @@ func (g *shadowing) makeShadow(ctx context.Context) error {
 			arguments[k] = v
 		}
 	}
+	policies, err := policiesIn(ctx, g.c.reads, g.vhost)
+	if err != nil {
+		return err
+	}
+	if err := g.checkPriority(policies); err != nil {
+		return err
+	}
+	// What the shadow cannot route either goes where the exchange sends it.
+	if target, ok := g.alternate(policies, wanted); ok {
+		arguments[alternate] = target
+	}
 	left := *g
 	left.body = nil
 	if err := left.finish(ctx); err != nil {
@@ -82,6 +95,33 @@ func (g *shadowing) makeShadow(ctx context.Context) error {
 	_, err = g.c.put(ctx, g.policy(), map[string]any{"pattern": "^" + quotePattern(g.name) + "$", "apply-to": "exchanges", "priority": migrationPriority,
 		"definition": map[string]any{alternate: g.shadow()}})
 	return err
+}
+
+// checkPriority refuses a replacement in which the policy that leads to the
+// shadow would not apply.
+func (g *shadowing) checkPriority(policies *routing.Vhost) error {
+	for _, p := range applying(policies.ForExchange(&routing.Exchange{Name: g.name}).Policy) {
+		if p.Priority >= migrationPriority && p.Name != g.shadow() {
+			return &resources.Diagnosis{Err: fmt.Errorf("policy %s applies to exchange %s, and no other can have a higher priority than its %d: what is published while the exchange is replaced would be lost", p.Name, g.name, p.Priority),
+				Hint: "give it a lower priority"}
+		}
+	}
+	return nil
+}
+
+// alternate returns where the new exchange sends what it cannot route.
+func (g *shadowing) alternate(policies *routing.Vhost, arguments map[string]any) (any, bool) {
+	if target, ok := arguments[alternate]; ok {
+		return target, true
+	}
+	for _, p := range policies.Policies {
+		if p.Name == g.shadow() { // of an interrupted run
+			p.Definition = nil
+			p.Priority = math.MinInt32
+		}
+	}
+	s, ok := policies.ForExchange(&routing.Exchange{Name: g.name}).Get(alternate)
+	return s.Value, ok
 }
 
 // bindings returns those that begin and those that end at an exchange, without
@@ -179,9 +219,76 @@ func (exchangeKind) foresee(ctx context.Context, s *snapshot, b *books, pairs []
 		if err != nil {
 			return err
 		}
-		nativeOf(p.seen).replacing = &replacement{notes: append([]string{"another exchange stands in for it meanwhile"}, bindingNotes(bindings, b)...)}
+		r := &replacement{notes: append([]string{"another exchange stands in for it meanwhile"}, bindingNotes(bindings, b)...)}
+		if r.risks, err = world.risksOfExchange(ctx, p.want, len(bindings)); err != nil {
+			return err
+		}
+		nativeOf(p.seen).replacing = r
 	}
 	return nil
+}
+
+// risksOfExchange names what is lost in the moment in which an exchange is gone
+// or has no bindings yet, which its shadow cannot take.
+func (w *surroundings) risksOfExchange(ctx context.Context, want *resources.Resource, bindings int) ([]resources.Hazard, error) {
+	vhost, name := want.Addr.Parts()[0], want.Addr.Parts()[1]
+	var out []resources.Hazard
+	risk := func(code, format string, args ...any) {
+		out = append(out, resources.Hazard{Code: code, Consent: true, Msg: fmt.Sprintf(format, args...)})
+	}
+	const gone = " in the moment in which the exchange is gone is lost"
+	if target := want.Config.Text("alternate_exchange"); target != "" && bindings > 0 {
+		risk(resources.MessageLoss, "what is published while the new exchange has no bindings yet, for some milliseconds, goes to its alternate exchange %s instead of its queues; an alternate exchange set by a policy avoids that", target)
+	}
+	policies, err := w.policies(ctx, vhost)
+	if err != nil {
+		return nil, err
+	}
+	if p := policies.ForExchange(&routing.Exchange{Name: name}).Policy.Policy; p != nil && (p.Definition["federation-upstream"] != nil || p.Definition["federation-upstream-set"] != nil) {
+		risk(resources.MessageLoss, "policy %s federates it, and the link ends with the exchange: what upstream publishes until there is a new link is lost, with what waits for the old one", p.Name)
+	}
+	queues, err := w.s.list(ctx, queueColumns)
+	if err != nil {
+		return nil, err
+	}
+	var dead []string
+	for _, r := range queues {
+		q := seeQueue(r)
+		if q == nil || r.text("vhost") != vhost {
+			continue
+		}
+		e := policies.ForQueue(&routing.Queue{Name: r.text("name"), Type: q.have.Text("type"), Arguments: q.have.Map("arguments")})
+		if s, ok := e.Get(deadLetterExchange); ok && s.Value == name {
+			dead = append(dead, q.addr.String())
+		}
+	}
+	if len(dead) > 0 {
+		risk(resources.MessageLoss, "what %s dead-letters to it%s", listSome(dead), gone)
+	}
+	exchanges, err := w.s.list(ctx, "/api/exchanges")
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range exchanges {
+		if r.text("vhost") != vhost {
+			continue
+		}
+		x := &routing.Exchange{Name: r.text("name"), Type: r.text("type")}
+		if x.Name == name {
+			if n, ok := r.number("messages_delayed"); ok && n > 0 {
+				risk(resources.DataLoss, "%s that it delays would be lost", plural(n, "message"))
+			}
+			if x.Type == "x-recent-history" {
+				risk(resources.DataLoss, "the messages that it remembers for new queues would be lost")
+			}
+			continue
+		}
+		x.Alternate, x.HasAlternate = r.object("arguments")[alternate].(string)
+		if s, ok := policies.ForExchange(x).Get(alternate); ok && s.Value == name && !isHelper(x.Name) {
+			risk(resources.MessageLoss, "what exchange %s cannot route and sends to it%s", x.Name, gone)
+		}
+	}
+	return out, nil
 }
 
 // remove deletes an exchange, unless it has got a binding that the plan has not

@@ -14,6 +14,7 @@ import (
 // many kinds need it.
 type snapshot struct {
 	reads    reads
+	declared *resources.Declared
 	username string
 	made     time.Time
 	writ     int64
@@ -73,7 +74,7 @@ func (b *ReadBroker) snapshot(kind string) *snapshot {
 
 // freshSnapshot returns a bulk read that no observation shares.
 func (b *ReadBroker) freshSnapshot() *snapshot {
-	return &snapshot{reads: b.reads(), username: b.username(), made: time.Now(), writ: b.written.Load(),
+	return &snapshot{reads: b.reads(), declared: b.o.Declared, username: b.username(), made: time.Now(), writ: b.written.Load(),
 		lists: map[string]*list{}, took: map[string]bool{}, books: map[string]*books{}}
 }
 

@@ -44,8 +44,8 @@ type Setting struct {
 // ForQueue returns what holds for a queue.
 func (v *Vhost) ForQueue(q *Queue) Effective {
 	e := Effective{
-		Policy:   holding(v.Policies, q.Name, func(p *Policy) bool { return Covers(p.ApplyTo, q.Type) }),
-		Operator: holding(v.Operator, q.Name, func(p *Policy) bool { return Covers(p.ApplyTo, q.Type) }),
+		Policy:   holding(v.Policies, q.Name, func(p *Policy) bool { return p.covers(q.Type) }),
+		Operator: holding(v.Operator, q.Name, func(p *Policy) bool { return p.covers(q.Type) }),
 	}
 	e.Settings = settle(q.Type, q.settings(), e)
 	return e
@@ -133,6 +133,33 @@ func Covers(applyTo, objectType string) bool {
 	default:
 		return false
 	}
+}
+
+// covers reports whether a policy is for queues of the type: by apply-to, and
+// because it sets nothing that they do not know. One foreign key keeps the whole
+// policy from them, also where apply-to is all. Keys of exchanges do not.
+func (p *Policy) covers(queueType string) bool {
+	if !Covers(p.ApplyTo, queueType) {
+		return false
+	}
+	for key := range p.Definition {
+		if slices.Contains(foreign[queueType], key) {
+			return false
+		}
+	}
+	return true
+}
+
+// foreign are the keys of policies that keep a policy from queues of a type, as
+// measured on 4.0.
+var foreign = map[string][]string{
+	"classic": {"max-age", "stream-max-segment-size-bytes", "initial-cluster-size",
+		"delivery-limit", "dead-letter-strategy", "max-in-memory-length", "max-in-memory-bytes", "target-group-size"},
+	"quorum": {"max-priority", "queue-mode", "ha-mode", "ha-params", "ha-sync-mode", "ha-promote-on-shutdown", "ha-promote-on-failure",
+		"queue-master-locator", "max-age", "stream-max-segment-size-bytes", "initial-cluster-size"},
+	"stream": {"expires", "message-ttl", "dead-letter-exchange", "dead-letter-routing-key", "max-length", "max-in-memory-length", "max-in-memory-bytes",
+		"max-priority", "overflow", "queue-mode", "single-active-consumer", "delivery-limit", "ha-mode", "ha-params", "ha-sync-mode",
+		"ha-promote-on-shutdown", "ha-promote-on-failure", "queue-master-locator", "dead-letter-strategy", "target-group-size"},
 }
 
 // holding finds the policy of the highest priority that matches the name.

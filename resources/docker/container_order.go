@@ -214,16 +214,17 @@ func (k containerKind) Manner(want *resources.Resource, have *resources.Observed
 	}
 }
 
-// Hazards tells how long a service will be away.
+// Hazards tells how long a service will be away, and what becomes of its data.
 func (k containerKind) Hazards(a resources.Action, want *resources.Resource, have *resources.Observed) []resources.Hazard {
 	if a != resources.Replace || k.name == "job" {
 		return nil
 	}
+	out := identityHazards(want, have)
 	o, old, ok := k.planned(want, have)
 	if !ok || o.startFirst || !isUp(old.State) {
-		return nil
+		return out
 	}
-	return []resources.Hazard{{Code: resources.Downtime, Msg: fmt.Sprintf("expected for about 1s, for the stop of the old one (at most %s), and until the new one is ready", graceText(old))}}
+	return append(out, resources.Hazard{Code: resources.Downtime, Msg: fmt.Sprintf("expected for about 1s, for the stop of the old one (at most %s), and until the new one is ready", graceText(old))})
 }
 
 func graceText(c *container.InspectResponse) string {

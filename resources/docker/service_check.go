@@ -27,6 +27,7 @@ func (k containerKind) Check(all *resources.Declared, report resources.Report) {
 	c.ports()
 	c.addresses()
 	c.writers()
+	c.brokerName()
 	for _, r := range c.containers {
 		c.limits(r)
 		c.image(r)

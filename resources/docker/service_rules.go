@@ -49,13 +49,15 @@ var (
 		Explain: "Files are placed in the container before it starts. Under a tmpfs they would be hidden at start, under a read-only mount and in a container with `read_only: true` the engine refuses them. Place them elsewhere, or mount a volume there."}
 	ruleUntaken = &specs.Rule{Code: "MZ120", Severity: specs.Warning, Title: "value that the engine did not take",
 		Explain: "The engine accepted the container and shows another value for this field than it was asked for: its host cannot do it, or it leaves it out without a word. So it does not hold. It is no drift, and a new container would not change it. Leave the key out, or run the stack on a host that can (a kernel with the controller, another version of Docker)."}
+	ruleNodeName = &specs.Rule{Code: "MZ121", Severity: specs.Warning, Title: "broker whose node name changes",
+		Explain: "RabbitMQ keeps its data in a folder that is named after its node, and the node is named after the container's host name. Without `hostname` each new container has another one: the broker then starts empty beside its old data, and queues, users and messages seem to be lost. Give the service a fixed `hostname`, or a `RABBITMQ_NODENAME` with an @. For a broker that has data already, write the host name that it has now (`docker inspect -f '{{.Config.Hostname}}' CONTAINER`): the plan of its replacement names it, too.\n\n```yaml\nservices:\n  rabbitmq:\n    image: rabbitmq:4.1.6\n    hostname: rabbitmq\n    volumes: [\"rabbitmq-data:/var/lib/rabbitmq\"]\n```"}
 	ruleUnpublished = &specs.Rule{Code: "MZ126", Severity: specs.Error, Title: "published port that no network leads to",
 		Explain: "The engine publishes ports only through a network with a way out. A service whose networks are all `internal: true` starts without its ports, and nothing says so. Add a network that is not internal, or remove the ports: containers on the same network need none.\n\n```yaml\nnetworks:\n  backend: { internal: true }\n  edge: {}\nservices:\n  web: { networks: [backend, edge], ports: [\"127.0.0.1:8080:80\"] }\n```"}
 )
 
 var serviceRules = []*specs.Rule{ruleFile, ruleTogether, ruleMissing, rulePortClash, ruleNameClash, ruleBlindCheck, ruleNoCheck, ruleLatest, rulePublicPort,
 	ruleStaticAddress, ruleInterfaceSysctl, ruleAnonymousVolume, ruleReservedLabel, ruleRestartOfJob, ruleDependency, ruleTooNew, ruleSharedName, ruleWriters,
-	ruleNotWhole, ruleFileOnTmpfs, ruleUntaken, ruleUnpublished}
+	ruleNotWhole, ruleFileOnTmpfs, ruleUntaken, ruleNodeName, ruleUnpublished}
 
 // Rules returns the rules of services and jobs; the kind `job` has no others.
 func (k containerKind) Rules() []*specs.Rule {

@@ -64,7 +64,7 @@ func applyInParallel(b *testing.B, all *resources.Declared, conns int) {
 	if err := claimer.Claim(ctx, stack, all.Resources, nil); err != nil {
 		b.Fatal(err)
 	}
-	for _, kind := range []string{"queue", "binding"} {
+	for _, kind := range []string{"policy", "queue", "binding"} {
 		work := make(chan *resources.Resource)
 		var wg sync.WaitGroup
 		for range conns {
@@ -146,4 +146,42 @@ func tenThousand(b *testing.B) *resources.Declared {
 		}
 	})
 	return all
+}
+
+// limited declares n queues, the first 500 of them with a limit of their own.
+func limited(n int, limit func(i int) int) string {
+	var b strings.Builder
+	b.WriteString(inVhost + "      queues:\n")
+	for i := range n {
+		field := ""
+		if i < 500 {
+			field = fmt.Sprintf("{ max_length: %d }", limit(i))
+		}
+		fmt.Fprintf(&b, "        orders.queue.%04d: %s\n", i, field)
+	}
+	return b.String()
+}
+
+// BenchmarkLimits changes max_length of 500 queues among 2,000: from one value to
+// another, and to 500 different ones. Queues with equal settings share a policy.
+func BenchmarkLimits(b *testing.B) {
+	target := benchTarget(b)
+	for name, limit := range map[string]func(round, i int) int{
+		"one value":  func(round, _ int) int { return 1000 + round },
+		"500 values": func(round, i int) int { return 1000*(round+1) + i },
+	} {
+		b.Run(name, func(b *testing.B) {
+			target.wipe(b)
+			w := world{t: b, b: target}
+			w.apply(inVhost + "      description: empty\n")
+			applyInParallel(b, w.resolve(limited(2000, func(int) int { return 1 })), 16)
+			round := 0
+			for b.Loop() {
+				round++
+				if got := w.apply(limited(2000, func(i int) int { return limit(round, i) })); len(got) != 500 {
+					b.Fatalf("%d changes", len(got))
+				}
+			}
+		})
+	}
 }

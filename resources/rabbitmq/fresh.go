@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 )
 
 // The management API's counts of messages are up to five seconds old, for every
@@ -13,26 +12,26 @@ import (
 // current: AMQP tells what is ready at this moment, and what it does not tell
 // (what consumers hold, what a stream keeps) is waited for.
 
-// recount brings the counts of queues that seem empty up to date, right before
-// something is written that could lose their messages. It returns early with the
-// first that holds any. Counts that are too high err on the safe side.
-func (b *Broker) recount(ctx context.Context, vhost string, queues []*held) error {
+// recount brings the counts of queues up to date, right before something is
+// written that could lose their messages. With unacked it counts also what
+// consumers hold, which no limit drops.
+func (b *Broker) recount(ctx context.Context, vhost string, queues []*held, unacked bool) error {
 	late := false // whether the statistics must be waited for
 	for _, q := range queues {
-		if q.messages() > 0 {
-			return nil
-		}
 		ready, consumers, err := b.liveCount(ctx, vhost, q.Name)
 		switch {
 		case errors.Is(err, errSpeaksNone): // then no one publishes by AMQP
-		case err != nil:
-			late = true
+		case err != nil, q.Type == "stream":
+			late = late || q.messages() == 0
 		default:
-			q.ready, q.bytes, q.consumers = int64(ready), -1, int64(consumers)
-			late = late || ready == 0 && (consumers > 0 || q.Type == "stream")
+			if int64(ready) != q.ready {
+				q.bytes = -1
+			}
+			q.ready, q.consumers = int64(ready), int64(consumers)
+			late = late || unacked && consumers > 0 && q.messages() == 0
 		}
 	}
-	if !late || slices.ContainsFunc(queues, func(q *held) bool { return q.messages() > 0 }) {
+	if !late {
 		return nil
 	}
 	if err := sleep(ctx, statsAge); err != nil {
@@ -49,7 +48,7 @@ func (b *Broker) recount(ctx context.Context, vhost string, queues []*held) erro
 	}
 	for _, q := range queues {
 		if now := counted[q.Name]; now != nil {
-			q.ready, q.unacked = max(q.ready, now.ready), now.unacked
+			q.ready, q.unacked = max(q.ready, now.ready), max(q.unacked, now.unacked)
 		}
 	}
 	return (&reach{queues: queues}).details(ctx, b.reads().rows, vhost)

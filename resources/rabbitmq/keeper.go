@@ -18,8 +18,11 @@ type keeper struct {
 	mu sync.Mutex
 	// wrote holds what this run has made of its resources.
 	wrote map[resources.Addr]resources.Config
-	// leaving is what this run removes.
-	leaving []resources.Addr
+	// intended is what this run writes, leaving what it removes.
+	intended []*resources.Resource
+	leaving  []resources.Addr
+	// early are generated policies that were written, with or before their step.
+	early map[resources.Addr]bool
 }
 
 func (k *keeper) isLeaving(a resources.Addr) bool {
@@ -28,12 +31,40 @@ func (k *keeper) isLeaving(a resources.Addr) bool {
 	return slices.Contains(k.leaving, a)
 }
 
+func (k *keeper) intends() []*resources.Resource {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.intended)
+}
+
+func (k *keeper) leaves() []resources.Addr {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.leaving)
+}
+
+func (k *keeper) wroteAhead(a resources.Addr) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.early == nil {
+		k.early = map[resources.Addr]bool{}
+	}
+	k.early[a] = true
+}
+
+// wroteGenerated reports whether a generated policy was written in this run.
+func (b *Broker) wroteGenerated(a resources.Addr) bool {
+	b.keeper.mu.Lock()
+	defer b.keeper.mu.Unlock()
+	return b.keeper.early[a]
+}
+
 // Claim writes down what the run is about to make. Objects that are there and
 // belong to someone else are left out: they are the stack's only once they
 // were adopted. Nothing is written when nothing is new.
 func (k *keeper) Claim(ctx context.Context, stack string, intended []*resources.Resource, leaving []resources.Addr) error {
 	k.mu.Lock()
-	k.leaving = leaving
+	k.leaving, k.intended = leaving, intended
 	k.mu.Unlock()
 	if k.b.broker == nil || len(intended) == 0 {
 		return nil

@@ -75,12 +75,34 @@ func (k policyKind) one(ctx context.Context, c reads, a resources.Addr) (*object
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range rows {
-		if o := k.see(r); o != nil && o.addr == a {
+	for _, o := range k.seeRows(rows) {
+		if o.addr == a {
 			return o, nil
 		}
 	}
 	return nil, nil
+}
+
+func (k policyKind) all(ctx context.Context, s *snapshot) ([]*object, error) {
+	rows, err := s.list(ctx, k.list)
+	if err != nil {
+		return nil, err
+	}
+	return k.seeRows(rows), nil
+}
+
+// seeRows reads policies, and those of groups of queues as one for each.
+func (k policyKind) seeRows(rows []row) []*object {
+	out := make([]*object, 0, len(rows))
+	for _, r := range rows {
+		if o := k.see(r); o != nil {
+			out = append(out, o)
+		}
+	}
+	if k.table != policyTable {
+		return out
+	}
+	return ungroup(out)
 }
 
 func (k policyKind) Finish(r *resources.Resource, all *resources.Declared, report resources.Report) {

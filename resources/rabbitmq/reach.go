@@ -38,7 +38,7 @@ func reachIn(ctx context.Context, list func(context.Context, string) ([]row, err
 		}
 		for _, p := range rows {
 			if p.text("vhost") == vhost {
-				*to = append(*to, seePolicy(p))
+				*to = append(*to, apart(seePolicy(p))...)
 				definitions = append(definitions, p.object("definition"))
 			}
 		}
@@ -84,6 +84,25 @@ func seePolicy(r row) *routing.Policy {
 	priority, _ := r.number("priority")
 	return &routing.Policy{Name: r.text("name"), Pattern: r.text("pattern"), ApplyTo: cmpText(r.text("apply-to"), "all"),
 		Priority: priority, Definition: r.object("definition")}
+}
+
+// apart returns a policy that several queues share as one for each of them, under
+// the names that a plan has for them.
+func apart(p *routing.Policy) []*routing.Policy {
+	if !strings.HasPrefix(p.Name, groupPrefix) {
+		return []*routing.Policy{p}
+	}
+	names, ok := namesIn(p.Pattern)
+	if !ok {
+		return []*routing.Policy{p}
+	}
+	var out []*routing.Policy
+	for _, name := range names {
+		single := *p
+		single.Name, single.Pattern = generatedPrefix+name, namesPattern([]string{name})
+		out = append(out, &single)
+	}
+	return out
 }
 
 // surround notes what the policies of each virtual host reach in which something
@@ -269,24 +288,31 @@ func asModel(a resources.Addr, c resources.Config) *routing.Policy {
 // guard refuses to write or delete (want is nil) a policy that would drop
 // messages of which the plan has not said so.
 func (k policyKind) guard(ctx context.Context, b *Broker, a resources.Addr, want *resources.Resource) error {
-	vhost := a.Parts()[0]
-	change := resources.Planned{Addr: a, Action: resources.Delete}
-	var definition map[string]any
-	if want != nil {
-		change.Action, change.Want, definition = resources.Update, want, want.Config.Map("definition")
+	return b.guardPolicies(ctx, a.Parts()[0], map[resources.Addr]*resources.Resource{a: want})
+}
+
+// guardPolicies does so for policies of one virtual host that are written
+// together.
+func (b *Broker) guardPolicies(ctx context.Context, vhost string, want map[resources.Addr]*resources.Resource) error {
+	changes, definitions := map[resources.Addr]resources.Planned{}, []map[string]any{}
+	for a, r := range want {
+		changes[a] = resources.Planned{Addr: a, Action: resources.Update, Want: r}
+		if r != nil {
+			definitions = append(definitions, r.Config.Map("definition"))
+		}
 	}
-	found, err := reachIn(ctx, b.reads().rows, vhost, definition)
+	found, err := reachIn(ctx, b.reads().rows, vhost, definitions...)
 	if err != nil || found == nil {
 		return err
 	}
-	before, after := found.vhost(), found.after(map[resources.Addr]resources.Planned{a: change}).vhost()
+	before, after := found.vhost(), found.after(changes).vhost()
 	var tightened []*held
 	for _, q := range found.queues {
 		if !b.consented(q.addr) && q.tightened(before, after) {
 			tightened = append(tightened, q)
 		}
 	}
-	if err := b.recount(ctx, vhost, tightened); err != nil {
+	if err := b.recount(ctx, vhost, tightened, false); err != nil {
 		return err
 	}
 	var lost []string
@@ -298,6 +324,6 @@ func (k policyKind) guard(ctx context.Context, b *Broker, a resources.Addr, want
 	if len(lost) == 0 {
 		return nil
 	}
-	return &resources.Diagnosis{Err: fmt.Errorf("%s would drop messages that the plan does not show, and is not changed: %s", a, strings.Join(lost[:min(3, len(lost))], "; ")),
+	return &resources.Diagnosis{Err: fmt.Errorf("the change would drop messages that the plan does not show, and is not made: %s", strings.Join(lost[:min(3, len(lost))], "; ")),
 		Hint: "plan again: the plan then shows what would be lost, and `-allow data-loss` consents to it"}
 }

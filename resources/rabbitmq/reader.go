@@ -22,6 +22,7 @@ type ReadBroker struct {
 	migrating map[resources.Addr]bool
 	// planned are objects with what a plan has said of them.
 	planned map[resources.Addr]*object
+	regroup regrouper
 	written atomic.Int64 // counts writes, which end a snapshot
 }
 
@@ -98,6 +99,9 @@ func (r reader) few(ctx context.Context, scope resources.Scope) ([]*resources.Ob
 		}
 		if err != nil {
 			return nil, err
+		}
+		if was, ahead := r.b.before(w.Addr); ahead {
+			o = was // its step is still to come
 		}
 		out = append(out, r.observed(o, w, w.Addr, scope.Stack, books))
 	}

@@ -157,7 +157,7 @@ func (vhostKind) countNow(ctx context.Context, b *Broker, s *snapshot, vhost str
 	for _, r := range rows {
 		queues = append(queues, seeHeld(r))
 	}
-	if err := b.recount(ctx, vhost, queues); err != nil {
+	if err := b.recount(ctx, vhost, queues, true); err != nil {
 		return 0, err
 	}
 	messages := int64(0)

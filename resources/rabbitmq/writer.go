@@ -17,6 +17,8 @@ type Broker struct {
 	keeper *keeper
 	// consents are the objects whose data the plan has shown to be lost.
 	consents map[resources.Addr]bool
+	// policyLocks keep writers of generated policies apart, by virtual host.
+	policyLocks map[string]*sync.Mutex
 	// locks by virtual host; see lockReplacing.
 	locks map[string]*sync.RWMutex
 	// moving is held by whoever moves messages, and alone by who has publishers
@@ -84,6 +86,13 @@ func (w writer) put(ctx context.Context, r *resources.Resource, have *object, d 
 	}
 	if err := w.b.keeper.claimOne(ctx, r); err != nil {
 		return err
+	}
+	if isGenerated(r.Addr) {
+		if err := w.b.putGenerated(ctx, r); err != nil {
+			return err
+		}
+		w.b.keeper.remember(w.kind, r, nil)
+		return nil
 	}
 	if err := w.guard(ctx, r.Addr, r); err != nil {
 		return err
@@ -199,6 +208,9 @@ func (w writer) Delete(ctx context.Context, have *resources.Observed, note resou
 		if err != nil {
 			return transient(err)
 		}
+	}
+	if isGenerated(have.Addr) {
+		return transient(w.b.removeGenerated(ctx, have.Stack, have.Addr))
 	}
 	if err := w.guard(ctx, have.Addr, nil); err != nil {
 		return transient(err)

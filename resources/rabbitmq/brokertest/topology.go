@@ -181,7 +181,10 @@ func (b *Broker) shown(q object, c *call) object {
 		out["exclusive"] = nil
 	}
 	if !light {
-		out["consumers"] = n.Consumers
+		out["consumers"], out["message_bytes_ready"] = n.Consumers, 10*n.Ready // of messages of ten bytes
+		if q["type"] == "stream" {
+			out["segments"] = 2
+		}
 	}
 	if columns := c.query.Get("columns"); columns != "" {
 		wanted := strings.Split(columns, ",")

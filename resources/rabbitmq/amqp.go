@@ -124,27 +124,73 @@ func (s *session) dialAMQP(ctx context.Context, vhost, name string) (*amqp.Conne
 // liveCount asks for a queue's ready messages and its consumers as they are at
 // this moment, which only AMQP tells.
 func (s *session) liveCount(ctx context.Context, vhost, queue string) (ready, consumers int, err error) {
+	m, err := s.counter(ctx, vhost)
+	if err != nil {
+		return 0, 0, err
+	}
+	return m.counts(queue)
+}
+
+// liveStream counts what is in a stream at this moment, up to a hundred messages,
+// by reading it from its beginning: reading takes nothing out of a stream.
+func (s *session) liveStream(ctx context.Context, vhost, stream string) (int, error) {
+	m, err := s.counter(ctx, vhost)
+	if err != nil {
+		return 0, err
+	}
+	ch, err := m.conn.Channel()
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = ch.Close() }()
+	const most = 100
+	if err := ch.Qos(most, 0, false); err != nil {
+		return 0, err
+	}
+	messages, err := ch.Consume(stream, "", false, false, false, false, amqp.Table{"x-stream-offset": "first"})
+	if err != nil {
+		return 0, err
+	}
+	for n := 0; ; n++ {
+		quiet := time.NewTimer(time.Second)
+		select {
+		case _, more := <-messages:
+			quiet.Stop()
+			if !more || n+1 == most {
+				return n + 1, nil
+			}
+		case <-quiet.C:
+			return n, nil
+		case <-ctx.Done():
+			quiet.Stop()
+			return n, context.Cause(ctx)
+		}
+	}
+}
+
+// counter returns the connection that counts messages in a virtual host.
+func (s *session) counter(ctx context.Context, vhost string) (*mover, error) {
 	s.mu.Lock()
 	m := s.counters[vhost]
 	s.mu.Unlock()
-	if m == nil || m.conn.IsClosed() {
-		conn, err := s.dialAMQP(ctx, vhost, "midaz: counts messages")
-		if err != nil {
-			return 0, 0, err
-		}
-		s.mu.Lock()
-		if m = s.counters[vhost]; m == nil || m.conn.IsClosed() {
-			m = &mover{conn: conn}
-			if s.counters == nil {
-				s.counters = map[string]*mover{}
-			}
-			s.counters[vhost] = m
-		} else {
-			defer func() { _ = conn.Close() }()
-		}
-		s.mu.Unlock()
+	if m != nil && !m.conn.IsClosed() {
+		return m, nil
 	}
-	return m.counts(queue)
+	conn, err := s.dialAMQP(ctx, vhost, "midaz: counts messages")
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m = s.counters[vhost]; m != nil && !m.conn.IsClosed() {
+		_ = conn.Close()
+		return m, nil
+	}
+	if s.counters == nil {
+		s.counters = map[string]*mover{}
+	}
+	s.counters[vhost] = &mover{conn: conn}
+	return s.counters[vhost], nil
 }
 
 func (s *session) openAMQP(ctx context.Context, a amqpAddress, vhost, name string) (*amqp.Connection, error) {

@@ -10,7 +10,7 @@ import (
 // The management API's counts of messages are up to five seconds old, for every
 // type of queue. A decision that can lose messages is made on a count that is
 // current: AMQP tells what is ready at this moment, and what it does not tell
-// (what consumers hold, what a stream keeps) is waited for.
+// (what consumers hold, the segments of a stream) is waited for.
 
 // recount brings the counts of queues up to date, right before something is
 // written that could lose their messages. With unacked it counts also what
@@ -18,10 +18,16 @@ import (
 func (b *Broker) recount(ctx context.Context, vhost string, queues []*held, unacked bool) error {
 	late := false // whether the statistics must be waited for
 	for _, q := range queues {
+		if q.Type == "stream" {
+			n, err := b.liveStream(ctx, vhost, q.Name)
+			q.ready = max(q.ready, int64(n))
+			late = late || q.ready == 0 && err != nil && !errors.Is(err, errSpeaksNone) || q.segments == 1
+			continue
+		}
 		ready, consumers, err := b.liveCount(ctx, vhost, q.Name)
 		switch {
 		case errors.Is(err, errSpeaksNone): // then no one publishes by AMQP
-		case err != nil, q.Type == "stream":
+		case err != nil:
 			late = late || q.messages() == 0
 		default:
 			if int64(ready) != q.ready {

@@ -22,9 +22,9 @@ import (
 //	                           parts of a group whose pattern would be too long
 //
 // HASH is of the settings and the priority: policies of one name always say the
-// same, and only the queues that they are for change. Stacks applied by versions
-// up to 1.3 have one policy for each queue, which reads as the same settings, and
-// is regrouped when settings change.
+// same, and only the queues that they are for change. Stacks applied by earlier
+// versions have one policy for each queue, which reads as the same settings; they
+// are regrouped when settings change.
 
 const groupPrefix = "midaz-queues."
 

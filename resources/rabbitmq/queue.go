@@ -324,20 +324,17 @@ func (queueKind) Hazards(a resources.Action, _ *resources.Resource, have *resour
 }
 
 // remove deletes a queue. Unless the plan has shown what would be lost, it is
-// only deleted empty and unused: a classic queue by the broker's own word, of
-// which the others know nothing, so that they are counted right before.
+// only deleted empty and unused: a classic queue by the broker's own check, which
+// the other types do not have, and which passes over what consumers hold. They
+// are counted right before.
 func (k queueKind) remove(ctx context.Context, c writes, have *object) error {
 	path := k.path(have.addr.Parts())
 	if len(have.losses) > 0 {
 		return k.removeAt(ctx, c, path, "")
 	}
 	used := have.load != nil && have.load.consumers > 0 // the plan has said so
-	if have.have.Text("type") == "classic" {
-		guard := "?if-empty=true"
-		if !used {
-			guard += "&if-unused=true"
-		}
-		err := k.removeAt(ctx, c, path, guard)
+	if have.have.Text("type") == "classic" && !used {
+		err := k.removeAt(ctx, c, path, "?if-empty=true&if-unused=true")
 		if statusOf(err) == http.StatusBadRequest && !isConfused(err) {
 			return k.refused(have, err.Error())
 		}
@@ -393,10 +390,18 @@ func (k queueKind) countNow(ctx context.Context, c writes, a resources.Addr) (*l
 		}
 	}
 	l, err := k.count(ctx, c.reads, a)
-	if err == nil && live == nil {
-		l.ready, l.consumers = max(l.ready, int64(ready)), int64(consumers)
+	if err != nil || live != nil {
+		return l, err
 	}
-	return l, err
+	l.ready, l.consumers = max(l.ready, int64(ready)), int64(consumers)
+	if l.consumers == 0 || l.messages() > 0 {
+		return l, nil
+	}
+	// Consumers may hold messages that the statistics do not know yet.
+	if err := sleep(ctx, statsAge); err != nil {
+		return nil, err
+	}
+	return k.count(ctx, c.reads, a)
 }
 
 // isConfused reports whether the broker failed where it should have answered.

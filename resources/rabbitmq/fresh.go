@@ -3,8 +3,6 @@ package rabbitmq
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/url"
 )
 
 // The management API's counts of messages are up to five seconds old, for every
@@ -43,19 +41,19 @@ func (b *Broker) recount(ctx context.Context, vhost string, queues []*held, unac
 	if err := sleep(ctx, statsAge); err != nil {
 		return err
 	}
-	totals, err := b.reads().rows(ctx, "/api/queues/"+url.PathEscape(vhost)+queueTotals)
+	now, err := heldIn(ctx, b.reads().rows, vhost, true)
 	if err != nil {
-		return fmt.Errorf("count messages: %w", err)
+		return err
 	}
 	counted := map[string]*held{}
-	for _, r := range totals {
-		q := seeHeld(r)
+	for _, q := range now {
 		counted[q.Name] = q
 	}
 	for _, q := range queues {
-		if now := counted[q.Name]; now != nil {
-			q.ready, q.unacked = max(q.ready, now.ready), max(q.unacked, now.unacked)
+		if is := counted[q.Name]; is != nil {
+			q.ready, q.unacked = max(q.ready, is.ready), max(q.unacked, is.unacked)
+			q.bytes, q.consumers, q.segments = is.bytes, is.consumers, is.segments
 		}
 	}
-	return (&reach{queues: queues}).details(ctx, b.reads().rows, vhost)
+	return nil
 }

@@ -72,8 +72,11 @@ func seeHeld(r row) *held {
 
 func (q *held) messages() int64 { return q.ready + q.unacked }
 
-// detail adds what only the statistics have.
+// detail adds what only the full statistics have: of a stream also its messages.
 func (q *held) detail(r row) {
+	if n, ok := r.number("messages"); ok && q.Type == "stream" {
+		q.ready = max(q.ready, n)
+	}
 	for key, to := range map[string]*int64{"message_bytes_ready": &q.bytes, "consumers": &q.consumers, "segments": &q.segments} {
 		if n, ok := r.number(key); ok {
 			*to = n

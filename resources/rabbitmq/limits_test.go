@@ -248,9 +248,13 @@ func (b *target) publish(t testing.TB, vhost, queue string, n int) {
 func (b *target) counts(t testing.TB, vhost string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, r := range b.do(t, http.MethodGet, "/api/queues/"+vhost+"?disable_stats=true&enable_queue_totals=true", "").([]any) {
-		q := r.(map[string]any)
-		out[q["name"].(string)] = fmt.Sprint(q["messages_ready"])
+	for _, query := range []string{"?disable_stats=true&enable_queue_totals=true", "?columns=name,type,messages_ready"} {
+		for _, r := range b.do(t, http.MethodGet, "/api/queues/"+vhost+query, "").([]any) {
+			q := r.(map[string]any)
+			if name := q["name"].(string); out[name] == "" || q["type"] == "stream" {
+				out[name] = fmt.Sprint(q["messages_ready"])
+			}
+		}
 	}
 	return out
 }

@@ -29,7 +29,7 @@ func hasAny(definition map[string]any, keys []string) bool {
 
 // reachIn reads what policies reach in a virtual host. more are definitions that
 // may come to hold there. It is nil when nothing can drop a message.
-func reachIn(ctx context.Context, list func(context.Context, string) ([]row, error), vhost string, more ...map[string]any) (*reach, error) {
+func reachIn(ctx context.Context, list lister, vhost string, more ...map[string]any) (*reach, error) {
 	r, definitions := &reach{}, more
 	for endpoint, to := range map[string]*[]*routing.Policy{"policies": &r.policies, "operator-policies": &r.operator} {
 		rows, err := list(ctx, "/api/"+endpoint)
@@ -49,24 +49,37 @@ func reachIn(ctx context.Context, list func(context.Context, string) ([]row, err
 	if !needs(droppingKeys) {
 		return nil, nil
 	}
+	var err error
+	r.queues, err = heldIn(ctx, list, vhost, needs(detailKeys))
+	return r, err
+}
+
+// heldIn returns the queues of a virtual host with what they hold, as the
+// statistics have it; with detailed also what only the full ones have.
+func heldIn(ctx context.Context, list lister, vhost string, detailed bool) ([]*held, error) {
 	rows, err := list(ctx, "/api/queues/"+url.PathEscape(vhost)+queueTotals)
 	if err != nil {
 		return nil, fmt.Errorf("count messages: %w", err)
 	}
-	full := false
+	var queues []*held
+	full, stream := false, false
 	for _, row := range rows {
 		q := seeHeld(row)
-		r.queues = append(r.queues, q)
-		full = full || q.messages() > 0
+		queues = append(queues, q)
+		full, stream = full || q.messages() > 0, stream || q.Type == "stream"
 	}
-	if !full || !needs(detailKeys) {
-		return r, nil
+	// The totals leave streams out (4.0).
+	if stream || full && detailed {
+		err = details(ctx, list, vhost, queues)
 	}
-	return r, r.details(ctx, list, vhost)
+	return queues, err
 }
 
-func (r *reach) details(ctx context.Context, list func(context.Context, string) ([]row, error), vhost string) error {
-	rows, err := list(ctx, "/api/queues/"+url.PathEscape(vhost)+"?columns=name,consumers,message_bytes_ready,segments")
+// lister reads the rows of a list.
+type lister func(ctx context.Context, path string) ([]row, error)
+
+func details(ctx context.Context, list lister, vhost string, queues []*held) error {
+	rows, err := list(ctx, "/api/queues/"+url.PathEscape(vhost)+"?columns=name,messages,consumers,message_bytes_ready,segments")
 	if err != nil {
 		return fmt.Errorf("count consumers: %w", err)
 	}
@@ -74,7 +87,7 @@ func (r *reach) details(ctx context.Context, list func(context.Context, string) 
 	for _, row := range rows {
 		byName[row.text("name")] = row
 	}
-	for _, q := range r.queues {
+	for _, q := range queues {
 		q.detail(byName[q.Name])
 	}
 	return nil

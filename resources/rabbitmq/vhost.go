@@ -3,7 +3,6 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -123,13 +122,13 @@ func (vhostKind) inspect(ctx context.Context, s *snapshot, b *books, objects []*
 	for _, o := range objects {
 		name := o.addr.Parts()[0]
 		// One virtual host's queues at a time: of all of them there may be many.
-		rows, err := s.list(ctx, "/api/queues/"+url.PathEscape(name)+queueTotals)
+		queues, err := heldIn(ctx, s.list, name, false)
 		if err != nil {
-			return fmt.Errorf("count messages: %w", err)
+			return err
 		}
 		messages := int64(0)
-		for _, r := range rows {
-			messages += seeHeld(r).messages()
+		for _, q := range queues {
+			messages += q.messages()
 		}
 		o.losses = append(o.losses, lostWith(messages)...)
 		if others := foreign[name]; len(others) > 0 {
@@ -149,13 +148,9 @@ func lostWith(messages int64) []string {
 // countNow counts the messages in the queues of a virtual host that seems empty,
 // as they are at this moment.
 func (vhostKind) countNow(ctx context.Context, b *Broker, s *snapshot, vhost string) (int64, error) {
-	rows, err := s.list(ctx, "/api/queues/"+url.PathEscape(vhost)+queueTotals)
+	queues, err := heldIn(ctx, s.list, vhost, false)
 	if err != nil {
-		return 0, fmt.Errorf("count messages: %w", err)
-	}
-	var queues []*held
-	for _, r := range rows {
-		queues = append(queues, seeHeld(r))
+		return 0, err
 	}
 	if err := b.recount(ctx, vhost, queues, true); err != nil {
 		return 0, err

@@ -256,13 +256,13 @@ func (r reader) observed(o *object, want *resources.Resource, a resources.Addr, 
 		}
 		return seen
 	}
-	applied := books.applied(a)
+	applied, id := books.applied(a), digest(o)
 	if k, ok := r.kind.(fitter); ok {
 		applied = k.fit(o, want, applied)
 	}
 	seen := &resources.Observed{
 		Addr: a, Presence: resources.Present, Have: o.have, Applied: applied, Free: o.free,
-		ID: digest(o), Refs: o.refs, Notes: o.notes, Native: o,
+		ID: id, Refs: o.refs, Notes: o.notes, Native: o,
 	}
 	switch {
 	case books.owns(a):

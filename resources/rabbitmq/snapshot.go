@@ -79,11 +79,12 @@ func (b *ReadBroker) freshSnapshot() *snapshot {
 }
 
 // digest pins an object without an identity of its own by what was seen of it.
+// It is computed from what the broker listed, before fit adds what only a wanted
+// resource can tell: whoever looks again without one must come to the same.
 func digest(o *object) string {
 	c := o.have.Clone()
-	delete(c, "password")
-	if o.hash.text != "" {
-		c["password_hash"] = o.hash.text
+	if o.hash != (passwordHash{}) {
+		c["password_hash"], c["hashing_algorithm"] = o.hash.text, o.hash.algorithm
 	}
 	return hashText(string(resources.Canonical(map[string]any(c))))
 }

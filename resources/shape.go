@@ -646,11 +646,21 @@ func (k Keyed) Decode(n specs.Node, report Report) (Value, bool) {
 // stay apart; null is refused.
 func Any() Type { return anyType{} }
 
-type anyType struct{}
+// JSON is Any with nulls inside, which RabbitMQ keeps in its parameters.
+func JSON() Type { return anyType{inner: true} }
+
+type anyType struct {
+	inner  bool // null may stand inside
+	mayBeNull bool // at this place
+}
 
 func (anyType) Schema() Schema { return Schema{} }
 
 func (t anyType) Decode(n specs.Node, report Report) (Value, bool) {
+	if t.mayBeNull && n.Kind() == specs.Null {
+		return nil, true
+	}
+	t.mayBeNull = t.inner
 	switch n.Kind() {
 	case specs.String:
 		return texted(n, n.Text()), true

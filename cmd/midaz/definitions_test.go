@@ -144,6 +144,58 @@ func TestDefinitionsFixpoint(t *testing.T) {
 	})
 }
 
+// TestImportOfForms: what the exports of other versions and of rabbitmqctl say
+// in another form is the same spec.
+func TestImportOfForms(t *testing.T) {
+	for name, forms := range map[string][2]string{
+		"operator policy": {`{"vhosts":[{"name":"v"}],"parameters":[{"component":"operator_policy","name":"o","vhost":"v","value":{"pattern":"^a","apply-to":"queues","priority":0,"definition":{"max-length":5}}}]}`,
+			`{"vhosts":[{"name":"v","limits":[]}],"parameters":[{"component":"operator_policy","name":"o","vhost":"v","value":[["pattern","^a"],["apply-to","queues"],["priority",0],["definition",[["max-length",5]]]]}]}`},
+		"policy": {`{"vhosts":[{"name":"v"}],"policies":[{"name":"p","vhost":"v","pattern":"^a","definition":{"ha-mode":"nodes","ha-params":["a@b","c@d"]}}]}`,
+			`{"vhosts":[{"name":"v"}],"policies":[{"name":"p","vhost":"v","pattern":"^a","apply-to":"all","priority":0,"definition":[["ha-mode","nodes"],["ha-params",["a@b","c@d"]]]}]}`},
+		"parameters": {`{"vhosts":[{"name":"v"}],"parameters":[{"component":"shovel","name":"s","vhost":"v","value":{"src-uri":["amqp://a","amqp://b"],"src-queue":"q","dest-uri":"amqp://","dest-queue":"r","src-consumer-args":{"x":1}}},{"component":"federation-upstream-set","name":"f","vhost":"v","value":[{"upstream":"u"}]}]}`,
+			`{"vhosts":[{"name":"v"}],"parameters":[{"component":"shovel","name":"s","vhost":"v","value":[["src-uri",["amqp://a","amqp://b"]],["src-queue","q"],["dest-uri","amqp://"],["dest-queue","r"],["src-consumer-args",[["x",1]]]]},{"component":"federation-upstream-set","name":"f","vhost":"v","value":[[["upstream","u"]]]}]}`},
+		"global parameters": {`{"users":[],"vhosts":[],"global_parameters":[{"name":"mqtt_default_vhosts","value":{"O=a":"v"}},{"name":"g","value":{"a":{"b":[1,"c"]},"d":null}}]}`,
+			`{"users":[],"vhosts":[],"global_parameters":[{"name":"mqtt_default_vhosts","value":[["O=a","v"]]},{"name":"g","value":[["a",[["b",[1,"c"]]]],["d",null]]}]}`},
+		"limits":       {`{"vhosts":[{"name":"v","limits":{"max-queues":5}}]}`, `{"vhosts":[{"name":"v","limits":[["max-queues",5]]}]}`},
+		"user":         {`{"users":[{"name":"u","tags":"a,b","password_hash":"","limits":{"max-channels":3}}]}`, `{"users":[{"name":"u","tags":["b","a",""],"password_hash":"","limits":[["max-channels",3]]}]}`},
+		"vhost of 3.8": {`{"vhosts":[{"name":"v","description":"x","tags":["a"]}]}`, `{"vhosts":[{"name":"v","metadata":[["description","x"],["tags",["a"]]]}]}`},
+	} {
+		var specs [2]string
+		for i, form := range forms {
+			text, _, problems, err := imported([]byte(form))
+			if err != nil || problems.Errors() > 0 || strings.Contains(string(text), "# import") {
+				t.Errorf("%s: %v %v\n%s", name, err, problems, text)
+			}
+			specs[i] = string(text)
+		}
+		if specs[0] != specs[1] {
+			t.Errorf("%s: not the same:\n%s\n%s", name, specs[0], specs[1])
+		}
+	}
+}
+
+// TestImportOfTheOwnLogin: of the administrator that midaz is to log in as, a
+// password in clear is the one it logs in with.
+func TestImportOfTheOwnLogin(t *testing.T) {
+	const file = `{"users":[{"name":"ops","password":"not-to-be-shown","tags":"administrator"}],"vhosts":[{"name":"/"}],"permissions":[{"user":"ops","vhost":"/","configure":".*","write":".*","read":".*"}]}`
+	for _, aside := range []bool{true, false} {
+		got, err := definitions.Spec([]byte(file), definitions.Options{Stack: "test", Hash: rabbitmq.HashPassword, Aside: aside})
+		if err != nil || bytes.Contains(got.Text, []byte("not-to-be-shown")) {
+			t.Fatalf("%v\n%s", err, got.Text)
+		}
+		values := map[string]string{}
+		for _, s := range got.Secrets {
+			values[s.Name] = s.Value
+		}
+		kinds := realWorld().kinds()
+		spec, loaded := specs.Load(specs.Options{Files: []string{"-"}, Stdin: bytes.NewReader(got.Text), LookupEnv: func(name string) (string, bool) { v, ok := values[name]; return v, ok }})
+		_, decoded := engine.Resolve(spec, kinds)
+		if problems := schema.Quick(spec, kinds, loaded, decoded); problems.Errors() > 0 {
+			t.Errorf("aside %v: %v\n%s", aside, problems, got.Text)
+		}
+	}
+}
+
 // FuzzImportDefinitions: whatever the file holds, there is a spec that can be
 // read, or an error.
 func FuzzImportDefinitions(f *testing.F) {

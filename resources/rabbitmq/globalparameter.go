@@ -13,12 +13,19 @@ var globalParameterTable = &resources.Table{
 	Example: "{cluster_tags: {value: {region: sa-east-1}}}",
 	Doc:     "A parameter of the whole cluster. Those named midaz.* are midaz's own.",
 	Fields: []resources.Field{
-		{Key: "value", Type: resources.Any(), Required: true, Cost: resources.InPlace,
+		{Key: "value", Type: resources.JSON(), Required: true, Cost: resources.InPlace,
 			Doc: "Its value, of any shape.", Example: "{region: sa-east-1}", Other: "{region: us-east-1}"},
 	},
 }
 
 type globalParameterKind struct{ single }
+
+// isReservedGlobal reports whether a global parameter is midaz's ledger or the
+// identity of the cluster. The settings of the MQTT plugin (mqtt_default_vhosts,
+// mqtt_port_to_vhost_mapping) are for people to set.
+func isReservedGlobal(name string) bool {
+	return strings.HasPrefix(name, ledgerPrefix) || name == clusterID
+}
 
 // brokersOwn are the global parameters that the broker makes. They may be set,
 // but belong to nobody.
@@ -30,7 +37,7 @@ var _ = register(globalParameterKind{single{
 	path:  func(parts []string) string { return apiPath("global-parameters", parts[0]) },
 	see: func(r row) *object {
 		name := r.text("name")
-		if strings.HasPrefix(name, ledgerPrefix) || name == clusterID || strings.HasPrefix(name, "mqtt_") {
+		if isReservedGlobal(name) {
 			return nil
 		}
 		return &object{addr: resources.NewAddr(globalParameterName, name), free: slices.Contains(brokersOwn, name),
@@ -49,7 +56,7 @@ func (globalParameterKind) Check(all *resources.Declared, report resources.Repor
 		if !checkName(r, name, "global parameter", report) {
 			continue
 		}
-		if strings.HasPrefix(name, ledgerPrefix) || name == clusterID || strings.HasPrefix(name, "mqtt_") {
+		if isReservedGlobal(name) {
 			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the global parameter %q belongs to the broker or to midaz itself", name), "take another name"))
 		}
 	}

@@ -20,7 +20,7 @@ var parameterTable = &resources.Table{
 	Example: "{federation-upstream: {east: {value: {uri: \"amqp://east\"}}}}",
 	Doc:     "A runtime parameter of a plugin, such as a shovel or a federation upstream, by component and name.",
 	Fields: []resources.Field{
-		{Key: "value", Type: resources.Any(), Required: true, Cost: resources.InPlace,
+		{Key: "value", Type: resources.JSON(), Required: true, Cost: resources.InPlace,
 			Doc:     "Its value, by the plugin's own keys. A URI with a password belongs in a sensitive variable; the broker shows it to its administrators in clear.",
 			Example: `{src-protocol: amqp091, src-uri: "amqp://", src-queue: a, dest-protocol: amqp091, dest-uri: "amqp://", dest-queue: b}`, Other: `{uri: "amqp://upstream"}`},
 	},

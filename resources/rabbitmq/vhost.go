@@ -274,7 +274,11 @@ func (tagsType) Schema() resources.Schema {
 
 func (tagsType) Decode(n specs.Node, report resources.Report) (resources.Value, bool) {
 	if !n.IsScalar() {
-		return resources.Set(resources.String()).Decode(n, report)
+		v, ok := resources.Set(resources.String()).Decode(n, report)
+		if tags, is := v.([]any); is { // an empty text is no tag, here as on the broker
+			v = slices.DeleteFunc(tags, func(tag any) bool { return resources.Text(tag) == "" })
+		}
+		return v, ok
 	}
 	out := []any{}
 	for word := range strings.SplitSeq(n.Text(), ",") {

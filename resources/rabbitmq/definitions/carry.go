@@ -22,6 +22,9 @@ type carrier struct {
 	// notes are about the whole file.
 	notes []string
 	names map[string]bool // of variables
+	// paired tells that maps at the top of global parameters are lists of pairs.
+	// No such value is then a map.
+	paired bool
 }
 
 // named is one entry of a map of the spec: a name with its fields, and what is
@@ -128,6 +131,7 @@ func (c *carrier) read(file row) {
 	for _, r := range file.rows("parameters") {
 		c.parameter(in(r), r)
 	}
+	c.paired = !slices.ContainsFunc(file.rows("global_parameters"), func(r row) bool { _, isMap := r["value"].(map[string]any); return isMap })
 	for _, r := range file.rows("global_parameters") {
 		c.globalParameter(r)
 	}
@@ -178,6 +182,7 @@ func (c *carrier) vhostFields(v *vhost, r row) {
 
 // limits reads {"max-queues": 5}, or a list of such objects.
 func (c *carrier) limits(v *vhost, value any) {
+	value = unpair(value)
 	if list, ok := value.([]any); ok {
 		for _, e := range list {
 			c.limits(v, e)
@@ -584,7 +589,7 @@ func (c *carrier) topicPermission(v *vhost, r row) {
 
 func (c *carrier) parameter(v *vhost, r row) {
 	component, name := r.text("component"), r.text("name")
-	value, _ := r["value"].(map[string]any)
+	value := row(r).object("value")
 	switch component {
 	case "operator_policy":
 		c.policy(v, "operator_policies", "operator policy", name, r, value)
@@ -593,7 +598,11 @@ func (c *carrier) parameter(v *vhost, r row) {
 		c.policy(v, "policies", "policy", name, r, value)
 		return
 	case "vhost-limits":
-		c.limits(v, r["value"])
+		c.limits(v, unpair(r["value"]))
+		return
+	}
+	if r["value"] == nil {
+		v.notes = append(v.notes, fmt.Sprintf("%s %q is null, for which the spec has no form", component, name))
 		return
 	}
 	s := v.parameters[component]
@@ -608,13 +617,30 @@ func (c *carrier) parameter(v *vhost, r row) {
 		s.notes = append(s.notes, fmt.Sprintf("shovel %q deletes itself when it is done: it is an action, not a state", name))
 		return
 	}
-	s.items = append(s.items, named{name: name, fields: fields{{"value", c.hideLogins("RABBITMQ_"+name, r["value"])}}})
+	s.items = append(s.items, named{name: name, fields: fields{{"value", c.hideLogins("RABBITMQ_"+name, parameterValue(component, r["value"]))}}})
+}
+
+// parameterValue is the value of a parameter as the plugin reads it. That of an
+// upstream set is a list of maps; all others are maps.
+func parameterValue(component string, v any) any {
+	if component != "federation-upstream-set" {
+		return unpair(v)
+	}
+	list, ok := v.([]any)
+	if !ok {
+		return v
+	}
+	out := make([]any, len(list))
+	for i, e := range list {
+		out[i] = unpair(e)
+	}
+	return out
 }
 
 func (c *carrier) globalParameter(r row) {
 	name := r.text("name")
-	for _, own := range []string{"midaz.", "mqtt_", "internal_cluster_id"} {
-		if strings.HasPrefix(name, own) {
+	for _, own := range []string{"midaz.", "internal_cluster_id"} {
+		if name == own || strings.HasSuffix(own, ".") && strings.HasPrefix(name, own) {
 			c.notes = append(c.notes, fmt.Sprintf("global parameter %q belongs to the broker or to midaz itself", name))
 			return
 		}
@@ -623,7 +649,15 @@ func (c *carrier) globalParameter(r row) {
 		c.notes = append(c.notes, fmt.Sprintf("global parameter %q: its name %s", name, orElse(wrong, "is there twice")))
 		return
 	}
-	c.global = append(c.global, named{name: name, fields: fields{{"value", c.hideLogins("RABBITMQ_"+name, r["value"])}}})
+	value := r["value"]
+	if c.paired {
+		value = unpair(value)
+	}
+	if value == nil {
+		c.notes = append(c.notes, fmt.Sprintf("global parameter %q is null, for which the spec has no form", name))
+		return
+	}
+	c.global = append(c.global, named{name: name, fields: fields{{"value", c.hideLogins("RABBITMQ_"+name, value)}}})
 }
 
 func orElse(a, b string) string {

@@ -69,7 +69,32 @@ type row map[string]any
 
 func (r row) text(key string) string { s, _ := r[key].(string); return s }
 
-func (r row) object(key string) map[string]any { m, _ := r[key].(map[string]any); return m }
+// object returns a map, in whichever form it is written.
+func (r row) object(key string) map[string]any { m, _ := unpair(r[key]).(map[string]any); return m }
+
+// unpair returns a list of pairs as the map it stands for: rabbitmqctl writes
+// maps of parameters as [["key", value], ...]. Anything else is returned as it is.
+// A list of lists of two in which each first one is a text is such a map: the
+// parameters of RabbitMQ hold no others.
+func unpair(v any) any {
+	list, ok := v.([]any)
+	if !ok || len(list) == 0 {
+		return v
+	}
+	out := make(map[string]any, len(list))
+	for _, e := range list {
+		pair, ok := e.([]any)
+		if !ok || len(pair) != 2 {
+			return v
+		}
+		key, ok := pair[0].(string)
+		if _, twice := out[key]; !ok || twice {
+			return v
+		}
+		out[key] = unpair(pair[1])
+	}
+	return out
+}
 
 // rows returns a list of objects; what is none is passed over.
 func (r row) rows(key string) []row {

@@ -67,15 +67,25 @@ func (c *carrier) address(section *yaml.Node) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.users)) {
-		for _, f := range c.users[name].fields {
-			if tags, ok := f.value.([]any); ok && f.key == "tags" && slices.Contains(tags, any("administrator")) {
-				m := mapping()
-				put(m, "username", text(name))
-				key := put(section, "management", m)
-				key.HeadComment = "# Add the password, from a sensitive variable."
+		u := c.users[name]
+		if !slices.ContainsFunc(u.fields, func(f field) bool {
+			tags, ok := f.value.([]any)
+			return ok && f.key == "tags" && slices.Contains(tags, any("administrator"))
+		}) {
+			continue
+		}
+		m := mapping()
+		put(m, "username", text(name))
+		key := put(section, "management", m)
+		// Where the file has the password, midaz logs in with it too.
+		for _, f := range u.fields {
+			if password, ok := f.value.(reference); ok && f.key == "password" {
+				put(m, "password", value(password))
 				return
 			}
 		}
+		key.HeadComment = "# Add the password, from a sensitive variable."
+		return
 	}
 }
 

@@ -179,7 +179,23 @@ func (d *decider) compare() {
 			d.recover(r)
 			continue
 		}
-		d.add(d.one(r))
+		c := d.one(r)
+		d.add(c)
+		d.unfit(c)
+	}
+}
+
+// unfit refuses a change that the API of its object would refuse when it comes
+// to it, with half of the plan done.
+func (d *decider) unfit(c *Change) {
+	if c.IsNoOp() || c.Have == nil || !d.selected(c.Addr) {
+		return
+	}
+	for _, u := range c.Have.Unfit {
+		d.refusal(c.Addr, "unsupported", u.Msg, u.Hint)
+		if at := c.Want.Node.At(u.At); !at.IsAbsent() {
+			d.plan.Refusals[len(d.plan.Refusals)-1].Pos = c.Want.Node.KeyPos(u.At)
+		}
 	}
 }
 

@@ -157,7 +157,7 @@ func (s Step) String() string { return string(s.Verb) + " " + s.Addr.String() }
 type Refusal struct {
 	Addr resources.Addr
 	Pos  specs.Pos
-	Code string // "protected", "foreign", "max-destroy", "empty-spec", "hazard", "missing-external", "unreachable", "no-match", "inactive"
+	Code string // "protected", "foreign", "max-destroy", "empty-spec", "hazard", "missing-external", "unreachable", "no-match", "inactive", "unsupported"
 	Msg  string
 	Hint string
 }

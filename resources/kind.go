@@ -131,6 +131,9 @@ type Observed struct {
 	Protected bool
 	// Refs are what the object seen refers to; they order deletes.
 	Refs []Ref
+	// Unfit is what its API would refuse of the resource that is wanted here: a
+	// plan that writes it is refused before anything is written.
+	Unfit []Unfit
 	// Stray says why the object goes although the stack did not make it, "" for
 	// objects of the stack.
 	Stray string
@@ -168,6 +171,11 @@ type Observed struct {
 // IsHalfAdopted reports whether the stack began to take the object over and never
 // finished: it still is its owner's, and is never removed as the stack's own.
 func (o *Observed) IsHalfAdopted() bool { return o.Stack != "" && o.Owner != "" }
+// Unfit is one thing that an API refuses of a resource.
+type Unfit struct {
+	At        string // JSON pointer of the field
+	Msg, Hint string
+}
 
 // Runtime is how the process of an object is doing.
 type Runtime struct {

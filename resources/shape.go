@@ -650,7 +650,7 @@ func Any() Type { return anyType{} }
 func JSON() Type { return anyType{inner: true} }
 
 type anyType struct {
-	inner  bool // null may stand inside
+	inner     bool // null may stand inside
 	mayBeNull bool // at this place
 }
 

@@ -30,49 +30,66 @@ type setting struct {
 	integer bool
 	// advise: a policy is the better place, since it changes in place.
 	advise bool
+	// policyCheck is check for policies, where the broker is of another opinion.
+	policyCheck func(v resources.Value) string
+	// in and inOperator are the versions whose policies and operator policies
+	// have it.
+	in, inOperator versions
+	// narrow are values that some versions refuse.
+	narrow []narrowed
+}
+
+// narrowed is what a value must be on some versions.
+type narrowed struct {
+	on    versions
+	check func(v resources.Value) string
 }
 
 // settings is the broker's own table, as read in its sources and measured on
 // 3.10, 4.0 and 4.3. What stands in an argument and is not in here is stored,
 // and has no effect.
 var settings = []setting{
-	{name: "message-ttl", classic: true, quorum: true, policy: "message-ttl", operator: true, integer: true, advise: true, check: integer(0, maxTimer)},
-	{name: "expires", classic: true, quorum: true, policy: "expires", operator: true, integer: true, advise: true, check: integer(1, maxTimer)},
+	{name: "message-ttl", classic: true, quorum: true, policy: "message-ttl", operator: true, integer: true, advise: true, check: integer(0, maxTimer), policyCheck: integer(0, math.MaxInt64)},
+	{name: "expires", classic: true, quorum: true, policy: "expires", operator: true, integer: true, advise: true, check: integer(1, maxTimer), policyCheck: integer(1, math.MaxInt64)},
 	{name: "max-length", classic: true, quorum: true, policy: "max-length", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
 	{name: "max-length-bytes", classic: true, quorum: true, stream: true, policy: "max-length-bytes", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
-	{name: "overflow", classic: true, quorum: true, policy: "overflow", operator: true, advise: true, check: word("drop-head", "reject-publish", "reject-publish-dlx")},
+	{name: "overflow", classic: true, quorum: true, policy: "overflow", operator: true, inOperator: after310, advise: true, check: word("drop-head", "reject-publish", "reject-publish-dlx")},
 	{name: "dead-letter-exchange", classic: true, quorum: true, policy: "dead-letter-exchange", advise: true, check: text},
 	{name: "dead-letter-routing-key", classic: true, quorum: true, policy: "dead-letter-routing-key", advise: true, check: text},
 	{name: "dead-letter-strategy", quorum: true, policy: "dead-letter-strategy", advise: true, check: word("at-most-once", "at-least-once")},
 	{name: "max-priority", classic: true, integer: true, check: integer(0, 255)},
 	{name: "single-active-consumer", classic: true, quorum: true, check: boolean},
 	{name: "queue-mode", classic: true, policy: "queue-mode", advise: true, check: word("default", "lazy")},
-	{name: "queue-version", classic: true, policy: "queue-version", operator: true, integer: true, advise: true, check: integer(1, 2)},
-	{name: "queue-master-locator", classic: true, policy: "queue-master-locator", check: word("min-masters", "client-local", "random")},
-	{name: "queue-leader-locator", classic: true, quorum: true, stream: true, policy: "queue-leader-locator", check: word("client-local", "balanced")},
-	{name: "delivery-limit", quorum: true, policy: "delivery-limit", operator: true, integer: true, advise: true, check: integer(-1, math.MaxInt64)},
-	{name: "quorum-initial-group-size", quorum: true, integer: true, check: integer(1, math.MaxInt32)},
-	{name: "quorum-target-group-size", quorum: true, policy: "target-group-size", operator: true, integer: true, check: integer(1, math.MaxInt32)},
+	{name: "queue-version", classic: true, policy: "queue-version", operator: true, inOperator: after310, integer: true, advise: true, check: integer(1, 2)},
+	{name: "queue-master-locator", classic: true, policy: "queue-master-locator", operator: true, in: before43, inOperator: versions{from: 311, until: 403}, check: word("min-masters", "client-local", "random", "balanced"),
+		narrow: []narrowed{{until310, word("min-masters", "client-local", "random")}}},
+	{name: "queue-leader-locator", classic: true, quorum: true, stream: true, policy: "queue-leader-locator", check: word("client-local", "balanced", "random", "min-masters"), policyCheck: word("client-local", "balanced", "random")},
+	{name: "delivery-limit", quorum: true, policy: "delivery-limit", operator: true, integer: true, advise: true, check: integer(math.MinInt64, math.MaxInt64),
+		narrow: []narrowed{{until310, integer(0, math.MaxInt64)}}},
+	{name: "quorum-initial-group-size", quorum: true, integer: true, check: integer(1, math.MaxInt64)},
+	{name: "quorum-target-group-size", quorum: true, policy: "target-group-size", operator: true, in: after310, inOperator: after310, integer: true, check: integer(1, math.MaxInt64)},
 	{name: "max-in-memory-length", quorum: true, policy: "max-in-memory-length", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
 	{name: "max-in-memory-bytes", quorum: true, policy: "max-in-memory-bytes", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
-	{name: "consumer-timeout", quorum: true, policy: "consumer-timeout", integer: true, advise: true, check: integer(0, math.MaxInt64)},
-	{name: "delayed-retry-type", quorum: true, policy: "delayed-retry-type", check: word("disabled", "all", "failed", "returned")},
-	{name: "delayed-retry-min", quorum: true, policy: "delayed-retry-min", integer: true, check: integer(0, maxTimer)},
-	{name: "delayed-retry-max", quorum: true, policy: "delayed-retry-max", integer: true, check: integer(0, maxTimer)},
+	{name: "consumer-timeout", quorum: true, policy: "consumer-timeout", in: after310, integer: true, advise: true, check: integer(0, math.MaxInt64)},
+	{name: "delayed-retry-type", quorum: true, policy: "delayed-retry-type", operator: true, in: after40, inOperator: after40, check: word("disabled", "all", "failed", "returned")},
+	{name: "delayed-retry-min", quorum: true, policy: "delayed-retry-min", operator: true, in: after40, inOperator: after40, integer: true, check: integer(0, maxTimer)},
+	{name: "delayed-retry-max", quorum: true, policy: "delayed-retry-max", operator: true, in: after40, inOperator: after40, integer: true, check: integer(0, maxTimer)},
+	{name: "consumer-disconnected-timeout", quorum: true, policy: "consumer-disconnected-timeout", in: after40, integer: true, check: integer(0, math.MaxInt64)},
 	{name: "max-age", stream: true, policy: "max-age", advise: true, check: age},
-	{name: "stream-max-segment-size-bytes", stream: true, policy: "stream-max-segment-size-bytes", integer: true, check: integer(1, 3_000_000_000)},
-	{name: "stream-filter-size-bytes", stream: true, policy: "stream-filter-size-bytes", integer: true, check: integer(16, 255)},
-	{name: "initial-cluster-size", stream: true, integer: true, check: integer(1, math.MaxInt32)},
+	{name: "stream-max-segment-size-bytes", stream: true, policy: "stream-max-segment-size-bytes", integer: true, check: integer(0, 3_000_000_000)},
+	{name: "stream-filter-size-bytes", stream: true, policy: "stream-filter-size-bytes", in: after310, integer: true, check: integer(16, 255)},
+	{name: "initial-cluster-size", stream: true, policy: "initial-cluster-size", integer: true, check: integer(1, math.MaxInt64), policyCheck: integer(0, math.MaxInt64)},
 	// Further keys that only policies have.
 	{policy: "alternate-exchange", check: text},
 	{policy: "federation-upstream", check: text},
 	{policy: "federation-upstream-set", check: text},
-	{policy: "ha-mode", check: word("all", "exactly", "nodes")},
-	{policy: "ha-params", check: anything},
-	{policy: "ha-sync-mode", check: word("manual", "automatic")},
-	{policy: "ha-sync-batch-size", integer: true, check: integer(1, math.MaxInt32)},
-	{policy: "ha-promote-on-shutdown", check: word("always", "when-synced")},
-	{policy: "ha-promote-on-failure", check: word("always", "when-synced")},
+	{policy: "federation-upstream-pattern", check: pattern},
+	{policy: "ha-mode", in: before40, check: word("all", "exactly", "nodes")},
+	{policy: "ha-params", in: before40, check: anything},
+	{policy: "ha-sync-mode", in: before40, check: word("manual", "automatic")},
+	{policy: "ha-sync-batch-size", in: before40, integer: true, check: integer(1, math.MaxInt32)},
+	{policy: "ha-promote-on-shutdown", in: before40, check: word("always", "when-synced")},
+	{policy: "ha-promote-on-failure", in: before40, check: word("always", "when-synced")},
 }
 
 // maxTimer is the longest time in milliseconds that was taken: 2^32 and 6e9
@@ -125,6 +142,17 @@ func (s *setting) types() string {
 
 func anything(resources.Value) string { return "" }
 
+// pattern is a regular expression, as far as it can be tried here.
+func pattern(v resources.Value) string {
+	if want := text(v); want != "" {
+		return want
+	}
+	if _, err := regexp.Compile(resources.Text(v)); err != nil && !beyondRE2.MatchString(resources.Text(v)) {
+		return "a regular expression"
+	}
+	return ""
+}
+
 func text(v resources.Value) string {
 	switch v.(type) {
 	case string, resources.Secret:
@@ -143,7 +171,9 @@ func boolean(v resources.Value) string {
 // integer accepts whole numbers only: the broker refuses 5.0.
 func integer(lo, hi int64) func(resources.Value) string {
 	want := fmt.Sprintf("an integer from %d to %d", lo, hi)
-	if hi == math.MaxInt64 {
+	if lo == math.MinInt64 {
+		want = "an integer"
+	} else if hi == math.MaxInt64 {
 		want = fmt.Sprintf("an integer of at least %d", lo)
 	}
 	return func(v resources.Value) string {
@@ -166,7 +196,7 @@ func word(words ...string) func(resources.Value) string {
 	}
 }
 
-var ageForm = regexp.MustCompile(`^[0-9]+[YMDhms]$`)
+var ageForm = regexp.MustCompile(`^0*[1-9][0-9]*[YMDhms]$`)
 
 func age(v resources.Value) string {
 	if s, ok := v.(string); ok && ageForm.MatchString(s) {

@@ -101,6 +101,7 @@ func (brokerKind) Check(all *resources.Declared, report resources.Report) {
 	for _, r := range all.Of(brokerName) {
 		checkBroker(r, report)
 	}
+	checkRelease(all, report)
 }
 
 func checkBroker(r *resources.Resource, report resources.Report) {

@@ -38,7 +38,7 @@ var _ = register(parameterKind{single{
 		if slices.Contains([]string{"policy", "operator_policy", "vhost-limits"}, component) || vhost == "" {
 			return nil
 		}
-		return &object{addr: resources.NewAddr(parameterName, vhost, component, r.text("name")), refs: seenInVhost(vhost),
+		return &object{addr: resources.NewAddr(parameterName, vhost, component, r.text("name")), refs: append(seenInVhost(vhost), named(vhost, component, r["value"])...),
 			have: resources.Config{"value": hideLogins(oneURI(emptyObject(resources.Normalize(r["value"]))))}}
 	},
 	body: func(r *resources.Resource, _ *object, _ resources.Delta) map[string]any {
@@ -122,23 +122,9 @@ func (parameterKind) Check(all *resources.Declared, report resources.Report) {
 		if slices.Contains([]string{"policy", "operator_policy", "vhost-limits"}, parts[1]) {
 			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the component %q has a section of its own", parts[1]), "write it under policies, operator_policies or limits of the virtual host"))
 		}
-		if parts[1] == "shovel" {
-			checkShovel(r, report)
+		if check := componentChecks[parts[1]]; check != nil {
+			check(r, report)
 		}
 	}
 }
 
-func checkShovel(r *resources.Resource, report resources.Report) {
-	value := r.Config.Map("value")
-	at := func(key string) specs.Pos { return r.Node.Get("value").KeyPos("/" + key) }
-	for _, side := range []string{"src", "dest"} {
-		_, queue := value[side+"-queue"]
-		_, exchange := value[side+"-exchange"]
-		if queue && exchange {
-			report(ruleParameter.At(at(side+"-exchange"), side+"-queue and "+side+"-exchange exclude each other", "keep one of the two"))
-		}
-	}
-	if v, ok := value["src-delete-after"]; ok && v != "never" {
-		report(ruleParameter.At(at("src-delete-after"), "a shovel that deletes itself is an action, not a state: it would be made anew by every apply", "remove src-delete-after, or run it by hand"))
-	}
-}

@@ -197,7 +197,11 @@ func (k policyKind) checkDefinition(r *resources.Resource, all *resources.Declar
 			report(ruleOperatorKey.At(pos, fmt.Sprintf("an operator policy cannot set %q", key), "an operator policy sets limits only; write it in a policy"))
 			continue
 		}
-		if want := s.check(definition[key]); want != "" {
+		check := s.check
+		if s.policyCheck != nil {
+			check = s.policyCheck
+		}
+		if want := check(definition[key]); want != "" {
 			report(rulePolicyValue.At(pos, fmt.Sprintf("%s must be %s, not %s", key, want, resources.Show(definition[key])), ""))
 		}
 		if !s.affects(applyTo) {
@@ -213,8 +217,39 @@ func (k policyKind) checkDefinition(r *resources.Resource, all *resources.Declar
 	if definition["dead-letter-strategy"] == "at-least-once" && definition["overflow"] != "reject-publish" {
 		report(ruleAtLeastOnce.At(node.KeyPos("/dead-letter-strategy"), "dead-lettering at least once only works with overflow: reject-publish; the broker falls back to at most once", "add `overflow: reject-publish`"))
 	}
-	if definition["federation-upstream"] != nil && definition["federation-upstream-set"] != nil {
-		report(rulePolicyValue.At(node.KeyPos("/federation-upstream"), "federation-upstream and federation-upstream-set exclude each other", "keep one of the two"))
+	var federation []string
+	for _, key := range []string{"federation-upstream", "federation-upstream-set", "federation-upstream-pattern"} {
+		if definition[key] != nil {
+			federation = append(federation, key)
+		}
+	}
+	if len(federation) > 1 {
+		report(rulePolicyValue.At(node.KeyPos("/"+federation[0]), strings.Join(federation, " and ")+" exclude each other", "keep one of them"))
+	}
+	checkMirrors(definition, node, report)
+}
+
+// checkMirrors reports keys of mirrored queues that do not go together.
+func checkMirrors(definition map[string]any, node specs.Node, report resources.Report) {
+	mode, params := definition["ha-mode"], definition["ha-params"]
+	names, isList := params.([]any)
+	count, isCount := params.(int64)
+	wrong := ""
+	switch {
+	case mode == "all" && params != nil:
+		wrong = "ha-mode: all takes no ha-params"
+	case mode == "exactly" && (!isCount || count < 1):
+		wrong = "ha-mode: exactly needs a number of replicas as ha-params"
+	case mode == "nodes" && (!isList || len(names) == 0):
+		wrong = "ha-mode: nodes needs a list of nodes as ha-params"
+	}
+	if wrong != "" {
+		report(rulePolicyValue.At(node.KeyPos("/ha-mode"), wrong, ""))
+	}
+	for _, key := range []string{"ha-params", "ha-sync-mode", "ha-sync-batch-size", "ha-promote-on-shutdown", "ha-promote-on-failure"} {
+		if definition[key] != nil && mode == nil {
+			report(rulePolicyValue.At(node.KeyPos("/"+key), key+" needs ha-mode beside it", ""))
+		}
 	}
 }
 

@@ -118,6 +118,7 @@ func (r reader) bulk(ctx context.Context, scope resources.Scope) ([]*resources.O
 	if err != nil {
 		return nil, err
 	}
+	unfit := r.unfit(ctx, s)
 	byAddr := make(map[resources.Addr]*object, len(objects))
 	for _, o := range objects {
 		byAddr[o.addr] = o
@@ -129,6 +130,7 @@ func (r reader) bulk(ctx context.Context, scope resources.Scope) ([]*resources.O
 	for _, w := range scope.Want {
 		wanted[w.Addr] = true
 		seen := r.observed(byAddr[w.Addr], w, w.Addr, scope.Stack, books)
+		seen.Unfit = unfit(w)
 		doomed.look(w, seen)
 		if seen.Presence == resources.Absent || len(compare(r.kind, w, seen)) > 0 {
 			changing = append(changing, pair{w, seen})
@@ -164,6 +166,57 @@ func (r reader) bulk(ctx context.Context, scope resources.Scope) ([]*resources.O
 		return nil, err
 	}
 	return append(out, left...), doomed.inspect(ctx, r.b, s, books, len(objects))
+}
+
+// unfit returns what tells which parts of a wanted resource this broker refuses.
+// A broker that does not say what it is refuses nothing here.
+func (r reader) unfit(ctx context.Context, s *snapshot) func(*resources.Resource) []resources.Unfit {
+	over, err := r.b.overview(ctx)
+	if err != nil {
+		return func(*resources.Resource) []resources.Unfit { return nil }
+	}
+	v := releaseOf(over.Version)
+	return func(w *resources.Resource) []resources.Unfit {
+		out := refusedBy(v, w)
+		switch w.Addr.Kind {
+		case exchangeName:
+			out = append(out, unknownType(over, w)...)
+		case topicPermissionName:
+			if v >= 403 {
+				out = append(out, r.noExchange(ctx, s, w)...)
+			}
+		}
+		return out
+	}
+}
+
+// unknownType says that the broker has no exchanges of the type: a plugin is not
+// enabled.
+func unknownType(over *overview, w *resources.Resource) []resources.Unfit {
+	t := cmpText(w.Config.Text("type"), "direct")
+	if len(over.ExchangeTypes) == 0 || slices.ContainsFunc(over.ExchangeTypes, func(e struct {
+		Name string `json:"name"`
+	}) bool {
+		return e.Name == t
+	}) {
+		return nil
+	}
+	return []resources.Unfit{{At: "/type", Msg: fmt.Sprintf("the broker has no exchanges of the type %s", t), Hint: "enable the plugin that has it, with rabbitmq-plugins enable"}}
+}
+
+// noExchange says that a topic permission is for an exchange that neither is
+// there nor is declared, which 4.3 refuses.
+func (r reader) noExchange(ctx context.Context, s *snapshot, w *resources.Resource) []resources.Unfit {
+	parts := w.Addr.Parts()
+	addr := resources.NewAddr(exchangeName, parts[0], parts[2])
+	if isDefaultExchange(parts[2]) || r.b.o.Declared.Get(addr) != nil {
+		return nil
+	}
+	rows, err := s.list(ctx, "/api/exchanges")
+	if err != nil || slices.ContainsFunc(rows, func(x row) bool { return x.text("vhost") == parts[0] && x.text("name") == parts[2] }) {
+		return nil
+	}
+	return []resources.Unfit{{Msg: fmt.Sprintf("the exchange %q does not exist, and this broker then refuses the topic permission", parts[2]), Hint: "declare the exchange: its name is not a pattern"}}
 }
 
 // gone returns the entries of the ledger whose objects are not there: a killed

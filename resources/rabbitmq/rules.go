@@ -75,10 +75,13 @@ var (
 		Explain: "`pause_publishers` raises an alarm on the broker's node while a queue is gone for a moment, which only a command beside the broker can do: no API has it. So the broker must be a `service` of the stack. On one elsewhere nobody is held, and the plan names who publishes past all exchanges, and what that may lose.\n\n```yaml\nrabbitmq:\n  service: rabbitmq\n  vhosts:\n    /:\n      queues: { orders.new: { type: quorum, pause_publishers: true } }\n```"}
 )
 
+var ruleRelease = &specs.Rule{Code: "MZ234", Severity: specs.Error, Title: "what this version of RabbitMQ refuses",
+	Explain: "Versions of RabbitMQ differ in what they take: mirrored queues (`ha-mode`) are gone in 4.0, `apply_to: quorum_queues` needs 3.12, and 4.3 no longer knows `queue-master-locator`. The version is that of the broker, or the one in the tag of its service's image; a plan is refused before anything is written.\n\n```yaml\npolicies:\n  mirrors: { pattern: \"^orders\\\\.\", definition: { ha-mode: all } }   # 3.x only; on 4.x use quorum queues\n```"}
+
 var rules = []*specs.Rule{
 	ruleBroker, ruleName, ruleReserved, ruleQueueType, ruleArgumentType, ruleArgumentValue, ruleArgumentUnknown, rulePolicyAdvice,
 	ruleArgumentMissing, ruleLostTarget, ruleExchangeType, ruleBinding, ruleTwoSpellings, ruleRoutingKey, ruleTilde, rulePolicyKey,
 	rulePolicyValue, rulePolicyIdle, ruleOperatorKey, rulePolicyDead, rulePolicyClash, rulePattern, rulePatternPCRE, ruleUnanchored,
 	ruleAtLeastOnce, rulePassword, ruleTag, ruleOwnLogin, ruleExternal, ruleParameter, ruleNoLimit, ruleInsecure,
-	rulePolicyShadowed, rulePause,
+	rulePolicyShadowed, rulePause, ruleRelease,
 }

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -40,12 +41,13 @@ var _ = register(topicPermissionKind{single{
 	},
 }})
 
-// Refs waits for the exchange, without which 4.3 refuses the permission.
+// Refs waits for the exchange, without which 4.3 refuses the permission. Before
+// that the broker takes the permission for any name.
 func (topicPermissionKind) Refs(r *resources.Resource) []resources.Ref {
 	parts := r.Addr.Parts()
 	refs := append(vhostRefs(r), userRef(r, parts[1]))
 	if !isDefaultExchange(parts[2]) {
-		refs = append(refs, resources.Ref{To: resources.NewAddr(exchangeName, parts[0], parts[2]), Wait: resources.Ready, Optional: inExternal(r)})
+		refs = append(refs, resources.Ref{To: resources.NewAddr(exchangeName, parts[0], parts[2]), Wait: resources.Ready, Optional: true})
 	}
 	return refs
 }
@@ -78,7 +80,13 @@ func (k topicPermissionKind) remove(ctx context.Context, c writes, have *object)
 
 func (topicPermissionKind) Check(all *resources.Declared, report resources.Report) {
 	for _, r := range all.Of(topicPermissionName) {
-		checkName(r, r.Addr.Parts()[2], "exchange", report)
+		parts := r.Addr.Parts()
+		if parts[2] != "" { // the default exchange, of which the broker keeps one too
+			checkName(r, parts[2], "exchange", report)
+		}
+		if !isDefaultExchange(parts[2]) && all.Get(resources.NewAddr(exchangeName, parts[0], parts[2])) == nil && !inExternal(r) {
+			report(ruleLostTarget.At(r.KeyPos, fmt.Sprintf("the exchange %q of the topic permission is not declared; the name is no pattern, and as long as it does not exist the permission allows nothing", parts[2]), "declare it under exchanges, with `external: true` if an application does"))
+		}
 		for _, field := range []string{"write", "read"} {
 			checkPattern(r, "/"+field, r.Config[field], true, report)
 		}

@@ -242,6 +242,10 @@ func (a *apply) claim(ctx context.Context, kind string) error {
 // work looks again at the object and brings it to what is wanted, never beyond
 // what was planned.
 func (a *apply) work(ctx context.Context, s Step, c *Change, w resources.Writer, res *StepResult, note resources.Note) error {
+	if c.Released {
+		res.Did = resources.Update
+		return nil // its record is brought up to date at the end, and nothing else
+	}
 	have, err := a.look(ctx, c)
 	if err != nil {
 		return err
@@ -526,6 +530,8 @@ func (a *apply) release(ctx context.Context, report *Report) error {
 		switch {
 		case c.Action == resources.Delete && done:
 			owned[claimer].gone = append(owned[claimer].gone, c.Addr)
+		case c.Want != nil && c.Released && done:
+			owned[claimer].applied = append(owned[claimer].applied, c.Want)
 		case c.Want != nil && !c.Want.External && (done || c.IsNoOp() && c.Have != nil && c.Have.Presence == resources.Present):
 			owned[claimer].applied = append(owned[claimer].applied, c.Want)
 		}

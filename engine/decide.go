@@ -18,6 +18,7 @@ const (
 	reasonUnknown   = "ensure_because_not_observable"
 	reasonDiffers   = "update_because_fields_differ"
 	reasonAdopted   = "update_because_adopted"
+	reasonReleased  = "update_because_external"
 	reasonCannot    = "replace_because_cannot_update"
 	reasonRequested = "replace_by_request"
 	reasonTriggered = "replace_by_triggers"
@@ -231,6 +232,7 @@ func (d *decider) one(r *resources.Resource) *Change {
 		if have.Presence == resources.Absent && d.selected(r.Addr) {
 			d.refusal(r.Addr, "missing-external", "it is declared external and does not exist", "create it, or remove `external: true` to let midaz manage it")
 		}
+		d.release(c)
 		return c
 	case have.Presence == resources.Absent && have.Gone != "":
 		c.Removed = true
@@ -247,6 +249,18 @@ func (d *decider) one(r *resources.Resource) *Change {
 		c.Mode = k.ReplacementOf(r, have)
 	}
 	return c
+}
+
+// release gives up an object of the stack that is declared external: it stays as
+// it is, and is not destroyed when its block leaves the spec.
+func (d *decider) release(c *Change) {
+	_, can := d.declared.Kind(c.Addr.Kind).(resources.Releaser)
+	if !can || d.opt.OnlyDrift || c.Have.Presence != resources.Present || c.Have.Free || c.Have.Stack != d.plan.Stack {
+		return
+	}
+	c.Released = true
+	c.Action, c.Reason, c.Code = resources.Update, "it is declared external: it is given up and stays as it is", reasonReleased
+	c.Delta = resources.Delta{{Path: "owner", Field: "owner", Before: d.plan.Stack, Cost: resources.Free, Pending: true}}
 }
 
 // needed adds, to a plan that only brings back what was changed outside, what
@@ -431,10 +445,18 @@ func (d *decider) wanted(a resources.Addr) bool {
 func (d *decider) destroy() {
 	going := map[resources.Addr]bool{}
 	for _, o := range d.seen.All() {
+		if o.Presence == resources.Present && o.Stack != d.plan.Stack && o.Gone != "" && d.selected(o.Addr) {
+			d.refusal(o.Addr, "foreign", "it is there and can no longer be told to be the stack's: "+o.Gone, "take everything over again with `midaz apply -adopt '*'`, then destroy it; or remove it by hand")
+		}
 		if o.Presence != resources.Present || o.Free || o.Stack != d.plan.Stack || o.IsHalfAdopted() {
 			continue
 		}
 		if r := d.declared.Get(o.Addr); r != nil && r.External {
+			if c := (&Change{Addr: o.Addr, Action: resources.NoOp, Want: r, Have: o}); d.selected(o.Addr) {
+				if d.release(c); c.Released {
+					d.add(c)
+				}
+			}
 			continue
 		}
 		if matchAny(o.Addr, d.opt.Keep) {

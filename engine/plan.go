@@ -81,6 +81,9 @@ type Change struct {
 	Needs []resources.Addr
 	// Adopted says that the object is taken over from its owner.
 	Adopted bool
+	// Released says that the object is external from now on: it is no longer
+	// recorded as the stack's, and is not touched.
+	Released bool
 	// Removed says that the object was removed outside.
 	Removed bool
 	// Ignored are the differences that a rule of the spec lets be.

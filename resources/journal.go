@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -100,6 +101,25 @@ type PastFile struct {
 	Size   int    `json:"size,omitempty"`
 	Digest string `json:"digest,omitempty"` // under Key
 	Secret bool   `json:"secret,omitempty"`
+}
+
+// MadeBy returns the addresses that the runs, latest first, have made or changed
+// and not removed since.
+func MadeBy(runs []*Run) map[Addr]bool {
+	out := map[Addr]bool{}
+	for _, r := range slices.Backward(runs) {
+		for _, s := range r.Steps {
+			a, err := ParseAddr(s.Address)
+			switch {
+			case err != nil || s.State != "done":
+			case s.Verb == "delete":
+				delete(out, a)
+			case s.Verb != "await" && s.Verb != "commit":
+				out[a] = true
+			}
+		}
+	}
+	return out
 }
 
 // Limits of the journal, once unfolded.

@@ -171,6 +171,7 @@ type Observed struct {
 // IsHalfAdopted reports whether the stack began to take the object over and never
 // finished: it still is its owner's, and is never removed as the stack's own.
 func (o *Observed) IsHalfAdopted() bool { return o.Stack != "" && o.Owner != "" }
+
 // Unfit is one thing that an API refuses of a resource.
 type Unfit struct {
 	At        string // JSON pointer of the field
@@ -280,6 +281,11 @@ type (
 	// Mannered tells how an object that is swapped takes the other's place.
 	Mannered interface {
 		Manner(want *Resource, have *Observed) Manner
+	}
+	// Releaser marks a kind whose ownership is recorded beside its objects, so that
+	// one can be given up without being touched.
+	Releaser interface {
+		Releases()
 	}
 	// ReadOnly marks a kind that is only asked and waited for, never written.
 	ReadOnly interface {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/docker/go-units"
 
@@ -38,7 +39,7 @@ func readReal(ctx context.Context, a access) (*sight, error) {
 	if err != nil {
 		return nil, err
 	}
-	broker := rabbitmq.OpenReader(rabbitmq.Options{Declared: a.declared, Dial: through(e, a.declared)})
+	broker := rabbitmq.OpenReader(rabbitmq.Options{Declared: a.declared, Dial: through(e, a.declared), Made: made(e, a.declared)})
 	return &sight{
 		readers:   merged(e.Readers(), broker.Readers()),
 		look:      &realLook{engine: e, broker: broker, declared: a.declared},
@@ -58,7 +59,7 @@ func writeReal(ctx context.Context, a access) (*sight, error) {
 	if err != nil {
 		return nil, err
 	}
-	broker := rabbitmq.Open(rabbitmq.Options{Declared: a.declared, Dial: through(e.ReadEngine, a.declared), Exec: beside(e, a.declared)})
+	broker := rabbitmq.Open(rabbitmq.Options{Declared: a.declared, Dial: through(e.ReadEngine, a.declared), Made: made(e.ReadEngine, a.declared), Exec: beside(e, a.declared)})
 	return &sight{
 		readers: merged(e.Readers(), broker.Readers()),
 		writers: merged(e.Writers(), broker.Writers()),
@@ -99,6 +100,21 @@ func (noJournal) Images(context.Context, *resources.Declared) map[string]resourc
 
 func (n noJournal) Pin(_ context.Context, root specs.Node, _ *resources.Run) (specs.Node, []string, error) {
 	return root, nil, n.err
+}
+
+// made tells from the journal what earlier runs made: a broker that was emptied,
+// or lost its list, has nothing to tell.
+func made(e *docker.ReadEngine, declared *resources.Declared) func(context.Context) map[resources.Addr]bool {
+	var once sync.Once
+	var known map[resources.Addr]bool
+	return func(ctx context.Context) map[resources.Addr]bool {
+		once.Do(func() {
+			if runs, err := e.Runs(ctx, declared.Stack); err == nil {
+				known = resources.MadeBy(runs)
+			}
+		})
+		return known
+	}
 }
 
 // through reaches the broker's service by the way the engine knows to its

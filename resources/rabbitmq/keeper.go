@@ -181,6 +181,10 @@ func (k *keeper) Release(ctx context.Context, stack string, applied []*resources
 	}
 	for _, r := range applied {
 		kind := kindOf(r.Addr.Kind)
+		if _, known := entries[r.Addr]; r.External && known { // it is given up
+			delete(entries, r.Addr)
+			changed = true
+		}
 		if kind == nil || r.External || slices.Contains(gone, r.Addr) {
 			continue
 		}

@@ -214,6 +214,9 @@ type single struct {
 	body func(r *resources.Resource, have *object, d resources.Delta) map[string]any
 }
 
+// Releases says that an object is given up by leaving it out of the ledger.
+func (single) Releases() {}
+
 func (k single) Table() *resources.Table { return k.table }
 
 func (k single) Refs(r *resources.Resource) []resources.Ref { return vhostRefs(r) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -41,6 +42,21 @@ type books struct {
 	// strange: the stack's ledger was written on another cluster and came here
 	// with a copy of its definitions.
 	strange bool
+	// lost is what the stack is known to have made, though no ledger that can be
+	// trusted says so.
+	lost map[resources.Addr]bool
+}
+
+// gone says of an object that the record of it is lost, "" when it is not.
+func (b *books) gone(a resources.Addr) string {
+	switch {
+	case b.owns(a) || !b.lost[a]:
+		return ""
+	case b.strange:
+		return "the broker's list of what the stack manages names it, and was written on another cluster: definitions of that were imported"
+	default:
+		return "an earlier run made it, and the broker's list of what the stack manages is gone"
+	}
 }
 
 func (b *books) owns(a resources.Addr) bool { _, ok := b.own[a]; return ok }
@@ -91,7 +107,16 @@ func (l *ledger) fresh(ctx context.Context, stack string) (*books, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	return l.keep(stack, parseBooks(rows, stack)), nil
+	return l.keep(stack, l.recall(ctx, parseBooks(rows, stack))), nil
+}
+
+// recall completes books without a ledger that can be trusted by what is known
+// from elsewhere.
+func (l *ledger) recall(ctx context.Context, b *books) *books {
+	if made := l.b.o.Made; made != nil && (!b.exists || b.strange) {
+		maps.Copy(b.lost, made(ctx))
+	}
+	return b
 }
 
 // readFrom takes the books from a bulk read, in which they are worked out once.
@@ -103,7 +128,7 @@ func (l *ledger) readFrom(ctx context.Context, s *snapshot, stack string) (*book
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.books[stack] == nil {
-		s.books[stack] = parseBooks(rows, stack)
+		s.books[stack] = l.recall(ctx, parseBooks(rows, stack))
 	}
 	return l.keep(stack, s.books[stack]), nil
 }
@@ -121,7 +146,7 @@ func (l *ledger) keep(stack string, b *books) *books {
 // parseBooks reads the global parameters. Whatever is not well formed in them
 // names nothing.
 func parseBooks(rows []row, stack string) *books {
-	b := &books{own: map[resources.Addr]*resources.Sealed{}, others: map[resources.Addr]string{}}
+	b := &books{own: map[resources.Addr]*resources.Sealed{}, others: map[resources.Addr]string{}, lost: map[resources.Addr]bool{}}
 	for _, r := range rows {
 		if r.text("name") == clusterID {
 			b.cluster = r.text("value")
@@ -130,6 +155,9 @@ func parseBooks(rows []row, stack string) *books {
 	for _, r := range rows {
 		owner, ok := strings.CutPrefix(r.text("name"), ledgerPrefix)
 		value := row(r.object("value"))
+		if value == nil {
+			value, _ = paired(resources.Normalize(r["value"])).(map[string]any)
+		}
 		if !ok || value["objects"] == nil {
 			continue
 		}
@@ -139,13 +167,13 @@ func parseBooks(rows []row, stack string) *books {
 			b.exists, b.strange = true, strange
 			b.generation, _ = value["generation"].(int64)
 		}
-		if strange {
-			continue
-		}
 		for text, mark := range objects {
 			a, err := resources.ParseAddr(text)
 			switch {
 			case err != nil:
+			case strange && owner == stack:
+				b.lost[a] = true
+			case strange:
 			case owner == stack:
 				b.own[a] = parseMark(mark)
 			default:
@@ -154,6 +182,28 @@ func parseBooks(rows []row, stack string) *books {
 		}
 	}
 	return b
+}
+
+// paired returns lists of pairs as the maps they stand for: what rabbitmqctl
+// exports and imports again comes back so.
+func paired(v any) any {
+	list, ok := v.([]any)
+	if !ok || len(list) == 0 {
+		return v
+	}
+	out := make(map[string]any, len(list))
+	for _, e := range list {
+		pair, ok := e.([]any)
+		if !ok || len(pair) != 2 {
+			return v
+		}
+		key, ok := pair[0].(string)
+		if !ok {
+			return v
+		}
+		out[key] = paired(pair[1])
+	}
+	return out
 }
 
 func parseMark(mark any) *resources.Sealed {

@@ -127,4 +127,3 @@ func (parameterKind) Check(all *resources.Declared, report resources.Report) {
 		}
 	}
 }
-

@@ -304,7 +304,7 @@ func (d *doomed) isReplaced(p pair) bool {
 func (r reader) observed(o *object, want *resources.Resource, a resources.Addr, stack string, books *books) *resources.Observed {
 	if o == nil {
 		seen := &resources.Observed{Addr: a}
-		if books.owns(a) {
+		if seen.Gone = books.gone(a); books.owns(a) {
 			seen.Gone = "the broker's list of what the stack manages names it, and it is not there"
 		}
 		return seen
@@ -327,7 +327,7 @@ func (r reader) observed(o *object, want *resources.Resource, a resources.Addr, 
 		seen.Stack = books.owner(a)
 		seen.Owner = fmt.Sprintf("stack %q", seen.Stack)
 	case !o.free:
-		seen.Owner = books.nobody(stack)
+		seen.Owner, seen.Gone = books.nobody(stack), books.gone(a)
 	}
 	return seen
 }

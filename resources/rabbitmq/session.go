@@ -32,6 +32,10 @@ type Options struct {
 	// Dial reaches a broker given as `service:`; one given as `url:` is dialed
 	// directly.
 	Dial Dial
+	// Made returns what earlier runs are known to have made, from memory that does
+	// not lie on the broker; nil when there is none. It is asked only when the
+	// broker's own list is missing or cannot be trusted.
+	Made func(ctx context.Context) map[resources.Addr]bool
 	// Exec runs a command beside a broker given as `service:`; nil when nothing
 	// may be written.
 	Exec Exec

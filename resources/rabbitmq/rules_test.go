@@ -164,7 +164,7 @@ rabbitmq:
       operator_policies:
         o: { pattern: "^log", definition: { dead-letter-exchange: x } }
 `, []string{
-		`9:66 MZ215 no policy knows the key "x-message-ttl"`, `10:79 MZ216 from 0 to`, `10:96 MZ216 one of drop-head`,
+		`9:66 MZ215 no policy knows the key "x-message-ttl"`, `10:79 MZ216 of at least 0`, `10:96 MZ216 one of drop-head`,
 		`11:9 MZ220 policy/v/b and policy/v/c both match queue/v/orders.b`, `11:87 MZ217 no effect on classic queues`,
 		`12:14 MZ219 policy/v/d matches nothing`, `13:14 MZ219 matches nothing`, `13:14 MZ223 anywhere in a name`, `13:73 MZ217 alternate-exchange has no effect on queues`,
 		`14:14 MZ221 missing closing )`, `14:40 MZ215 the definition is empty`, `15:14 MZ222 cannot be checked here`, `16:64 MZ215 "single-active-consumer"`,
@@ -202,9 +202,29 @@ rabbitmq:
       parameters:
         shovels: { a: { value: { src-queue: a } } }
         shovel:
-          b: { value: { src-queue: a, src-exchange: b, src-delete-after: queue-length } }
+          b: { value: { src-uri: "amqp://", dest-uri: "amqp://", src-queue: a, src-exchange: b, src-delete-after: queue-length } }
         policy: { c: { value: { a: 1 } } }
-`, []string{`4:24 MZ202 belongs to the broker or to midaz`, `7:7 MZ230 limit nothing`, `9:20 MZ229 has the component "shovels"`, `11:39 MZ229 exclude each other`, `11:56 MZ229 deletes itself`, `12:19 MZ202 section of its own`}},
+`, []string{`4:24 MZ202 belongs to the broker or to midaz`, `7:7 MZ230 limit nothing`, `9:20 MZ229 has the component "shovels"`, `11:80 MZ229 exclude each other`, `11:97 MZ229 deletes itself`, `12:19 MZ202 section of its own`}},
+	{"what a plugin refuses", `
+rabbitmq:
+  service: a
+  vhosts:
+    v:
+      parameters:
+        shovel: { a: { value: { src-uri: "http://h", src-queue: q, dest-uri: "amqp://", ack-mode: never, nonsense: 1 } }, b: { value: [ 1 ] } }
+        federation-upstream: { u: { value: { ack-mode: on-confirm, prefetch-count: many } } }
+        federation-upstream-set: { s: { value: [ { exchange: x } ] } }
+`, []string{`7:33 MZ229 src-uri must be an AMQP URI`, `7:89 MZ229 ack-mode must be one of`, `7:106 MZ229 refuses the key "nonsense"`, `7:128 MZ229 a shovel is a map`,
+		`8:37 MZ229 has no uri`, `8:68 MZ229 prefetch-count must be a number`, `9:50 MZ229 names no upstream`}},
+	{"the version in the image's tag", `
+services: { a: { image: "example.org:5000/rabbitmq:4.1.2-management" } }
+rabbitmq:
+  service: a
+  vhosts:
+    v:
+      queues: { q: {} }
+      policies: { p: { pattern: "^q", definition: { ha-mode: all } } }
+`, []string{`8:53 MZ234 RabbitMQ 4.1 refuses the key ha-mode`}},
 	{"a broker elsewhere", `
 rabbitmq:
   url: http://a

@@ -39,6 +39,10 @@ func declare(t testing.TB, text string) (*resources.Declared, specs.Problems) {
 			found = append(found, &resources.Resource{Addr: addr, Stack: stack, Config: c, Node: n, KeyPos: pos})
 		})
 	}
+	// Of services only the image is looked at.
+	walk(root, specs.Pos{}, []string{"services", "*"}, nil, func(n specs.Node, pos specs.Pos, names []string) {
+		found = append(found, &resources.Resource{Addr: resources.NewAddr("service", names[0]), Stack: stack, Config: resources.Config{"image": n.Get("image").Text()}, Node: n, KeyPos: pos})
+	})
 	all := resources.NewDeclared(&specs.Spec{Stack: stack, Root: root}, kinds, found)
 	for _, r := range all.Resources {
 		if f, ok := all.Kind(r.Addr.Kind).(resources.Finisher); ok {
@@ -52,6 +56,9 @@ func declare(t testing.TB, text string) (*resources.Declared, specs.Problems) {
 	}
 	all = resources.NewDeclared(all.Spec, kinds, found)
 	for _, r := range all.Resources {
+		if all.Kind(r.Addr.Kind) == nil {
+			continue
+		}
 		for _, ref := range all.Kind(r.Addr.Kind).Refs(r) {
 			if all.Get(ref.To) != nil {
 				r.Refs = append(r.Refs, ref)

@@ -543,6 +543,17 @@ type GateError struct {
 // Error returns the first line.
 func (e *GateError) Error() string { return fmt.Sprintf("gate of %s: %s", e.Addr, e.Cause) }
 
+// OtherEngineError says that an engine answers like Docker and is another one.
+// What it does differently is not known, so that nothing may be written to it.
+type OtherEngineError struct {
+	Name string // with its version
+}
+
+// Error names the engine.
+func (e *OtherEngineError) Error() string {
+	return "the engine is " + e.Name + ", not Docker: it behaves differently when networks, containers and health checks are changed, so nothing is written to it"
+}
+
 // Diagnosis is an error that knows what to do next.
 type Diagnosis struct {
 	Err  error

@@ -281,7 +281,7 @@ func (a *applying) firstPlan() (*engine.Plan, error) {
 // there is a lock or the like: what a run killed at its very end has left would
 // stay.
 func (a *applying) glance() (p *engine.Plan, traced bool, err error) {
-	s, err := a.sys.world.read(a.ctx, a.access())
+	s, err := a.openReader()
 	if err != nil {
 		return nil, false, err
 	}

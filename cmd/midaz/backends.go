@@ -45,6 +45,7 @@ func readReal(ctx context.Context, a access) (*sight, error) {
 		look:      &realLook{engine: e, broker: broker, declared: a.declared},
 		journal:   e,
 		hasTraces: e.HasTraces,
+		other:     e.Other(),
 		close:     func() { _ = e.Close() },
 	}, nil
 }

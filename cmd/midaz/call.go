@@ -35,6 +35,7 @@ type call struct {
 	inputs *engine.Inputs
 
 	toldAbsent bool // that there is no engine
+	toldOther  bool // that the engine is not Docker
 
 	began    time.Time
 	spec     *specs.Spec
@@ -208,6 +209,17 @@ func (c *call) wantsWarnings() bool { return !c.flags.Bool("quiet") }
 
 func (c *call) access() access {
 	return access{declared: c.declared, lookupEnv: c.sys.lookupEnv}
+}
+
+// openReader connects to engine and broker without a way to write, and says once
+// when the engine is one whose answers cannot be relied on.
+func (c *call) openReader() (*sight, error) {
+	s, err := c.sys.world.read(c.ctx, c.access())
+	if err == nil && s.other != "" && !c.toldOther {
+		c.toldOther = true
+		c.tell(otherEngineText(s.other))
+	}
+	return s, err
 }
 
 // wantsJSON reports whether standard output carries JSON.

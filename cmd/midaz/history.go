@@ -16,7 +16,7 @@ func history(c *call) error {
 	if err != nil {
 		return c.failed(err, c.jsonFile()...)
 	}
-	s, err := c.sys.world.read(c.ctx, c.access())
+	s, err := c.openReader()
 	if err != nil {
 		return c.failed(err, c.jsonFile()...)
 	}

@@ -12,7 +12,7 @@ func info(c *call) error {
 	if err := c.need(c.wantsJSON()); err != nil {
 		return c.failed(err, c.jsonFile()...)
 	}
-	s, err := c.sys.world.read(c.ctx, c.access())
+	s, err := c.openReader()
 	if err != nil {
 		return c.failed(err, c.jsonFile()...)
 	}

@@ -24,7 +24,7 @@ func logs(c *call) error {
 	if err := c.need(false); err != nil {
 		return err
 	}
-	s, err := c.sys.world.read(c.ctx, c.access())
+	s, err := c.openReader()
 	if err != nil {
 		return err
 	}

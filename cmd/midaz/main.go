@@ -174,6 +174,7 @@ func exitStatus(err error) int {
 	var usage usageError
 	var stopped stoppedError
 	var late timeoutError
+	var other *resources.OtherEngineError
 	switch {
 	case err == nil:
 		return 0
@@ -196,7 +197,7 @@ func exitStatus(err error) int {
 		return 5
 	case errors.Is(err, engine.ErrStale):
 		return 6
-	case errors.Is(err, engine.ErrRefused):
+	case errors.Is(err, engine.ErrRefused), errors.As(err, &other):
 		return 7
 	default:
 		return 1

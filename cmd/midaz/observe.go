@@ -29,7 +29,7 @@ func observe(c *call) error {
 	if err != nil {
 		return err
 	}
-	s, err := c.sys.world.read(c.ctx, c.access())
+	s, err := c.openReader()
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func (c *call) lookForDrift() (drift, error) {
 	if err := c.need(!c.wantsText()); err != nil {
 		return drift{}, err
 	}
-	s, err := c.sys.world.read(c.ctx, c.access())
+	s, err := c.openReader()
 	if err != nil {
 		return drift{}, err
 	}
@@ -140,7 +140,7 @@ func (c *call) readPlan(options engine.Options, deep bool) (*engine.Plan, error)
 	if err := c.need(!c.wantsText()); err != nil {
 		return nil, err
 	}
-	s, err := c.sys.world.read(c.ctx, c.access())
+	s, err := c.openReader()
 	if err != nil {
 		return nil, err
 	}

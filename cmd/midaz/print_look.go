@@ -163,3 +163,8 @@ func infoJSON(parts []aboutPart) map[string]any {
 func noContainersText(stack string) string {
 	return fmt.Sprintf("Stack %s has no containers; `midaz up` makes them.\n", clean(stack))
 }
+
+// otherEngineText warns of an engine that is not Docker.
+func otherEngineText(name string) string {
+	return fmt.Sprintf("The engine is %s, not Docker. What it answers the way Docker does is shown; networks, addresses, health, and what it does not report cannot be relied on. Nothing can be applied to it.\n", clean(name))
+}

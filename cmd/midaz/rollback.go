@@ -46,7 +46,7 @@ func rollback(c *call) error {
 
 // recall puts an earlier run in place of today's spec.
 func (c *call) recall(stack, id string) error {
-	s, err := c.sys.world.read(c.ctx, c.access())
+	s, err := c.openReader()
 	if err != nil {
 		return err
 	}

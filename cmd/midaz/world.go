@@ -47,6 +47,8 @@ type sight struct {
 	// absent is why there is no engine, whose objects are then not looked at; nil
 	// when there is one.
 	absent error
+	// other names an engine that is not Docker, "" for Docker.
+	other string
 	// warnings returns what writing has told about places of the spec since it
 	// was last asked; nil when there is nothing that could tell.
 	warnings func() specs.Problems

@@ -160,11 +160,16 @@ func OpenReader(ctx context.Context, o Options) (*ReadEngine, error) {
 	return newReadEngine(ctx, cli, at), nil
 }
 
-// Open connects for reading and writing; errors are those of OpenReader.
+// Open connects for reading and writing; errors are those of OpenReader, and a
+// *resources.OtherEngineError for an engine that is not Docker.
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	cli, at, err := connect(ctx, o, false)
 	if err != nil {
 		return nil, err
+	}
+	if at.other != "" {
+		_ = cli.Close()
+		return nil, &resources.OtherEngineError{Name: at.other}
 	}
 	return newEngine(ctx, cli, at), nil
 }
@@ -399,6 +404,9 @@ func connect(ctx context.Context, o Options, readOnly bool) (*client.Client, eng
 	}
 	at.version = gate.engine()
 	cli.NegotiateAPIVersionPing(ping)
+	if at.version == "" {
+		at.other = otherEngine(pingCtx, cli)
+	}
 	if ping.OSType == "windows" {
 		_ = cli.Close()
 		return nil, at, &resources.Diagnosis{Err: fmt.Errorf("the engine at %s runs Windows containers", at.host),
@@ -411,6 +419,25 @@ func connect(ctx context.Context, o Options, readOnly bool) (*client.Client, eng
 	}
 	return cli, at, nil
 }
+
+// otherEngine returns the name and version of an engine that answers like Docker
+// and is another one, such as "Podman Engine 5.4.2"; "" for Docker, and for one
+// that does not say. Docker names itself in the header of every answer, so that
+// only others are asked.
+func otherEngine(ctx context.Context, cli *client.Client) string {
+	version, err := cli.ServerVersion(ctx)
+	if err != nil || len(version.Components) == 0 {
+		return ""
+	}
+	if slices.ContainsFunc(version.Components, func(c types.ComponentVersion) bool { return c.Name == "Engine" }) {
+		return ""
+	}
+	return oneLine(version.Components[0].Name + " " + version.Components[0].Version)
+}
+
+// Other returns the name and version of an engine that is not Docker, "" for
+// Docker.
+func (e *ReadEngine) Other() string { return e.host.other }
 
 // idleConns is enough for as many parallel calls as a run makes; the client's
 // own default of 2 would open most connections anew.

@@ -32,6 +32,7 @@ type engineHost struct {
 	// configDir is the folder of the docker command's configuration.
 	configDir string
 	version   string // by which the engine named itself when it first answered
+	other     string // the name of an engine that is not Docker
 }
 
 // isLocal reports whether the engine runs on this host.

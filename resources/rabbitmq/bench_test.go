@@ -178,7 +178,7 @@ func BenchmarkLimits(b *testing.B) {
 			round := 0
 			for b.Loop() {
 				round++
-				if got := w.apply(limited(2000, func(i int) int { return limit(round, i) })); len(got) != 500 {
+				if got := w.apply(limited(2000, func(i int) int { return limit(round, i) })); len(got) < 500 { // and the virtual host, in the first round
 					b.Fatalf("%d changes", len(got))
 				}
 			}

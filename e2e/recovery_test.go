@@ -328,10 +328,11 @@ func (w *recoveryWorld) try(c cell) (hit bool, wrong []string) {
 	w.unharmed(healthy, planned)
 	if want == 4 {
 		w.put(1, "")
-		w.unharmed(w.healthy(), nil)
+		back := w.healthy()
 		if r := w.midaz(recoveryArgs...); r.code != 0 {
 			w.wrong("after going back: exit %d", r.code)
 		}
+		w.unharmed(back, nil)
 	}
 	if r := w.midaz("plan", "-detailed-exitcode"); r.code != 0 || !strings.Contains(r.stdout, "No changes.") {
 		w.wrong("the plan is not empty")
@@ -348,11 +349,12 @@ func (w *recoveryWorld) try(c cell) (hit bool, wrong []string) {
 	return true, w.bad
 }
 
-// healthy returns the containers that run under their own names, by address.
+// healthy returns the containers that run under their own names, by address. One
+// that exits as soon as it is started is never well.
 func (w *recoveryWorld) healthy() map[string]container.InspectResponse {
 	out := map[string]container.InspectResponse{}
 	for _, c := range w.inspectAll() {
-		if c.State.Running && !swapMark.MatchString(c.Name) {
+		if c.State.Running && !swapMark.MatchString(c.Name) && !slices.Equal(c.Config.Cmd, []string{"exit", "1"}) {
 			out[c.Config.Labels["midaz.address"]] = c
 		}
 	}

@@ -404,7 +404,7 @@ func (d *decider) orphans() {
 		if r := d.declared.Get(o.Addr); r != nil || o.Presence != resources.Present || o.Free || o.Stack != d.plan.Stack || d.opt.OnlyDrift {
 			continue
 		}
-		if o.IsHalfAdopted() && !d.wanted(o.LeftoverOf) {
+		if o.IsHalfAdopted() && !d.wanted(o.LeftoverOf) || d.mayComeBack(o) {
 			continue
 		}
 		c := &Change{Addr: o.Addr, Action: resources.Delete, Have: o, Reason: "it is no longer in the spec", Code: reasonNoConfig}
@@ -416,6 +416,16 @@ func (d *decider) orphans() {
 		}
 		d.add(c)
 	}
+}
+
+// mayComeBack reports of a leftover that it may be all that works: it was set
+// aside for one that could not be looked at.
+func (d *decider) mayComeBack(o *resources.Observed) bool {
+	if o.LeftoverOf.IsZero() || o.Obsolete {
+		return false
+	}
+	of := d.seen.Get(o.LeftoverOf)
+	return of != nil && of.Presence == resources.Unknown
 }
 
 // keepHeld keeps what an object holds that is left alone because its profile is

@@ -123,3 +123,18 @@ func TestLeftoverThatWasSetAsideIsNoRival(t *testing.T) {
 		}
 	}
 }
+
+// What was set aside may be all that works, as long as what replaced it cannot be
+// looked at. What no one goes back to is removed all the same.
+func TestLeftoverStaysWhileItsResourceIsUnknown(t *testing.T) {
+	a := resources.NewAddr("crate", "a")
+	for obsolete, removed := range map[bool]bool{false: false, true: true} {
+		d := declare(t, "crates: {a: {}}")
+		unknown := &resources.Observed{Addr: a, Presence: resources.Unknown, Why: "it is being started"}
+		p := engine.MakePlan(d, engine.NewSeen([]*resources.Observed{unknown, leftBehind(obsolete)}), engine.Options{})
+		got := slices.ContainsFunc(p.Changes, func(c *engine.Change) bool { return c.Addr == leftBehind(obsolete).Addr })
+		if got != removed || p.Unknown != 1 {
+			t.Errorf("obsolete %v: removed %v, unknown %d\n%s", obsolete, got, p.Unknown, p)
+		}
+	}
+}

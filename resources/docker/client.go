@@ -336,10 +336,11 @@ func (e *ReadEngine) networkList(ctx context.Context, planning bool) ([]network.
 }
 
 // Time limits of single calls. A stuck container can hold its lock for ever
-// (moby#18848), so no inspect waits longer.
+// (moby#18848), so no inspect waits for ever.
 const (
-	readTimeout  = 10 * time.Second
-	writeTimeout = 2 * time.Minute
+	readTimeout   = 10 * time.Second
+	settleTimeout = 30 * time.Second // of an inspect that a change depends on
+	writeTimeout  = 2 * time.Minute
 )
 
 // lasting returns the context of a changing call. A call cut off in the middle

@@ -140,9 +140,11 @@ func (w containerWriter) createError(r *resources.Resource, req *request, err er
 	return wrapped
 }
 
-// inspect also answers a run that is being interrupted: what is begun is ended.
+// inspect also answers a run that is being interrupted: what is begun is ended. It
+// waits longer than a mere look, since the engine does not answer while it starts
+// the container, and a change that gives up halfway is worse than a slow one.
 func (w containerWriter) inspect(ctx context.Context, id string) (container.InspectResponse, error) {
-	lctx, cancel := lasting(ctx, readTimeout)
+	lctx, cancel := lasting(ctx, settleTimeout)
 	defer cancel()
 	return w.e.api.ContainerInspect(lctx, id)
 }

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ import (
 // first probe comes only after a full interval, 30 s by default.
 func (w containerWriter) Await(ctx context.Context, r *resources.Resource, note resources.Note) error {
 	spec := gateOf(r)
-	c, err := w.awaited(ctx, r)
+	c, err := w.awaitedWithin(ctx, r, spec.Timeout, note)
 	if err != nil {
 		return err
 	}
@@ -51,6 +52,21 @@ func (w containerWriter) awaited(ctx context.Context, r *resources.Resource) (*c
 		return nil, fmt.Errorf("inspect container %s: %w", shortID(id), err)
 	}
 	return &c, nil
+}
+
+// awaitedWithin asks again while the engine does not answer: it says nothing of a
+// container that it is starting, which takes long on a busy host.
+func (w containerWriter) awaitedWithin(ctx context.Context, r *resources.Resource, limit time.Duration, note resources.Note) (*container.InspectResponse, error) {
+	for end := w.e.now().Add(limit); ; {
+		c, err := w.awaited(ctx, r)
+		switch {
+		case !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
+			return c, err
+		case !w.e.now().Before(end):
+			return nil, &resources.GateError{Addr: r.Addr, Cause: fmt.Sprintf("the engine did not say within %v how its container is: %s", limit, oneLine(err.Error())), Next: "midaz plan"}
+		}
+		note("the engine does not say how its container is: %s", oneLine(err.Error()))
+	}
 }
 
 // Restore puts the old container back when the one whose gate has failed was put

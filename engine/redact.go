@@ -60,6 +60,9 @@ func (r *resolver) checkSecrets(all *resources.Declared) {
 	if r.spec == nil {
 		return
 	}
+	if len(r.spec.Secrets()) == 0 {
+		return
+	}
 	used := map[string]bool{}
 	for _, v := range r.spec.Values() {
 		used[v.Name] = true

@@ -7,9 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"unicode/utf8"
-
-	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // Sealed is a Config as it is written on the object itself: the declared
@@ -23,6 +22,21 @@ type Sealed struct {
 
 // secretMark is the key that marks a keyed hash inside sealed fields.
 const secretMark = "$hmac-sha256"
+
+// secretKey begins the keyed hash that stands in place of a key of a map.
+const secretKey = "$hmac-sha256:"
+
+// IsHiddenKey reports whether a key of a map in Shape is the hash of one.
+func IsHiddenKey(key string) bool { return strings.HasPrefix(key, secretKey) }
+
+// entryOf returns the entry of a sealed map, also one whose key is hashed.
+func entryOf(m map[string]any, name string, key []byte) (any, bool) {
+	if v, ok := m[name]; ok || len(key) == 0 {
+		return v, ok
+	}
+	v, ok := m[secretKey+NewSecret(name).Digest(key)]
+	return v, ok
+}
 
 // textMark is the key that marks the hash of a text that is too long to be
 // written down, or that JSON cannot hold.
@@ -38,35 +52,83 @@ func textHash(s string) string {
 
 // Seal returns c with its secrets hashed under a fresh random key. The same
 // Config sealed twice therefore differs; compare with Sealed.Matches.
-func Seal(c Config) Sealed {
-	s := Sealed{Fields: make(map[string]any, len(c))}
-	var key []byte
-	for _, v := range c {
-		if HasSecret(v) {
-			key = make([]byte, 16)
-			_, _ = rand.Read(key) // never fails: crypto/rand aborts the program
-			s.Key = hex.EncodeToString(key)
-			break
-		}
-	}
-	for k, v := range c {
-		s.Fields[k] = sealValue(v, key)
-	}
-	return s
+func Seal(c Config) Sealed { return sealOver(nil, c, nil, nil) }
+
+// Seal returns fields of the resource as Seal does, with the keys of maps hashed
+// in which a secret of the spec stands.
+func (r *Resource) Seal(c Config) Sealed { return sealOver(nil, c, nil, r.Redactor) }
+
+// SealOver returns what the object remembers after these fields of c were
+// applied: all but the ones named in except, which stay as they were.
+func (r *Resource) SealOver(was *Sealed, c Config, except map[string]bool) Sealed {
+	return sealOver(was, c, except, r.Redactor)
 }
 
-func sealValue(v Value, key []byte) any {
-	return specs.MapLeaves(v, func(v any) any {
-		switch v := v.(type) {
-		case Secret:
-			return map[string]any{secretMark: v.Digest(key)}
-		case string:
-			if len(v) > maxSealedText || !utf8.ValidString(v) {
-				return map[string]any{textMark: textHash(v)}
-			}
+func sealOver(was *Sealed, c Config, except map[string]bool, known *Redactor) Sealed {
+	out := Sealed{Fields: make(map[string]any, len(c))}
+	if was != nil {
+		out.Key = was.Key
+	}
+	s := sealing{known: known}
+	s.key, _ = hex.DecodeString(out.Key)
+	for field, v := range c {
+		if !except[field] {
+			out.Fields[field] = s.value(v)
 		}
-		return v
-	})
+	}
+	if len(s.key) > 0 {
+		out.Key = hex.EncodeToString(s.key)
+	}
+	for field := range except {
+		if was.Has(field) {
+			out.Fields[field] = was.Fields[field]
+		}
+	}
+	return out
+}
+
+// sealing hashes secrets under a key that is made when it is needed.
+type sealing struct {
+	key   []byte
+	known *Redactor
+}
+
+func (s *sealing) digest(secret Secret) string {
+	if len(s.key) == 0 {
+		s.key = make([]byte, 16)
+		_, _ = rand.Read(s.key) // never fails: crypto/rand aborts the program
+	}
+	return secret.Digest(s.key)
+}
+
+func (s *sealing) value(v Value) any {
+	switch v := v.(type) {
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = s.value(e)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			if s.known.Holds(k) {
+				k = secretKey + s.digest(NewSecret(k))
+			}
+			out[k] = s.value(e)
+		}
+		return out
+	case Secret:
+		return map[string]any{secretMark: s.digest(v)}
+	case string:
+		switch {
+		case s.known.Holds(v):
+			return map[string]any{secretMark: s.digest(NewSecret(v))}
+		case len(v) > maxSealedText || !utf8.ValidString(v):
+			return map[string]any{textMark: textHash(v)}
+		}
+	}
+	return v
 }
 
 // String returns the JSON form.
@@ -158,9 +220,9 @@ func sealedEqual(sealed, v Value, key []byte) bool {
 		if !ok || len(vm) != len(sealed) {
 			return false
 		}
-		for k := range sealed {
-			e, ok := vm[k]
-			if !ok || !sealedEqual(sealed[k], e, key) {
+		for k, e := range vm {
+			was, ok := entryOf(sealed, k, key)
+			if !ok || !sealedEqual(was, e, key) {
 				return false
 			}
 		}
@@ -178,6 +240,16 @@ func (s *Sealed) Shape(field string) Value {
 		return nil
 	}
 	return unseal(s.Fields[field])
+}
+
+// Entry returns what is sealed under a key of a field that is a map.
+func (s *Sealed) Entry(field, name string) (any, bool) {
+	if s == nil {
+		return nil, false
+	}
+	m, _ := s.Fields[field].(map[string]any)
+	key, _ := hex.DecodeString(s.Key)
+	return entryOf(m, name, key)
 }
 
 func unseal(v Value) Value {
@@ -230,6 +302,7 @@ func (s *Sealed) place(d *Diff) {
 // of a list may have moved, so that paths through one are not followed.
 func (s *Sealed) part(path string) (Value, bool) {
 	var at Value = s.Fields
+	key, _ := hex.DecodeString(s.Key)
 	for _, p := range SplitPath(path) {
 		if p.Index {
 			return nil, false
@@ -238,7 +311,7 @@ func (s *Sealed) part(path string) (Value, bool) {
 		if !ok && at != nil || len(m) == 1 && (m[secretMark] != nil || m[textMark] != nil) {
 			return nil, false
 		}
-		at = m[p.Key]
+		at, _ = entryOf(m, p.Key, key)
 	}
 	return at, true
 }
@@ -255,27 +328,4 @@ func (s *Sealed) Holds(path string, v Value) bool {
 
 // With returns what the object remembers after these fields of c were applied:
 // all but the ones named in except, which stay as they were. s may be nil.
-func (s *Sealed) With(c Config, except map[string]bool) Sealed {
-	out := Sealed{Fields: make(map[string]any, len(c))}
-	if s != nil {
-		out.Key = s.Key
-	}
-	key, _ := hex.DecodeString(out.Key)
-	for field, v := range c {
-		if except[field] {
-			continue
-		}
-		if len(key) == 0 && HasSecret(v) {
-			key = make([]byte, 16)
-			_, _ = rand.Read(key) // never fails: crypto/rand aborts the program
-			out.Key = hex.EncodeToString(key)
-		}
-		out.Fields[field] = sealValue(v, key)
-	}
-	for field := range except {
-		if s.Has(field) {
-			out.Fields[field] = s.Fields[field]
-		}
-	}
-	return out
-}
+func (s *Sealed) With(c Config, except map[string]bool) Sealed { return sealOver(s, c, except, nil) }

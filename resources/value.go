@@ -168,8 +168,17 @@ func SealLike(v, like Value) Value {
 			return v
 		}
 		out := make(map[string]any, len(vm))
+		hidden := false
+		for k := range like {
+			hidden = hidden || strings.HasPrefix(k, secretKey)
+		}
 		for k, e := range vm {
-			out[k] = SealLike(e, like[k])
+			part, ok := like[k]
+			if !ok && hidden {
+				out[k] = SealAll(e) // it may be one whose name is hidden
+				continue
+			}
+			out[k] = SealLike(e, part)
 		}
 		return out
 	}

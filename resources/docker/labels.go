@@ -25,7 +25,7 @@ func ownLabels(r *resources.Resource, declared resources.Config) map[string]stri
 	labels := map[string]string{
 		labelStack:   r.Stack,
 		labelAddress: r.Addr.String(),
-		labelSpec:    resources.Seal(declared).String(),
+		labelSpec:    r.Seal(declared).String(),
 	}
 	if r.Protect {
 		labels[labelProtect] = "true"

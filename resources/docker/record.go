@@ -436,7 +436,7 @@ func (e *Engine) updatedInPlace(r *resources.Resource, have *resources.Observed,
 	for _, d := range left {
 		except[d.Field] = true
 	}
-	sealed := have.Applied.With(remembered(r), except)
+	sealed := r.SealOver(have.Applied, remembered(r), except)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.updates == nil {

@@ -97,7 +97,7 @@ func compareParts(f resources.Field, want, have map[string]any, applied *resourc
 		var before *resources.Sealed
 		if applied != nil {
 			before = &resources.Sealed{Key: applied.Key, Fields: map[string]any{}}
-			if v, ok := mapOf(applied.Fields[f.Key])[key]; ok {
+			if v, ok := applied.Entry(f.Key, key); ok {
 				before.Fields[f.Key] = map[string]any{key: v}
 			}
 		}
@@ -126,8 +126,8 @@ func (k containerKind) files(want *resources.Resource, have *resources.Observed)
 	}
 	before := mapOf(have.Applied.Shape("files"))
 	for _, target := range sortedKeys(before) {
-		if _, ok := declared[target]; ok {
-			continue
+		if _, ok := declared[target]; ok || resources.IsHiddenKey(target) {
+			continue // of a hidden name nobody can tell that it is not declared
 		}
 		for _, d := range resources.DiffValues("files", map[string]any{target: before[target]}, map[string]any{}) {
 			d.Field, d.Cost, d.Pending = "files", resources.Remake, true

@@ -20,7 +20,7 @@ import (
 
 // Settle is a container that runs as declared, or a job that has succeeded.
 func (k containerKind) Settle(r *resources.Resource, o *resources.Observed, _ *resources.Resource) {
-	remember := resources.Seal(remembered(r))
+	remember := r.Seal(remembered(r))
 	o.Have, o.Applied, o.State = bareConfig(r, func(*row) bool { return true }), &remember, "running"
 	if k.name == "job" {
 		o.State = "exited (0)"

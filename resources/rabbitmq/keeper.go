@@ -197,7 +197,7 @@ func (k *keeper) Release(ctx context.Context, stack string, applied []*resources
 			c = marked(kind, r, nil)
 		}
 		if !known || !sameMark(old, c) {
-			s := resources.Seal(c)
+			s := r.Seal(c)
 			entries[r.Addr] = &s
 			changed = true
 		}
@@ -302,7 +302,7 @@ func declaredFields(t *resources.Table, c resources.Config) resources.Config {
 }
 
 func sealOf(kind topology, r *resources.Resource, o *object) *resources.Sealed {
-	s := resources.Seal(marked(kind, r, o))
+	s := r.Seal(marked(kind, r, o))
 	return &s
 }
 

@@ -12,7 +12,7 @@ func settle(k topology, r *resources.Resource, o *resources.Observed) {
 	remember := marked(k, r, nil)
 	o.Have = maps.Clone(o.Have)
 	maps.Copy(o.Have, remember)
-	sealed := resources.Seal(remember)
+	sealed := r.Seal(remember)
 	o.Applied = &sealed
 	o.Native = &object{addr: r.Addr, have: o.Have, refs: r.Refs, free: o.Free}
 }

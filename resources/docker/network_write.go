@@ -567,17 +567,29 @@ func (e *ReadEngine) guests(ctx context.Context, n *network.Inspect, stack strin
 		if s.Labels[labelStack] == stack {
 			continue
 		}
-		c, err := e.api.ContainerInspect(ctx, s.ID)
-		if cerrdefs.IsNotFound(err) {
-			continue
+		g, there := e.guest(ctx, n, &s)
+		if there {
+			out = append(out, g)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("inspect container %s: %w", nameOfSummary(s), err)
-		}
-		out = append(out, guestOf(&c, n, s.Labels))
 	}
 	slices.SortFunc(out, func(a, b guest) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// guest looks at one of them; false when it is gone. One that does not answer, as
+// between two restarts, is known by its name alone.
+func (e *ReadEngine) guest(ctx context.Context, n *network.Inspect, s *container.Summary) (guest, bool) {
+	const patience = 2 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	c, err := e.api.ContainerInspect(ctx, s.ID)
+	switch {
+	case cerrdefs.IsNotFound(err):
+		return guest{}, false
+	case err != nil:
+		return guest{Name: nameOfSummary(*s), Owner: madeBy(s.Labels)}, true
+	}
+	return guestOf(&c, n, s.Labels), true
 }
 
 func guestOf(c *container.InspectResponse, n *network.Inspect, labels map[string]string) guest {

@@ -251,8 +251,8 @@ func (a *apply) work(ctx context.Context, s Step, c *Change, w resources.Writer,
 		return err
 	}
 	kind := a.plan.declared.Kind(s.Addr.Kind)
-	if have.Presence == resources.Unknown && s.Verb != VerbEnsure {
-		return fmt.Errorf("observe: %s", have.Why)
+	if have.Presence == resources.Unknown {
+		return &resources.Diagnosis{Err: fmt.Errorf("it cannot be read: %s", have.Why), Hint: have.Hint}
 	}
 	beside := s.Verb == VerbCreate && c.Mode == resources.CreateDelete && c.Have != nil && c.Have.ID == have.ID
 	if have.Presence != resources.Present || beside {
@@ -333,7 +333,7 @@ func (a *apply) look(ctx context.Context, c *Change) (*resources.Observed, error
 	var found []*resources.Observed
 	err := a.retry(ctx, func() error {
 		var err error
-		found, err = reader.Observe(ctx, resources.Scope{Stack: a.plan.Stack, Want: []*resources.Resource{c.Want}})
+		found, err = reader.Observe(ctx, resources.Scope{Stack: a.plan.Stack, Want: []*resources.Resource{c.Want}, Deep: true})
 		return err
 	})
 	if err != nil {

@@ -45,6 +45,7 @@ func MakePlan(declared *resources.Declared, seen *Seen, opt Options) *Plan {
 		d.propagate()
 	}
 	d.order()
+	d.unread()
 	d.hazards()
 	d.refuse()
 	return d.plan
@@ -224,7 +225,7 @@ func (d *decider) one(r *resources.Resource) *Change {
 		return c
 	case have.Presence == resources.Unknown:
 		d.plan.Unknown++
-		if d.selected(r.Addr) && !r.External && d.writes(r) {
+		if d.selected(r.Addr) && !r.External && d.writes(r) && have.NotYet {
 			c.Action, c.Reason, c.Code = resources.Ensure, "whether it exists cannot be asked yet: "+have.Why, reasonUnknown
 		}
 		return c
@@ -477,12 +478,9 @@ func (d *decider) destroy() {
 	}
 	for _, o := range d.seen.All() {
 		// What lives in a service of this stack goes with it; elsewhere something
-		// may be left that nobody could see.
-		if o.Presence == resources.Unknown && d.selected(o.Addr) && !d.inStack(o.Addr) {
+		// may be left that could not be read.
+		if o.Presence == resources.Unknown && d.selected(o.Addr) && !d.goesAlong(o.Addr) {
 			d.plan.Unknown++
-			if !d.writes(d.declared.Get(o.Addr)) {
-				d.refusal(o.Addr, "unreachable", "whether something of the stack is there cannot be asked: "+o.Why, "try again when it answers, or leave it out with -exclude")
-			}
 		}
 		if going[o.Addr] && !d.inside(o.Addr, going, map[resources.Addr]bool{}) {
 			o.Purge = d.opt.Purge

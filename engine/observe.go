@@ -2,16 +2,15 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // Seen is what observation found, by address.
@@ -37,9 +36,10 @@ func (s *Seen) All() []*resources.Observed {
 }
 
 // Observe asks all readers at the same time for what is declared and, with
-// scope.Owned, for everything else the stack owns. A reader that is not
-// reachable makes its resources Unknown; other errors are returned together,
-// by kind, each cause once. scope.Want is filled in here.
+// scope.Owned, for everything else the stack owns. What a reader cannot read is
+// Unknown and says why; it never keeps the rest from being read. The errors that
+// remain are those of the spec, which only the engine or the broker could find,
+// and that of a context that has ended. scope.Want is filled in here.
 func Observe(ctx context.Context, readers map[string]resources.Reader, declared *resources.Declared, scope resources.Scope) (*Seen, error) {
 	want := map[string][]*resources.Resource{}
 	for _, r := range declared.Resources {
@@ -66,29 +66,35 @@ func Observe(ctx context.Context, readers map[string]resources.Reader, declared 
 	}
 	wg.Wait()
 	seen := NewSeen(nil)
-	// One cause may fail every kind of a backend; it is told once.
-	failed := map[string][]string{}
-	for i, kind := range kinds {
-		if errs[i] != nil {
-			failed[errs[i].Error()] = append(failed[errs[i].Error()], kind)
-		}
-	}
 	var all *multierror.Error
+	unread := map[string][]string{} // kinds of which nothing is declared, by why they could not be read
+	told := map[string]bool{}
 	for i, kind := range kinds {
 		switch {
-		case errors.Is(errs[i], resources.ErrUnreachable):
-			for _, r := range want[kind] {
-				seen.byAddr[r.Addr] = &resources.Observed{Addr: r.Addr, Presence: resources.Unknown, Why: errs[i].Error()}
-			}
-		case errs[i] != nil:
-			if alike := failed[errs[i].Error()]; alike[0] == kind {
-				all = multierror.Append(all, fmt.Errorf("observe %s: %w", strings.Join(alike, ", "), errs[i]))
-			}
-		default:
+		case errs[i] == nil:
 			for _, o := range found[i] {
 				seen.byAddr[o.Addr] = o
 			}
+		case ctx.Err() != nil:
+			return seen, fmt.Errorf("observe %s: %w", kind, errs[i])
+		case len(specs.ProblemsOf(errs[i])) > 0:
+			all = multierror.Append(all, fmt.Errorf("observe %s: %w", kind, errs[i]))
+		case len(want[kind]) == 0:
+			unread[errs[i].Error()] = append(unread[errs[i].Error()], kind)
+		default:
+			for _, r := range want[kind] {
+				seen.byAddr[r.Addr] = resources.NotRead(r.Addr, errs[i])
+			}
+			told[errs[i].Error()] = true
 		}
+	}
+	// One cause may fail every kind of a backend; it is reported once.
+	for why, of := range unread {
+		if told[why] {
+			continue
+		}
+		a := resources.Addr{Kind: of[0], Name: "*"}
+		seen.byAddr[a] = resources.NotRead(a, errs[slices.Index(kinds, of[0])])
 	}
 	seen.resolveRefs()
 	return seen, all.ErrorOrNil()

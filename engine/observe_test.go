@@ -3,13 +3,14 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
-
-	"github.com/hashicorp/go-multierror"
 
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/fake"
 )
 
 // failing is a reader that always fails alike.
@@ -19,17 +20,31 @@ func (f failing) Observe(context.Context, resources.Scope) ([]*resources.Observe
 	return nil, errors.New(string(f))
 }
 
-func TestObserveTellsACauseOnce(t *testing.T) {
-	_, err := engine.Observe(t.Context(), map[string]resources.Reader{"a": failing("login refused"), "b": failing("other"), "c": failing("login refused")},
-		resources.NewDeclared(nil, nil, nil), resources.Scope{Owned: true})
-	var all *multierror.Error
-	if !errors.As(err, &all) || len(all.Errors) != 2 {
-		t.Fatalf("got %v", err)
+func TestObserveKeepsOnePartFromBlockingTheRest(t *testing.T) {
+	d := declare(t, "boxes: {a: {}}\npipes: {p: {}, q: {}}")
+	w := applied(t, "boxes: {a: {}}\npipes: {p: {}, q: {}}")
+	readers := w.Readers()
+	readers["pipe"] = failing("login refused")
+	readers["other"] = failing("login refused") // nothing of it is declared, and the cause is known
+	readers["more"] = failing("500")
+	seen, err := engine.Observe(t.Context(), readers, d, resources.Scope{Stack: d.Stack, Owned: true})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i, want := range []string{"observe a, c: login refused", "observe b: other"} {
-		if got := all.Errors[i].Error(); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
+	plan := engine.MakePlan(d, seen, engine.Options{})
+	var got []string
+	for _, u := range plan.Unread {
+		got = append(got, fmt.Sprint(u.Addr, ": ", u.Why, " ", u.Planned))
+	}
+	want := []string{"more/*: 500 false", "pipe/p: login refused false", "pipe/q: login refused false"}
+	if !slices.Equal(got, want) {
+		t.Errorf("unread %q, want %q", got, want)
+	}
+	if !plan.IsEmpty() {
+		t.Errorf("something that could not be read is changed:\n%s", plan)
+	}
+	if c := plan.Change(resources.NewAddr("box", "a")); c == nil || c.Have.Presence != resources.Present {
+		t.Error("the box was not read")
 	}
 }
 
@@ -63,4 +78,64 @@ func TestObserveFindsReferencesByID(t *testing.T) {
 	if want := []string{"box/moved", "box/v"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+}
+
+// An API that is not up yet is told from one that fails: of what was never applied
+// nothing can be unknown, of what was applied everything is.
+func TestPlanUnread(t *testing.T) {
+	const spec = "boxes: {broker: {}}\npipes: {q: {needs: [box/broker]}}"
+	broker := resources.NewAddr("box", "broker")
+	for name, tc := range map[string]struct {
+		world func(w *fake.World)
+		want  string
+	}{
+		"never applied":    {func(w *fake.World) { w.Remove(broker) }, ""},
+		"removed outside":  {func(w *fake.World) { w.Get(broker).Gone = true }, "pipe/q planned"},
+		"changed outside":  {func(w *fake.World) { w.Get(broker).Fields["size"] = int64(9) }, "pipe/q planned"},
+		"there and silent": {func(*fake.World) {}, "pipe/q planned"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := applied(t, spec)
+			tc.world(w)
+			w.Down, w.DownUntil = "pipe", resources.NewAddr("box", "never")
+			d := declare(t, spec)
+			plan := engine.MakePlan(d, observe(t, w, d), engine.Options{})
+			got := ""
+			for _, u := range plan.Unread {
+				got += u.Addr.String()
+				if u.Planned {
+					got += " planned"
+				}
+			}
+			if got != tc.want {
+				t.Errorf("unread %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestApplyDoesNotTouchWhatCannotBeRead(t *testing.T) {
+	d := declare(t, "boxes: {a: {}}")
+	w := &fake.World{}
+	plan := engine.MakePlan(d, observe(t, w, d), engine.Options{})
+	readers := w.Readers()
+	readers["box"] = unreadable{}
+	report, err := engine.Apply(t.Context(), plan, engine.World{Readers: readers, Writers: w.Writers()}, engine.ApplyOptions{})
+	if err != nil || len(report.Failed()) != 1 || !strings.Contains(report.Failed()[0].Err.Error(), "it cannot be read: 500") {
+		t.Errorf("%v %v", err, report.Failed())
+	}
+	if len(w.Log()) > 0 {
+		t.Errorf("written: %v", w.Log())
+	}
+}
+
+// unreadable is a reader of objects none of which can be read.
+type unreadable struct{}
+
+func (unreadable) Observe(_ context.Context, scope resources.Scope) ([]*resources.Observed, error) {
+	var out []*resources.Observed
+	for _, r := range scope.Want {
+		out = append(out, resources.NotRead(r.Addr, errors.New("500")))
+	}
+	return out, nil
 }

@@ -194,6 +194,8 @@ type Plan struct {
 	Refusals []Refusal
 	// Unknown counts resources whose API could not be asked.
 	Unknown int
+	// Unread is what could not be read, in order of address.
+	Unread []Unread
 	// Kept are the objects that Destroy leaves as Options.Keep says, in order.
 	Kept []resources.Addr
 

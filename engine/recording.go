@@ -56,6 +56,10 @@ type RecordedObject struct {
 	Presence string `json:"presence"`
 	// Why it is unknown.
 	Why string `json:"why,omitempty"`
+	// What to do about that.
+	Hint string `json:"hint,omitempty"`
+	// Whether reading it failed, rather than that its API was not up yet.
+	Failed bool `json:"failed,omitempty"`
 	// That it was there after the last apply, of an object that is absent.
 	Gone string `json:"gone,omitempty"`
 	// The fields as observed. In place of a secret stands {"$secret": X}: with a text, the spec has it as that text; with a number it is another one, equal numbers being equal secrets; with {"scrypt": HASH} it is written in the spec. {"$sha256": HASH} stands for a long text.
@@ -154,6 +158,9 @@ func knownSecrets(declared *resources.Declared) []string {
 func recorded(o *resources.Observed, declared, bare *resources.Declared, w *resources.Withholder) RecordedObject {
 	out := RecordedObject{Address: o.Addr.String(), Presence: presences[o.Presence], Why: w.Prose(o.Why), Gone: w.Prose(o.Gone), Stack: o.Stack, Owner: w.Prose(o.Owner),
 		Free: o.Free, ID: o.ID, Protected: o.Protected, Stray: w.Prose(o.Stray), State: o.State, Leftover: w.Prose(o.Leftover), Source: savedPos(o.Pos)}
+	if o.Presence == resources.Unknown {
+		out.Hint, out.Failed = w.Prose(o.Hint), !o.NotYet
+	}
 	for _, n := range o.Notes {
 		out.Notes = append(out.Notes, w.Prose(n))
 	}
@@ -303,8 +310,9 @@ func (was *RecordedObject) observed(declared *resources.Declared, moved map[stri
 	if r := moved[was.Address]; r != nil && was.Leftover == "" {
 		addr = r.Addr
 	}
-	o := &resources.Observed{Addr: addr, Presence: resources.Presence(slices.Index(presences, was.Presence)), Why: was.Why, Gone: was.Gone, Stack: was.Stack, Owner: was.Owner,
+	o := &resources.Observed{Addr: addr, Presence: resources.Presence(slices.Index(presences, was.Presence)), Why: was.Why, Hint: was.Hint, Gone: was.Gone, Stack: was.Stack, Owner: was.Owner,
 		Free: was.Free, ID: was.ID, Protected: was.Protected, Stray: was.Stray, Notes: was.Notes, State: was.State, Leftover: was.Leftover, Pos: was.Source.pos()}
+	o.NotYet = o.Presence == resources.Unknown && !was.Failed
 	for _, r := range was.Refs {
 		to, _ := resources.ParseAddr(r.To)
 		o.Refs = append(o.Refs, resources.Ref{To: to, Bind: resources.Bind(slices.Index(binds, r.Bind)), Optional: true})

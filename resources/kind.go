@@ -101,15 +101,19 @@ type Presence int
 const (
 	Absent  Presence = iota // asked, and it is not there
 	Present                 // it is there
-	Unknown                 // it could not be asked yet: its API is not up
+	Unknown                 // it could not be read: see Observed.Why
 )
 
 // Observed is what was seen of one object.
 type Observed struct {
 	Addr     Addr
 	Presence Presence
-	// Why says why it is Unknown.
-	Why string
+	// Why says why it is Unknown, Hint what to do about it, "" where that is not
+	// known.
+	Why, Hint string
+	// NotYet says of an object that is Unknown that its API is not up: it may
+	// come up during a run.
+	NotYet bool
 	// Gone says of an object that is Absent, or someone else's in its place, that
 	// the stack's was there after the last apply; "" when that is not known.
 	Gone string
@@ -218,9 +222,20 @@ type Scope struct {
 	Doomed func(Addr) bool
 }
 
-// ErrUnreachable is wrapped by a Reader whose API cannot be connected to. It
-// turns into Unknown. A refusal (401, 403) is not unreachable.
+// ErrUnreachable is wrapped by a Reader whose API cannot be connected to: it may
+// come up during a run. A refused login (401, 403) is not unreachable. Either
+// makes what was to be read Unknown.
 var ErrUnreachable = errors.New("not reachable")
+
+// NotRead is the observation of an object that could not be read.
+func NotRead(a Addr, err error) *Observed {
+	o := &Observed{Addr: a, Presence: Unknown, Why: err.Error(), NotYet: errors.Is(err, ErrUnreachable)}
+	var d *Diagnosis
+	if errors.As(err, &d) {
+		o.Hint = d.Hint
+	}
+	return o
+}
 
 // ErrMoved is wrapped when an object is not the one that was planned for.
 var ErrMoved = errors.New("not the object that was planned for")
@@ -425,7 +440,8 @@ const (
 type Reader interface {
 	// Observe returns an Observed for each wanted resource, Absent included,
 	// and with scope.Owned one for each further object of the stack. The slice
-	// has no order. An error that wraps ErrUnreachable makes them all Unknown.
+	// has no order. Only one object that cannot be read is Unknown (NotRead); an
+	// error makes all of them Unknown.
 	Observe(ctx context.Context, scope Scope) ([]*Observed, error)
 }
 

@@ -241,12 +241,11 @@ func (a *applying) rounds() error {
 		if n == rounds {
 			return shown(errPartly)
 		}
-		if p, err = a.planned(a.world, a.options, false); err != nil {
+		if p, err = a.planned(a.world, a.options); err != nil {
 			return err
 		}
 		if p.IsEmpty() && len(p.Refusals) == 0 {
-			a.complete(p)
-			return nil
+			return a.end(p)
 		}
 	}
 }
@@ -303,7 +302,7 @@ func (a *applying) isWhole() bool { return len(a.options.Targets)+len(a.options.
 func (a *applying) planOf(s *sight) (*engine.Plan, error) {
 	options := a.options
 	options.Await = !options.Destroy && a.endedBadly(s)
-	p, err := a.planned(s, options, false)
+	p, err := a.planned(s, options)
 	if err != nil || a.saved == nil {
 		return p, err
 	}
@@ -349,8 +348,7 @@ func (a *applying) round(p *engine.Plan) (again bool, err error) {
 		return false, shown(p.Refused())
 	}
 	if p.IsOver() {
-		a.complete(p)
-		return false, nil
+		return false, a.end(p)
 	}
 	if p.IsEmpty() {
 		a.say(awaitText)
@@ -374,11 +372,24 @@ func (a *applying) round(p *engine.Plan) (again bool, err error) {
 	if p.Unknown > 0 && !p.Destroy && a.saved == nil {
 		return true, nil
 	}
-	a.complete(p)
+	if err := a.end(p); err != nil {
+		return false, err
+	}
 	if p.Unknown > 0 && a.saved != nil {
 		a.say(savedUnknownText)
 	}
 	return false, nil
+}
+
+// end ends a run in which everything was done that was planned. What could not be
+// read and no step has dealt with makes it incomplete.
+func (a *applying) end(p *engine.Plan) error {
+	missed := p.Missed()
+	if len(missed) == 0 {
+		a.complete(p)
+		return nil
+	}
+	return missedError(missed, p.Destroy, a.counts)
 }
 
 // complete prints the last line of a run in which everything was done.

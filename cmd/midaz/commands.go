@@ -184,7 +184,9 @@ Examples:
 		{
 			Name: "drift", Category: groupMain, Usage: "show what was changed outside since the last apply; it cannot write",
 			Description: `Compares what is there with what was last applied. Only what someone changed by other means counts as drift; what the spec
-asks for and nobody has applied yet is listed apart. The exit status is 2 when there is drift, 0 when there is none.
+asks for and nobody has applied yet is listed apart. What could not be read, such as a broker that does not answer or refuses the
+login, is listed as unknown. The exit status is 2 when there is drift, 1 when none was found but not everything could be read, and
+0 when there is none.
 
 Nothing on the engine or the broker is ever changed. With -adopt, what was found is written into the spec instead, with comments
 and order kept, and the difference of the file is shown; secrets are never written. What may differ for a while is let be by
@@ -202,7 +204,7 @@ Examples:
   midaz drift -suggest-ignore
   midaz apply -only-drift`,
 			Flags: join(specFlags(), targetFlags(), []cli.Flag{
-				&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when there is no drift, and no warnings about the spec, for cron"},
+				&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when everything was read and there is no drift, and no warnings about the spec, for cron"},
 				&cli.StringSliceFlag{Name: "adopt", Usage: "write what was changed outside of `ADDR` into the spec; globs work"},
 				&cli.BoolFlag{Name: "suggest-ignore", Usage: "write rules into the spec that let the drift be for 30 days"},
 			}, jsonFlags("the drift"), formatFlags(driftFormats), outputFlags()), Action: action(0, showDrift),

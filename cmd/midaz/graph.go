@@ -57,7 +57,7 @@ func drawGraph(c *call) error {
 	}
 	var pic picture
 	if c.flags.Bool("plan") {
-		p, err := c.readPlan(engine.Options{Targets: c.flags.StringSlice("target"), Allow: []string{resources.DataLoss}, AllowEmpty: true}, false)
+		p, err := c.readPlan(engine.Options{Targets: c.flags.StringSlice("target"), Allow: []string{resources.DataLoss}, AllowEmpty: true})
 		if err != nil {
 			return err
 		}

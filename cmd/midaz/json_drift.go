@@ -25,18 +25,20 @@ type drift struct {
 	ignored []*engine.Change
 	// unmanaged stand on the broker and belong to no stack.
 	unmanaged []*resources.Observed
+	// unread could not be read, so that they may have been changed.
+	unread []engine.Unread
 }
 
 // findDrift parts the differences of a plan. It changes nothing in the plan.
 func findDrift(plan *engine.Plan) drift {
-	d := drift{plan: plan}
+	d := drift{plan: plan, unread: plan.Unread}
 	changes := slices.Clone(plan.Changes)
 	slices.SortFunc(changes, func(a, b *engine.Change) int { return a.Addr.Compare(b.Addr) })
 	for _, c := range changes {
 		if moved, ok := driftOf(c); ok {
 			d.changed = append(d.changed, moved)
 		}
-		if waits, ok := pendingOf(c); ok {
+		if waits, ok := pendingOf(c); ok && !isMissed(d.unread, c.Addr) {
 			d.pending = append(d.pending, waits)
 		}
 		if c.Have != nil && c.Want != nil && c.Have.Runtime != nil && c.Have.Runtime.Trouble != "" {
@@ -51,7 +53,7 @@ func findDrift(plan *engine.Plan) drift {
 
 // isClean reports whether there is nothing that somebody should look at.
 func (d drift) isClean() bool {
-	return len(d.changed) == 0 && len(d.runtime) == 0 && len(d.plan.Refusals) == 0
+	return len(d.changed)+len(d.runtime)+len(d.unread)+len(d.plan.Refusals) == 0
 }
 
 // driftOf returns the part of a change that undoes what was done outside.
@@ -101,11 +103,12 @@ type jsonDrift struct {
 	MidazVersion  string          `json:"midaz_version"`      // version of the program
 	Stack         string          `json:"stack"`              // name of the stack
 	Errored       bool            `json:"errored"`            // whether drift could not be found out; then the lists are empty and `diagnostics` say why
-	Drifted       *bool           `json:"drifted,omitempty"`  // whether something was changed outside; left out when that could not be found out
+	Drifted       *bool           `json:"drifted,omitempty"`  // whether something was changed outside; left out when nothing was found and not everything could be read
 	ResourceDrift []jsonResource  `json:"resource_drift"`     // what was changed outside since the last apply
 	Pending       []jsonResource  `json:"pending"`            // what the spec asks for and was not applied yet
 	Unmanaged     []jsonUnmanaged `json:"unmanaged"`          // what stands on the broker and belongs to no stack
 	Coverage      *jsonCoverage   `json:"coverage,omitempty"` // how much of the broker is managed
+	Unknown       []jsonUnread    `json:"unknown"`            // what could not be read, so that it may have been changed
 	Runtime       []jsonRuntime   `json:"runtime"`            // what does not run as it should
 	Ignored       []jsonIgnored   `json:"ignored"`            // drift that a rule of the spec lets be
 	Refusals      []jsonRefusal   `json:"refusals"`           // patterns of the command line that match nothing
@@ -175,8 +178,11 @@ type jsonIgnored struct {
 
 func driftJSON(d drift, problems specs.Problems) jsonDrift {
 	out := jsonDrift{FormatVersion: driftFormat, MidazVersion: version, Stack: d.plan.Stack,
-		Drifted: new(len(d.changed) > 0), ResourceDrift: []jsonResource{}, Pending: []jsonResource{}, Unmanaged: []jsonUnmanaged{},
+		ResourceDrift: []jsonResource{}, Pending: []jsonResource{}, Unmanaged: []jsonUnmanaged{}, Unknown: unreadJSON(d.unread),
 		Runtime: []jsonRuntime{}, Ignored: []jsonIgnored{}, Refusals: refusalsJSON(d.plan), Diagnostics: problemsJSON(problems)}
+	if len(d.changed) > 0 || len(d.unread) == 0 {
+		out.Drifted = new(len(d.changed) > 0)
+	}
 	for _, c := range d.changed {
 		out.ResourceDrift = append(out.ResourceDrift, changeJSON(d.plan, c))
 	}

@@ -90,6 +90,7 @@ var (
 	sarifRefused = sarifRuleOf("midaz-refused", "error", "The plan is refused", "The plan would have to do something that protection, ownership or a limit forbids.")
 	sarifDestroy = sarifRuleOf("midaz-destroy", "warning", "Something is destroyed or replaced", "Applying the spec removes or replaces an object, which may interrupt a service or lose data.")
 	sarifDrift   = sarifRuleOf("midaz-drift", "warning", "Changed outside", "What is there differs from what was last applied: somebody changed it by other means.")
+	sarifUnread  = sarifRuleOf("midaz-unknown", "warning", "Could not be read", "What is there could not be read, so nothing is known about whether it was changed.")
 )
 
 func sarifRuleOf(id, level, title, explain string) sarifRule {
@@ -129,7 +130,7 @@ func (s *sarif) dangerFirst() {
 		switch {
 		case r.Level == "error":
 			return 0
-		case r.RuleID == sarifDestroy.ID || r.RuleID == sarifDrift.ID:
+		case r.RuleID == sarifDestroy.ID || r.RuleID == sarifDrift.ID || r.RuleID == sarifUnread.ID:
 			return 1
 		}
 		return 2
@@ -200,10 +201,7 @@ func validateSARIF(problems specs.Problems) string {
 func planSARIF(plan *engine.Plan, problems specs.Problems) string {
 	var s sarif
 	s.problems(problems)
-	root := specs.Pos{}
-	if plan.Declared() != nil && plan.Declared().Spec != nil {
-		root = plan.Declared().Spec.Root.Pos()
-	}
+	root := rootOf(plan)
 	for _, r := range plan.Refusals {
 		s.add(sarifRefused, "error", addrText(r.Addr)+": "+clean(r.Msg)+"\n"+clean(r.Hint), orRoot(r.Pos, root), r.Addr.String(), nil)
 	}
@@ -218,6 +216,14 @@ func planSARIF(plan *engine.Plan, problems specs.Problems) string {
 		s.add(sarifDestroy, "warning", text, orRoot(c.Pos(), root), c.Addr.String(), nil)
 	}
 	return s.String()
+}
+
+// rootOf is where the spec begins, zero without one.
+func rootOf(plan *engine.Plan) specs.Pos {
+	if plan.Declared() == nil || plan.Declared().Spec == nil {
+		return specs.Pos{}
+	}
+	return plan.Declared().Spec.Root.Pos()
 }
 
 func orRoot(at, root specs.Pos) specs.Pos {
@@ -237,6 +243,9 @@ func driftSARIF(d drift, problems specs.Problems) string {
 				s.add(sarifDrift, "warning", addrText(c.Addr)+" has changed outside: "+r.sign+" "+r.name+" = "+r.value, orRoot(f.Pos, c.Pos()), c.Addr.String(), nil)
 			}
 		}
+	}
+	for _, g := range byReason(d.unread) {
+		s.add(sarifUnread, "warning", "could not be read: "+clean(g.names()+": "+g.why), orRoot(g.all[0].Pos, rootOf(d.plan)), g.all[0].Addr.String(), nil)
 	}
 	return s.String()
 }

@@ -120,6 +120,8 @@ var (
 	errChanges = errors.New("there are changes")
 	// errDrifted: drift found drift.
 	errDrifted = errors.New("there is drift")
+	// errUnread: something could not be read, and was listed.
+	errUnread = errors.New("not everything could be read")
 	// errPartly: an operation of the apply failed.
 	errPartly = errors.New("applied in part")
 	// errGate: a gate of the apply failed or timed out.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -26,7 +25,7 @@ func plan(c *call) error {
 	if recording := c.flags.String("observed"); recording != "" {
 		p, err = c.planObserved(recording, options)
 	} else {
-		p, err = c.readPlan(options, false)
+		p, err = c.readPlan(options)
 	}
 	if err != nil {
 		return c.failed(err, files...)
@@ -45,6 +44,8 @@ func (c *call) planExit(p *engine.Plan) error {
 	switch {
 	case len(p.Refusals) > 0:
 		return shown(p.Refused())
+	case len(p.Missed()) > 0:
+		return shown(errUnread)
 	case c.flags.Bool("detailed-exitcode") && !p.IsEmpty():
 		return shown(errChanges)
 	}
@@ -88,6 +89,8 @@ func showDrift(c *call) error {
 		exit = shown(d.plan.Refused())
 	case len(d.changed) > 0:
 		exit = shown(errDrifted)
+	case len(d.unread) > 0:
+		exit = shown(errUnread)
 	}
 	err = c.deliver(files, renderings{
 		formatText: func(string) string {
@@ -122,21 +125,26 @@ func (c *call) lookForDrift() (drift, error) {
 		return drift{}, err
 	}
 	defer s.close()
-	p, err := c.observeAndPlan(s, options, true)
+	p, err := c.observeAndPlan(s, options)
 	if err != nil {
 		return drift{}, err
 	}
 	d := findDrift(p)
 	d.unmanaged, err = s.look.unmanaged(c.ctx, c.declared.Stack)
-	if errors.Is(err, resources.ErrUnreachable) {
-		err = nil
+	switch {
+	case c.ctx.Err() != nil:
+		return d, c.ctx.Err()
+	case err != nil && p.Unknown == 0 && len(options.Targets)+len(options.Excludes) == 0:
+		a := resources.Addr{Kind: "broker", Name: "*"}
+		o := resources.NotRead(a, err)
+		d.unread = append(d.unread, engine.Unread{Addr: a, Why: o.Why, Hint: o.Hint})
 	}
-	return d, err
+	return d, nil
 }
 
 // readPlan loads the spec, looks at the world through clients that cannot
 // write, and plans.
-func (c *call) readPlan(options engine.Options, deep bool) (*engine.Plan, error) {
+func (c *call) readPlan(options engine.Options) (*engine.Plan, error) {
 	if err := c.need(!c.wantsText()); err != nil {
 		return nil, err
 	}
@@ -145,24 +153,24 @@ func (c *call) readPlan(options engine.Options, deep bool) (*engine.Plan, error)
 		return nil, err
 	}
 	defer s.close()
-	return c.planned(s, options, deep)
+	return c.planned(s, options)
 }
 
 // planned plans, and holds the plan against the policy.
-func (c *call) planned(s *sight, options engine.Options, deep bool) (*engine.Plan, error) {
-	p, err := c.observeAndPlan(s, options, deep)
+func (c *call) planned(s *sight, options engine.Options) (*engine.Plan, error) {
+	p, err := c.observeAndPlan(s, options)
 	if err != nil {
 		return nil, err
 	}
 	return p, c.judge(p)
 }
 
-func (c *call) observeAndPlan(s *sight, options engine.Options, deep bool) (*engine.Plan, error) {
+func (c *call) observeAndPlan(s *sight, options engine.Options) (*engine.Plan, error) {
 	if s.absent != nil && !c.toldAbsent {
 		c.toldAbsent = true
 		c.tell(absentText(s.absent))
 	}
-	seen, err := engine.Observe(c.ctx, s.readers, c.declared, resources.Scope{Stack: c.declared.Stack, Owned: true, Deep: deep, Doomed: options.Doomed()})
+	seen, err := engine.Observe(c.ctx, s.readers, c.declared, resources.Scope{Stack: c.declared.Stack, Owned: true, Deep: true, Doomed: options.Doomed()})
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +228,7 @@ func (c *call) atPlaces(err error) error {
 func (c *call) erroredJSON(stack string, diagnostics []jsonProblem) any {
 	if c.verb == "drift" {
 		return jsonDrift{FormatVersion: driftFormat, MidazVersion: version, Stack: stack, Errored: true, ResourceDrift: []jsonResource{}, Pending: []jsonResource{},
-			Unmanaged: []jsonUnmanaged{}, Runtime: []jsonRuntime{}, Ignored: []jsonIgnored{}, Refusals: []jsonRefusal{}, Diagnostics: diagnostics}
+			Unmanaged: []jsonUnmanaged{}, Unknown: []jsonUnread{}, Runtime: []jsonRuntime{}, Ignored: []jsonIgnored{}, Refusals: []jsonRefusal{}, Diagnostics: diagnostics}
 	}
 	return jsonPlan{FormatVersion: planFormat, MidazVersion: version, Stack: stack, Errored: true, Dangers: []string{},
 		ResourceChanges: []jsonResource{}, ResourceDrift: []jsonResource{}, Refusals: []jsonRefusal{}, Diagnostics: diagnostics}

@@ -12,7 +12,9 @@ import (
 // merely waits for an apply.
 func driftText(d drift, i ink) string {
 	p := &planPrinter{ink: i, plan: d.plan}
-	if len(d.changed) == 0 {
+	if len(d.changed) == 0 && len(d.unread) > 0 {
+		p.WriteString(i.in(yellow, "Whether something was changed outside is not known in full.") + " Nothing was in what could be read.\n\n")
+	} else if len(d.changed) == 0 {
 		p.WriteString(i.in(green, "No drift.") + " Nothing was changed outside since the last apply.\n")
 	} else {
 		p.WriteString(i.in(bold, "Note:") + " Objects have changed outside of midaz\n\n")
@@ -21,6 +23,10 @@ func driftText(d drift, i ink) string {
 		}
 		fmt.Fprintf(p, "%s drifted. `midaz apply -only-drift` brings them back and leaves the rest alone.\n", capital(count(len(d.changed), "resource")))
 	}
+	if len(d.changed) > 0 && len(d.unread) > 0 {
+		p.WriteString("\n")
+	}
+	p.unread(d.unread)
 	if len(d.runtime) > 0 {
 		p.WriteString("\nNot running as they should:\n")
 		for _, c := range d.runtime {
@@ -52,7 +58,6 @@ func driftText(d drift, i ink) string {
 	if c, ok := d.coverage(); ok {
 		fmt.Fprintf(p, "\nOf %s on the broker the stack manages %d (%v %%).\n", count(c.Managed+c.Unmanaged, "object"), c.Managed, c.Percent)
 	}
-	p.unknown()
 	p.refusals()
 	return p.String()
 }

@@ -162,6 +162,7 @@ func driftGitHub(d drift, problems specs.Problems) string {
 	for _, c := range d.runtime {
 		all = append(all, annotation{level: "warning", weight: 1, pos: c.Pos(), title: "midaz drift", message: addrText(c.Addr) + ": " + clean(c.Have.State)})
 	}
+	all = append(all, unreadAnnotations("drift", d.unread)...)
 	return annotationText(all)
 }
 

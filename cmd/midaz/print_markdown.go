@@ -91,7 +91,8 @@ func planMarkdown(plan *engine.Plan, problems specs.Problems, most int) string {
 	m.refused(plan)
 	m.dangers(plan)
 	m.problems(problems)
-	if plan.Unknown > 0 {
+	m.unread(plan.Missed())
+	if plan.Unknown > len(plan.Missed()) {
 		m.put(fmt.Sprintf("%s could not be looked at yet; each is created, or changed where it differs, as soon as that is possible.\n\n", capital(count(plan.Unknown, "resource"))))
 	}
 	// The worst first: what is left out is at the end.
@@ -250,7 +251,10 @@ func validateMarkdown(stack string, problems specs.Problems, most int) string {
 func driftMarkdown(d drift, most int) string {
 	m := newMarkdown(most)
 	m.put(fmt.Sprintf("<!-- midaz:drift:%s -->\n### midaz drift: %s\n\n", d.plan.Stack, code(d.plan.Stack)))
-	if len(d.changed) == 0 {
+	m.unread(d.unread)
+	if len(d.changed) == 0 && len(d.unread) > 0 {
+		m.put("Nothing was changed outside in what could be read.\n\n")
+	} else if len(d.changed) == 0 {
 		m.put("No drift. Nothing was changed outside since the last apply.\n\n")
 	} else {
 		m.put(fmt.Sprintf("**%s changed outside since the last apply.** `midaz apply -only-drift` brings back what was.\n\n", capital(count(len(d.changed), "resource"))))

@@ -48,6 +48,10 @@ func planText(plan *engine.Plan, i ink) string {
 	}
 	p.WriteString(body.String())
 	p.unknown()
+	if missed := p.plan.Missed(); len(missed) > 0 {
+		p.unread(missed)
+		p.WriteString("\n")
+	}
 	p.danger()
 	n := plan.Counts()
 	fmt.Fprintf(p, "%s %d to add, %d to change, %d to destroy.\n", p.ink.in(bold, "Plan:"), n.Add, n.Change, n.Destroy)
@@ -57,6 +61,10 @@ func planText(plan *engine.Plan, i ink) string {
 
 func (p *planPrinter) empty() {
 	if p.plan.Destroy {
+		if missed := p.plan.Missed(); len(missed) > 0 {
+			p.unread(missed)
+			return
+		}
 		if len(p.plan.Kept) == 0 {
 			p.WriteString(textNothing + "\n")
 			return
@@ -66,6 +74,11 @@ func (p *planPrinter) empty() {
 			kept[i] = addrText(a)
 		}
 		fmt.Fprintf(p, "No changes. Of this stack there is only what is kept: %s.\n", strings.Join(kept, ", "))
+		return
+	}
+	if missed := p.plan.Missed(); len(missed) > 0 {
+		p.unread(missed)
+		p.WriteString("Nothing is to be done in what could be read.\n")
 		return
 	}
 	p.WriteString(p.ink.in(green, "No changes.") + strings.TrimPrefix(textNoChanges, "No changes.") + "\n")
@@ -387,19 +400,24 @@ func (p *planPrinter) place(pos specs.Pos) string {
 
 // unknown says once why some changes are not known in full.
 func (p *planPrinter) unknown() {
-	if p.plan.Unknown == 0 {
-		return
-	}
 	why := map[string]bool{}
 	var lines []string
+	missed, n := p.plan.Missed(), 0
 	for _, c := range p.plan.Changes {
-		if c.Have != nil && c.Have.Presence == resources.Unknown && c.Have.Why != "" && !why[c.Have.Why] {
+		if c.Have == nil || c.Have.Presence != resources.Unknown || isMissed(missed, c.Addr) {
+			continue
+		}
+		n++
+		if c.Have.Why != "" && !why[c.Have.Why] {
 			why[c.Have.Why] = true
 			lines = append(lines, clean(c.Have.Why))
 		}
 	}
+	if n == 0 {
+		return
+	}
 	fmt.Fprintf(p, "%s could not be looked at yet. As soon as that is possible each is created, or changed where it differs.\n",
-		capital(count(p.plan.Unknown, "resource")))
+		capital(count(n, "resource")))
 	for _, l := range lines {
 		fmt.Fprintf(p, "  %s\n", p.ink.in(dim, "# "+l))
 	}

@@ -27,11 +27,12 @@ var (
 	metricPending    = metric{"midaz_pending_changes", "Changes of the spec that were not applied yet, by action."}
 	metricUnmanaged  = metric{"midaz_unmanaged_resources", "Objects on the broker that are in no spec, by kind."}
 	metricRuntime    = metric{"midaz_unhealthy_resources", "Resources that do not run as they should, by kind."}
+	metricUnknown    = metric{"midaz_unknown_resources", "Resources that could not be read, so that they may have been changed, by kind."}
 	metricFirstSeen  = metric{"midaz_drift_first_seen_timestamp_seconds", "When the drift that is there now was first seen; 0 without drift."}
 	metricLastRun    = metric{"midaz_last_run_timestamp_seconds", "When drift was last looked for."}
 	metricLastGood   = metric{"midaz_last_success_timestamp_seconds", "When that last came to a result."}
 	metricDuration   = metric{"midaz_run_duration_seconds", "How long the last run took."}
-	metricExitStatus = metric{"midaz_run_exit_code", "Exit status of the last run: 0 no drift, 2 drift, 1 no result."}
+	metricExitStatus = metric{"midaz_run_exit_code", "Exit status of the last run: 0 no drift, 2 drift, 1 no result, or not everything could be read."}
 	metricBuild      = metric{"midaz_build_info", "Version of the program that wrote this; its stack keeps the files of two stacks apart."}
 )
 
@@ -53,9 +54,10 @@ func driftMetrics(r driftRun, before string) string {
 	}
 	g := &gauges{stack: r.stack}
 	old := oldMetrics(before, r.stack)
-	if r.found == nil {
-		g.kept(old)
-	} else {
+	switch {
+	case r.found == nil:
+		g.kept(old, keptMetrics...)
+	default:
 		g.found(r, old)
 	}
 	g.one(metricLastRun, seconds(r.ended))
@@ -68,15 +70,20 @@ func driftMetrics(r driftRun, before string) string {
 
 func (g *gauges) found(r driftRun, old map[string][]string) {
 	d := r.found
-	g.one(metricDrift, map[bool]string{true: "1", false: "0"}[len(d.changed) > 0])
-	first := "0"
-	if len(d.changed) > 0 {
-		first = seconds(r.ended)
+	switch {
+	case len(d.changed) > 0:
+		g.one(metricDrift, "1")
+		first := seconds(r.ended)
 		if was := valueOf(old[metricFirstSeen.name]); was != "" && was != "0" {
 			first = was
 		}
+		g.one(metricFirstSeen, first)
+	case len(d.unread) > 0: // whether there is drift is not known
+		g.kept(old, metricDrift, metricFirstSeen)
+	default:
+		g.one(metricDrift, "0")
+		g.one(metricFirstSeen, "0")
 	}
-	g.one(metricFirstSeen, first)
 	count := func(m metric, changes []*engine.Change, labels func(c *engine.Change) string) {
 		n := map[string]int{}
 		for _, c := range changes {
@@ -94,13 +101,25 @@ func (g *gauges) found(r driftRun, old map[string][]string) {
 		n["kind="+label(o.Addr.Kind)]++
 	}
 	g.counts(metricUnmanaged, n)
+	n = map[string]int{}
+	for _, u := range d.unread {
+		n["kind="+label(u.Addr.Kind)]++
+	}
+	g.counts(metricUnknown, n)
+	if len(d.unread) > 0 {
+		g.kept(old, metricLastGood)
+		return
+	}
 	g.one(metricLastGood, seconds(r.ended))
 }
 
+// keptMetrics are those of what was found.
+var keptMetrics = []metric{metricDrift, metricFirstSeen, metricDrifted, metricPending, metricRuntime, metricUnmanaged, metricUnknown, metricLastGood}
+
 // kept repeats what the run before had found: that this one came to no result
 // says nothing about it.
-func (g *gauges) kept(old map[string][]string) {
-	for _, m := range []metric{metricDrift, metricFirstSeen, metricDrifted, metricPending, metricRuntime, metricUnmanaged, metricLastGood} {
+func (g *gauges) kept(old map[string][]string, metrics ...metric) {
+	for _, m := range metrics {
 		if lines := old[m.name]; len(lines) > 0 {
 			g.head(m)
 			for _, l := range lines {

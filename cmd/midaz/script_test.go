@@ -93,13 +93,13 @@ func fakeSystem() system {
 }
 
 // openFake reads world.yaml, and writes it back when the sight is closed.
-// CRASH_AT, CRASH_AFTER, DOWN and DOWN_UNTIL in the environment make it fail.
+// CRASH_AT, CRASH_AFTER, DOWN, DOWN_UNTIL and BROKEN in the environment make it fail.
 func openFake(a access, writing bool) (*sight, error) {
 	const file = "world.yaml"
 	if os.Getenv("UNREACHABLE") != "" {
 		return nil, &resources.Diagnosis{Err: fmt.Errorf("engine at unix:///fake.sock: %w", resources.ErrUnreachable), Hint: "start the engine"}
 	}
-	w := &fake.World{Down: os.Getenv("DOWN"), LockTime: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)}
+	w := &fake.World{Down: os.Getenv("DOWN"), Broken: os.Getenv("BROKEN"), LockTime: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)}
 	w.CrashAt, _ = strconv.Atoi(os.Getenv("CRASH_AT"))
 	w.CrashAfter = os.Getenv("CRASH_AFTER") != ""
 	if until := os.Getenv("DOWN_UNTIL"); until != "" {

@@ -13,8 +13,10 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/docker/client"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -92,6 +94,8 @@ type recordedReads struct {
 
 	mu    sync.Mutex
 	known *records // nil until they were read
+
+	images sync.Map // what was said of images, by their ID
 }
 
 func withRecords(api readAPI) *recordedReads { return &recordedReads{readAPI: api} }
@@ -165,6 +169,7 @@ func (a *recordedReads) ContainerList(ctx context.Context, o container.ListOptio
 		}
 		list = append(list, rest...)
 	}
+	a.ownLabelsOf(ctx, list)
 	for i := range list {
 		list[i].Labels = all.over(list[i].Labels, sortContainer, list[i].ID, "")
 	}
@@ -213,10 +218,24 @@ func (a *recordedReads) ContainerInspect(ctx context.Context, ref string) (conta
 	c, err := a.readAPI.ContainerInspect(ctx, ref)
 	if err == nil && c.ContainerJSONBase != nil && c.Config != nil {
 		config := *c.Config
-		config.Labels = all.over(config.Labels, sortContainer, c.ID, "")
+		config.Labels = all.over(a.ownOf(ctx, config.Labels, c.Image), sortContainer, c.ID, "")
 		c.Config = &config
 	}
 	return c, err
+}
+
+// ImageInspect shows one image. What has an ID as its name stands for the same
+// content for ever, and is asked for once.
+func (a *recordedReads) ImageInspect(ctx context.Context, ref string, o ...client.ImageInspectOption) (image.InspectResponse, error) {
+	known, ok := a.images.Load(ref)
+	if ok && len(o) == 0 {
+		return known.(image.InspectResponse), nil
+	}
+	i, err := a.readAPI.ImageInspect(ctx, ref, o...)
+	if err == nil && len(o) == 0 && i.ID == ref {
+		a.images.Store(ref, i)
+	}
+	return i, err
 }
 
 // NetworkList lists networks.

@@ -54,7 +54,11 @@ func (w containerWriter) request(ctx context.Context, r *resources.Resource) (*r
 	if err != nil {
 		return nil, err
 	}
-	return newRequest(r, f)
+	req, err := newRequest(r, f)
+	if err == nil {
+		req.Config.Labels[labelMade] = newMark()
+	}
+	return req, err
 }
 
 // make creates the container with its networks and files, without starting it.
@@ -409,6 +413,9 @@ func (w containerWriter) Delete(ctx context.Context, have *resources.Observed, n
 	if cerrdefs.IsNotFound(err) {
 		return nil
 	}
+	if err != nil && have.Presence == resources.Unknown {
+		return w.removeUnread(ctx, have)
+	}
 	if err != nil {
 		return fmt.Errorf("inspect container %s: %w", shortID(have.ID), err)
 	}
@@ -426,6 +433,17 @@ func (w containerWriter) Delete(ctx context.Context, have *resources.Observed, n
 		}
 	}
 	return w.remove(ctx, &c, have.Purge)
+}
+
+// removeUnread removes a container that the engine lists and cannot describe.
+func (w containerWriter) removeUnread(ctx context.Context, have *resources.Observed) error {
+	lctx, cancel := lasting(ctx, writeTimeout)
+	defer cancel()
+	err := w.e.api.ContainerRemove(lctx, have.ID, container.RemoveOptions{RemoveVolumes: have.Purge, Force: true})
+	if err != nil && !cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("remove container %s, which the engine cannot describe: %w", shortID(have.ID), err)
+	}
+	return nil
 }
 
 // Update changes what can be changed on the living container.

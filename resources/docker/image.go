@@ -280,23 +280,22 @@ const readers = 8
 
 func (k imageReader) Observe(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
 	out := make([]*resources.Observed, len(scope.Want))
-	errs := make([]error, len(scope.Want))
 	slots := make(chan struct{}, readers)
 	var wg sync.WaitGroup
 	for i, r := range scope.Want {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			out[i], errs[i] = k.one(ctx, r, scope.Owned)
+			o, err := k.one(ctx, r, scope.Owned)
+			if err != nil {
+				o = resources.NotRead(r.Addr, err)
+				o.NotYet = false
+			}
+			out[i] = o
 		})
 	}
 	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return out, ctx.Err()
 }
 
 func (k imageReader) one(ctx context.Context, r *resources.Resource, planning bool) (*resources.Observed, error) {

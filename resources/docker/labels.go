@@ -16,6 +16,7 @@ const (
 	labelEngine   = "midaz.engine"   // engine and API version that made it, "20.10.24/1.41"
 	labelGen      = "midaz.gen"      // containers: counts replacements
 	labelReplaces = "midaz.replaces" // containers: ID of the one it replaces
+	labelMade     = "midaz.made"     // containers: a random text that only this one has
 	labelPrefix   = "midaz."
 )
 

@@ -102,8 +102,11 @@ func (e *ReadEngine) status(ctx context.Context, s *container.Summary, stack str
 	case err != nil && ctx.Err() == nil && isTimeout(err):
 		out.State = "does not answer" // its own lock hangs; the list does not need it
 		return out, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	case err != nil:
-		return nil, fmt.Errorf("inspect container %s: %w", out.Container, err)
+		out.State = "not readable: " + oneLine(err.Error())
+		return out, nil
 	}
 	e.describe(out, &c)
 	return out, nil

@@ -123,6 +123,9 @@ func (k containerKind) files(want *resources.Resource, have *resources.Observed)
 	delta := compareParts(row.Field, declared, mapOf(have.Have["files"]), have.Applied)
 	for i := range delta {
 		delta[i].Cost = costOfFile(want, delta[i].Path)
+		if target := resources.SplitPath(delta[i].Path)[1].Key; isInTheWay(mapOf(mapOf(have.Have["files"])[target])["content"]) {
+			delta[i].Cost, delta[i].Why = resources.Remake, "nothing can be placed there while that is in its place"
+		}
 	}
 	before := mapOf(have.Applied.Shape("files"))
 	for _, target := range sortedKeys(before) {

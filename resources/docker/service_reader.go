@@ -162,22 +162,26 @@ func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
 		}
 	}
 	found := make([]*resources.Observed, len(tasks))
-	errs := make([]error, len(tasks))
 	slots := make(chan struct{}, inspectsAtOnce)
 	var wg sync.WaitGroup
 	for i, t := range tasks {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			found[i], errs[i] = v.one(ctx, t.addr, t.want, t.ref)
+			o, err := v.one(ctx, t.addr, t.want, t.ref)
+			if err != nil {
+				o = v.notRead(t.addr, t.ref, err)
+			}
+			found[i] = o
 		})
 	}
 	wg.Wait()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	var out []*resources.Observed
 	for i, t := range tasks {
 		switch {
-		case errs[i] != nil:
-			return nil, errs[i]
 		case t.of == nil:
 			found[i].Interrupted = t.interrupted
 			out = append(out, found[i])
@@ -189,15 +193,27 @@ func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
 	return out, v.e.markGone(ctx, v.scope, out)
 }
 
-// one inspects the container of an address. One that does not answer in time
-// is unknown: a stuck container holds its lock for ever (moby#18848).
+// notRead is the observation of a container that could not be read. What the list
+// of containers says of it is known.
+func (v *view) notRead(addr resources.Addr, ref string, err error) *resources.Observed {
+	o := resources.NotRead(addr, err)
+	o.NotYet = false // an engine that has answered does not come up by itself
+	isIt := func(c candidate) bool { return c.id == ref }
+	if slices.ContainsFunc(v.byAddr[addr.String()], isIt) {
+		o.ID, o.Stack = ref, v.scope.Stack
+	}
+	return o
+}
+
+// one inspects the container of an address. One that does not answer in time may
+// be stuck: it then holds its lock for ever (moby#18848).
 func (v *view) one(ctx context.Context, addr resources.Addr, want *resources.Resource, ref string) (*resources.Observed, error) {
 	inspect, err := v.inspect(ctx, ref)
 	switch {
 	case cerrdefs.IsNotFound(err):
 		return &resources.Observed{Addr: addr}, nil
 	case err != nil && ctx.Err() == nil && isTimeout(err):
-		return &resources.Observed{Addr: addr, Presence: resources.Unknown, Why: "the engine does not say how container " + ref + " is: it may be stuck"}, nil
+		return nil, fmt.Errorf("the engine does not say how container %s is: it may be stuck", ref)
 	case err != nil:
 		return nil, fmt.Errorf("inspect container %s: %w", ref, err)
 	}
@@ -224,7 +240,7 @@ func (v *view) one(ctx context.Context, addr resources.Addr, want *resources.Res
 		if files := filesOf(want); len(files) > 0 {
 			have, err := v.e.filesHave(ctx, inspect.ID, files, v.scope.Deep)
 			if err != nil {
-				return nil, fmt.Errorf("files of %s: %w", addr, err)
+				return nil, err
 			}
 			o.Have["files"] = have
 		}

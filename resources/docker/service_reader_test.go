@@ -72,7 +72,7 @@ func (s *shelf) ContainerList(_ context.Context, o container.ListOptions) ([]con
 	var out []container.Summary
 	for name, c := range s.containers {
 		if o.Filters.MatchKVList("label", c.Config.Labels) && (!o.Filters.Contains("id") || o.Filters.ExactMatch("id", c.ID)) {
-			out = append(out, container.Summary{ID: c.ID, Names: []string{"/" + name}, Labels: c.Config.Labels, State: c.State.Status})
+			out = append(out, container.Summary{ID: c.ID, Names: []string{"/" + name}, ImageID: c.Image, Labels: c.Config.Labels, State: c.State.Status})
 		}
 	}
 	return out, nil

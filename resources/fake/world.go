@@ -45,6 +45,8 @@ type World struct {
 	// named DownUntil exists.
 	Down      string
 	DownUntil resources.Addr
+	// Broken kinds cannot be read: their readers fail.
+	Broken string
 	// OnWrite, when set, is called with each write that takes effect.
 	OnWrite func(verb string, a resources.Addr)
 	// LockTime is the time of the lock's clock, which stands still.
@@ -208,6 +210,9 @@ func (r reader) Observe(_ context.Context, scope resources.Scope) ([]*resources.
 	}
 	if r.w.Down == r.kind && r.w.objects[r.w.DownUntil] == nil {
 		return nil, fmt.Errorf("%s: %w", r.kind, resources.ErrUnreachable)
+	}
+	if r.w.Broken == r.kind {
+		return nil, fmt.Errorf("%s: the login is refused", r.kind)
 	}
 	var out []*resources.Observed
 	named := map[resources.Addr]bool{}

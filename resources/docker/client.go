@@ -141,6 +141,9 @@ type Engine struct {
 	begun    map[string]bool           // addresses whose change in place this run has begun; guarded by mu
 	swaps    map[resources.Addr]string // replaced by this run, with the ID of the replacement; guarded by mu
 	naming   sync.Mutex                // held while a name passes from one container to another
+	// resumed is when the last health check of containers began that this run
+	// unpaused, by ID; guarded by mu.
+	resumed map[string]string
 	// updates are the containers that this run changed in place, by address;
 	// guarded by mu.
 	updates map[string]updated

@@ -818,6 +818,7 @@ func (w containerWriter) run(ctx context.Context, r *resources.Resource, c *cont
 	switch {
 	case c.State.Paused:
 		note("unpausing")
+		w.e.resumes(c)
 		lctx, cancel := lasting(ctx, writeTimeout)
 		defer cancel()
 		if err := w.e.api.ContainerUnpause(lctx, c.ID); err != nil && !cerrdefs.IsConflict(err) {

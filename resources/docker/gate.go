@@ -286,11 +286,11 @@ func (g *gate) judge(ctx context.Context, c *container.InspectResponse) (time.Du
 			if cond.name != healthName {
 				continue
 			}
-			switch health.Status {
+			switch healthOf(c) {
 			case container.Healthy:
 				cond.met = true
 			case container.Unhealthy:
-				if g.spec.FailFast && !cond.met {
+				if g.spec.FailFast && !cond.met && !g.w.e.isStale(c) {
 					if n := len(health.Log); n > 0 && g.lastProbe == "" {
 						g.lastProbe = g.hide(fmt.Sprintf("health check: exit %d: %s", health.Log[n-1].ExitCode, oneLine(health.Log[n-1].Output)))
 					}

@@ -117,9 +117,7 @@ func (e *ReadEngine) describe(out *Status, c *container.InspectResponse) {
 		return
 	}
 	out.Image, out.State, out.Restarts, out.OOM = c.Config.Image, stateText(c), c.RestartCount, c.State.OOMKilled
-	if c.State.Health != nil {
-		out.Health = string(c.State.Health.Status)
-	}
+	out.Health = healthOf(c)
 	if at := parseTime(c.State.StartedAt); at.Year() > 1 {
 		out.Started = at
 	}

@@ -198,9 +198,10 @@ func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
 func (v *view) notRead(addr resources.Addr, ref string, err error) *resources.Observed {
 	o := resources.NotRead(addr, err)
 	o.NotYet = false // an engine that has answered does not come up by itself
-	isIt := func(c candidate) bool { return c.id == ref }
-	if slices.ContainsFunc(v.byAddr[addr.String()], isIt) {
-		o.ID, o.Stack = ref, v.scope.Stack
+	for _, family := range v.byAddr {
+		if slices.ContainsFunc(family, func(c candidate) bool { return c.id == ref }) {
+			o.ID, o.Stack = ref, v.scope.Stack
+		}
 	}
 	return o
 }
@@ -377,9 +378,9 @@ func stateText(c *container.InspectResponse) string {
 		return "paused"
 	case s.Restarting:
 		return "restarting"
-	case s.Running && s.Health != nil && s.Health.Status == container.Unhealthy:
+	case s.Running && healthOf(c) == container.Unhealthy:
 		return "unhealthy"
-	case s.Running && s.Health != nil && s.Health.Status == container.Starting:
+	case s.Running && healthOf(c) == container.Starting:
 		return "starting"
 	case s.Running:
 		return "running"
@@ -409,7 +410,7 @@ func runtimeOf(kind string, c *container.InspectResponse) *resources.Runtime {
 		r.Trouble = resources.Paused
 	case s.Restarting:
 		r.Trouble = resources.Restarting
-	case s.Running && s.Health != nil && s.Health.Status == container.Unhealthy:
+	case s.Running && healthOf(c) == container.Unhealthy:
 		r.Trouble = resources.Unhealthy
 	case s.Running:
 	case s.Status == container.StateCreated:

@@ -235,6 +235,11 @@ func (d *decider) one(r *resources.Resource) *Change {
 		}
 		d.release(c)
 		return c
+	case have.Presence == resources.Absent && have.Done != "":
+		if matchAny(r.Addr, d.opt.Replace) {
+			c.Action, c.Reason, c.Code = resources.Create, "its replacement was asked for", reasonRequested
+		}
+		return c
 	case have.Presence == resources.Absent && have.Gone != "":
 		c.Removed = true
 		c.Action, c.Reason, c.Code = resources.Create, have.Gone, reasonRemoved
@@ -533,6 +538,10 @@ func (d *decider) propagate() {
 	for changed := true; changed; {
 		changed = false
 		for _, c := range d.plan.Changes {
+			if c.Want != nil && c.Have != nil && c.IsNoOp() && c.Have.Done != "" {
+				changed = d.redone(c) || changed
+				continue
+			}
 			if c.Want == nil || c.Want.External || c.Want.Dormant || c.Have == nil || c.Have.Presence != resources.Present || !c.ours() {
 				continue
 			}
@@ -541,6 +550,21 @@ func (d *decider) propagate() {
 			}
 		}
 	}
+}
+
+// redone has something that is done and no longer there made again when its content
+// changes.
+func (d *decider) redone(c *Change) bool {
+	for _, ref := range c.Want.Refs {
+		to := d.plan.byAddr[ref.To]
+		if c.Have.Finished || ref.Bind != resources.Content || to == nil || to.Action != resources.Update && to.Action != resources.Replace {
+			continue
+		}
+		c.Action, c.Code = resources.Create, reasonTriggered
+		c.Reason = fmt.Sprintf("%s, which is its content, changes", ref.To)
+		return true
+	}
+	return false
 }
 
 // ours reports whether the object that was seen may be touched.
@@ -552,7 +576,7 @@ func (c *Change) ours() bool {
 // has changed by that.
 func (d *decider) bound(c *Change, ref resources.Ref) bool {
 	to := d.plan.byAddr[ref.To]
-	if to == nil || to.IsNoOp() {
+	if to == nil || to.IsNoOp() || c.Have.Finished && (ref.Bind != resources.Hold || to.Mode == resources.SwapBack) {
 		return false
 	}
 	switch {

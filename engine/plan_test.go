@@ -373,3 +373,49 @@ type dangerous struct {
 func (k dangerous) Hazards(resources.Action, *resources.Resource, *resources.Observed) []resources.Hazard {
 	return []resources.Hazard{k.hazard}
 }
+
+// What is done and no longer there is not missing. It is made again on request, and
+// when its content changes unless it is finished for good.
+func TestPlanDone(t *testing.T) {
+	d := declare(t, "boxes: {content: {size: 2}, job: {made_of: [box/content]}}")
+	content, job := resources.NewAddr("box", "content"), resources.NewAddr("box", "job")
+	for name, tc := range map[string]struct {
+		finished bool
+		size     int64
+		opt      engine.Options
+		want     resources.Action
+	}{
+		"done":                        {size: 2, want: resources.NoOp},
+		"done, its content changes":   {size: 1, want: resources.Create},
+		"for good, so does its":       {finished: true, size: 1, want: resources.NoOp},
+		"for good, asked for":         {finished: true, size: 2, opt: engine.Options{Replace: []string{"box/job"}}, want: resources.Create},
+		"bringing back what was lost": {size: 2, opt: engine.Options{OnlyDrift: true}, want: resources.NoOp},
+	} {
+		t.Run(name, func(t *testing.T) {
+			applied := resources.Seal(resources.Config{"size": tc.size})
+			seen := engine.NewSeen([]*resources.Observed{
+				{Addr: content, Presence: resources.Present, Stack: d.Stack, Have: resources.Config{"size": tc.size}, Applied: &applied},
+				{Addr: job, Done: "it has succeeded", Finished: tc.finished},
+			})
+			if got := engine.MakePlan(d, seen, tc.opt).Change(job); got.Action != tc.want || got.Removed {
+				t.Errorf("%s, want %s", got.Action, tc.want)
+			}
+		})
+	}
+}
+
+// What is finished for good is not made anew because its content is.
+func TestPlanFinishedIsNotMadeAnew(t *testing.T) {
+	d := declare(t, "boxes: {content: {size: 2}, job: {made_of: [box/content]}}")
+	content, job := resources.NewAddr("box", "content"), resources.NewAddr("box", "job")
+	applied, made := resources.Seal(resources.Config{"size": int64(1)}), resources.Seal(resources.Config{"made_of": []any{"box/content"}})
+	for finished, want := range map[bool]resources.Action{true: resources.NoOp, false: resources.Replace} {
+		seen := engine.NewSeen([]*resources.Observed{
+			{Addr: content, Presence: resources.Present, Stack: d.Stack, Have: resources.Config{"size": int64(1)}, Applied: &applied},
+			{Addr: job, Presence: resources.Present, Stack: d.Stack, Have: resources.Config{"made_of": []any{"box/content"}}, Applied: &made, Finished: finished},
+		})
+		if got := engine.MakePlan(d, seen, engine.Options{}).Change(job); got.Action != want {
+			t.Errorf("finished %v: %s, want %s", finished, got.Action, want)
+		}
+	}
+}

@@ -54,6 +54,10 @@ type RecordedObject struct {
 	Address string `json:"address"`
 	// Whether it was there: absent, present or unknown.
 	Presence string `json:"presence"`
+	// Why nothing is missing although it is absent.
+	Done string `json:"done,omitempty"`
+	// Whether that is for good.
+	Finished bool `json:"finished,omitempty"`
 	// Why it is unknown.
 	Why string `json:"why,omitempty"`
 	// What to do about that.
@@ -158,6 +162,7 @@ func knownSecrets(declared *resources.Declared) []string {
 func recorded(o *resources.Observed, declared, bare *resources.Declared, w *resources.Withholder) RecordedObject {
 	out := RecordedObject{Address: o.Addr.String(), Presence: presences[o.Presence], Why: w.Prose(o.Why), Gone: w.Prose(o.Gone), Stack: o.Stack, Owner: w.Prose(o.Owner),
 		Free: o.Free, ID: o.ID, Protected: o.Protected, Stray: w.Prose(o.Stray), State: o.State, Leftover: w.Prose(o.Leftover), Source: savedPos(o.Pos)}
+	out.Done, out.Finished = w.Prose(o.Done), o.Finished
 	if o.Presence == resources.Unknown {
 		out.Hint, out.Failed = w.Prose(o.Hint), !o.NotYet
 	}
@@ -312,6 +317,7 @@ func (was *RecordedObject) observed(declared *resources.Declared, moved map[stri
 	}
 	o := &resources.Observed{Addr: addr, Presence: resources.Presence(slices.Index(presences, was.Presence)), Why: was.Why, Hint: was.Hint, Gone: was.Gone, Stack: was.Stack, Owner: was.Owner,
 		Free: was.Free, ID: was.ID, Protected: was.Protected, Stray: was.Stray, Notes: was.Notes, State: was.State, Leftover: was.Leftover, Pos: was.Source.pos()}
+	o.Done, o.Finished = was.Done, was.Finished
 	o.NotYet = o.Presence == resources.Unknown && !was.Failed
 	for _, r := range was.Refs {
 		to, _ := resources.ParseAddr(r.To)

@@ -117,6 +117,12 @@ type Observed struct {
 	// Gone says of an object that is Absent, or someone else's in its place, that
 	// the stack's was there after the last apply; "" when that is not known.
 	Gone string
+	// Done says of an object that is Absent that it has done what it is for, so that
+	// nothing is missing; "" for any other.
+	Done string
+	// Finished says that it has done so for good: it is made anew only when it was
+	// asked for, or when what it holds is.
+	Finished bool
 	// Have holds the observed fields in canonical form.
 	Have Config
 	// Applied is what the object remembers of the last apply, nil if nothing.

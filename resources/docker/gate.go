@@ -23,10 +23,16 @@ func (w containerWriter) Await(ctx context.Context, r *resources.Resource, note 
 		return err
 	}
 	if c == nil {
+		if done, err := w.e.ReadEngine.done(ctx, r); done || err != nil {
+			return err
+		}
 		return &resources.GateError{Addr: r.Addr, Cause: "there is no container", Next: "midaz plan"}
 	}
 	g := &gate{w: w, r: r, spec: spec, id: c.ID, note: note, hide: hider(r, map[string]any(r.Config)), reports: make(chan report)}
-	return g.wait(ctx)
+	if err := g.wait(ctx); err != nil {
+		return err
+	}
+	return w.succeeded(ctx, r, c)
 }
 
 // awaited returns the container whose gate counts: the replacement that this run

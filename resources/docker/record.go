@@ -19,7 +19,7 @@ import (
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
-// What is on the engine carries in its labels what was last applied. Three
+// What is on the engine carries in its labels what was last applied. Some
 // things cannot be written there: an object that someone removes takes its labels
 // with it, labels of a container cannot change when its limits do, and an object
 // that a stack takes over carries none of its labels. They stand in the labels of
@@ -29,7 +29,8 @@ import (
 //	 "updated": {"service/db": {"id": ..., "spec": …}}, changed in place since made
 //	 "meant":   {"service/db": {"id": ..., "spec": …}}, of a change in place that was begun and not finished
 //	 "untaken": {"service/db": {"id": ..., …}},         what its host could not do
-//	 "adopted": {"container/0d4e…": {"labels": …}}}     taken over
+//	 "adopted": {"container/0d4e…": {"labels": …}},     taken over
+//	 "done": {"job/seed": {"spec": …}}}                 jobs that have succeeded
 //
 // Labels of volumes do not change either, so each record is a new volume, N+1,
 // made before the one before it goes; of several the one of the highest N counts,
@@ -61,19 +62,21 @@ type recordContent struct {
 	Meant   map[string]updated       `json:"meant,omitempty"`
 	Untaken map[string]untaken       `json:"untaken,omitempty"`
 	Adopted map[string]adoptedObject `json:"adopted,omitempty"` // by objectKey
+	Done    map[string]doneJob       `json:"done,omitempty"`    // jobs that have succeeded
 }
 
 func (c recordContent) isEmpty() bool {
-	return len(c.Objects)+len(c.Updated)+len(c.Meant)+len(c.Untaken)+len(c.Adopted) == 0
+	return len(c.Objects)+len(c.Updated)+len(c.Meant)+len(c.Untaken)+len(c.Adopted)+len(c.Done) == 0
 }
 
 // clone returns a copy whose maps may be changed.
 func (c recordContent) clone() recordContent {
-	out := recordContent{slices.Clone(c.Objects), map[string]updated{}, map[string]updated{}, map[string]untaken{}, map[string]adoptedObject{}}
+	out := recordContent{slices.Clone(c.Objects), map[string]updated{}, map[string]updated{}, map[string]untaken{}, map[string]adoptedObject{}, map[string]doneJob{}}
 	maps.Copy(out.Updated, c.Updated)
 	maps.Copy(out.Meant, c.Meant)
 	maps.Copy(out.Untaken, c.Untaken)
 	maps.Copy(out.Adopted, c.Adopted)
+	maps.Copy(out.Done, c.Done)
 	return out
 }
 
@@ -244,7 +247,9 @@ func (e *ReadEngine) journals(ctx context.Context, stack string) (map[string]*jo
 // someone else's is, were there after the last apply.
 func (e *ReadEngine) markGone(ctx context.Context, scope resources.Scope, seen []*resources.Observed) error {
 	isOthers := func(o *resources.Observed) bool { return o.Presence == resources.Present && o.Stack != scope.Stack }
-	isLost := func(o *resources.Observed) bool { return o.Presence == resources.Absent || isOthers(o) }
+	isLost := func(o *resources.Observed) bool {
+		return o.Presence == resources.Absent && o.Done == "" || isOthers(o)
+	}
 	if !scope.Owned || !slices.ContainsFunc(seen, isLost) {
 		return nil
 	}
@@ -326,7 +331,7 @@ func (k *recorder) Release(ctx context.Context, stack string, applied []*resourc
 		return err
 	}
 	k.e.mu.Lock()
-	updates, notTaken, begun := maps.Clone(k.e.updates), maps.Clone(k.e.untaken), maps.Clone(k.e.begun)
+	updates, notTaken, begun, done := maps.Clone(k.e.updates), maps.Clone(k.e.untaken), maps.Clone(k.e.begun), maps.Clone(k.e.done)
 	k.e.mu.Unlock()
 	return k.change(ctx, stack, func(c *recordContent) {
 		there := map[string]bool{}
@@ -357,6 +362,8 @@ func (k *recorder) Release(ctx context.Context, stack string, applied []*resourc
 		maps.Copy(c.Updated, updates)
 		maps.Copy(c.Untaken, notTaken)
 		adopted(c.Adopted)
+		maps.Copy(c.Done, done)
+		c.forget(gone, len(applied) == 0)
 	})
 }
 

@@ -179,6 +179,18 @@ func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	for i, t := range tasks {
+		if t.want == nil || found[i].Presence != resources.Absent {
+			continue
+		}
+		done, err := v.e.done(ctx, t.want)
+		switch {
+		case err != nil:
+			found[i] = v.notRead(t.addr, t.ref, err)
+		case done:
+			found[i].Done, found[i].Finished = doneText, isOnce(t.want)
+		}
+	}
 	var out []*resources.Observed
 	for i, t := range tasks {
 		switch {
@@ -229,6 +241,7 @@ func (v *view) one(ctx context.Context, addr resources.Addr, want *resources.Res
 	o := &resources.Observed{Addr: addr, Presence: resources.Present, ID: inspect.ID, State: stateText(&inspect), Runtime: runtimeOf(v.kind, &inspect),
 		Applied: v.record.applied(addr, inspect.ID, labels), Protected: labels[labelProtect] == "true"}
 	o.Stack, o.Owner = ownerOf(labels)
+	o.Finished = want != nil && isOnce(want) && o.State == "exited (0)" && o.Stack == v.scope.Stack
 	s, err := v.sight(ctx, &inspect, want, o.Applied)
 	if err != nil {
 		return nil, err

@@ -464,7 +464,9 @@ func (d *decider) destroy() {
 		if o.Presence == resources.Present && o.Stack != d.plan.Stack && o.Gone != "" && d.selected(o.Addr) {
 			d.refusal(o.Addr, "foreign", "it is there and can no longer be told to be the stack's: "+o.Gone, "take everything over again with `midaz apply -adopt '*'`, then destroy it; or remove it by hand")
 		}
-		if o.Presence != resources.Present || o.Free || o.Stack != d.plan.Stack || o.IsHalfAdopted() {
+		// What is listed as the stack's goes also when it cannot be described.
+		isThere := o.Presence == resources.Present || o.Presence == resources.Unknown && o.ID != ""
+		if !isThere || o.Free || o.Stack != d.plan.Stack || o.IsHalfAdopted() {
 			continue
 		}
 		if r := d.declared.Get(o.Addr); r != nil && r.External {
@@ -484,7 +486,7 @@ func (d *decider) destroy() {
 	for _, o := range d.seen.All() {
 		// What lives in a service of this stack goes with it; elsewhere something
 		// may be left that could not be read.
-		if o.Presence == resources.Unknown && d.selected(o.Addr) && !d.goesAlong(o.Addr) {
+		if o.Presence == resources.Unknown && d.selected(o.Addr) && !going[o.Addr] && !d.goesAlong(o.Addr) {
 			d.plan.Unknown++
 		}
 		if going[o.Addr] && !d.inside(o.Addr, going, map[resources.Addr]bool{}) {

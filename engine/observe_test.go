@@ -139,3 +139,17 @@ func (unreadable) Observe(_ context.Context, scope resources.Scope) ([]*resource
 	}
 	return out, nil
 }
+
+// What is listed as the stack's is removed with it also when it cannot be described.
+func TestDestroyRemovesWhatIsListed(t *testing.T) {
+	d := declare(t, "boxes: {a: {}, b: {}}")
+	listed, silent := resources.NotRead(resources.NewAddr("box", "a"), errors.New("500")), resources.NotRead(resources.NewAddr("box", "b"), errors.New("500"))
+	listed.ID, listed.Stack = "1", d.Stack
+	plan := engine.MakePlan(d, engine.NewSeen([]*resources.Observed{listed, silent}), engine.Options{Destroy: true})
+	if got := plan.String(); got != "[1] delete box/a: the stack is being removed\n" {
+		t.Errorf("plan:\n%s", got)
+	}
+	if len(plan.Unread) != 1 || plan.Unread[0].Addr != silent.Addr || plan.Unknown != 1 {
+		t.Errorf("unread %v, unknown %d", plan.Unread, plan.Unknown)
+	}
+}

@@ -76,9 +76,9 @@ func (d *decider) isEnsured(a resources.Addr) bool {
 	return c != nil && (c.Action == resources.Ensure || d.plan.Steps.Has(Step{a, VerbAwait}))
 }
 
-// goesAlong reports whether an object that could not be read goes with what it
-// lives in when the stack is removed.
-func (d *decider) goesAlong(a resources.Addr) bool { return d.inStack(a) }
+// goesAlong reports whether an object that could not be read goes all the same when
+// the stack is removed: it is listed, or lives in something that goes.
+func (d *decider) goesAlong(a resources.Addr) bool { return d.plan.byAddr[a] != nil || d.inStack(a) }
 
 // Missed returns what could not be read and the plan does not provide for: of
 // that no one can say that it is as declared.

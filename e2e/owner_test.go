@@ -197,3 +197,41 @@ func TestEmpty_spec_must_not_remove_a_stack_unasked(t *testing.T) {
 		t.Errorf("left: %v", got)
 	}
 }
+
+// What is declared external is given up by an apply: it stays, and neither a
+// later apply without its block nor destroy removes it.
+func TestExternal_must_be_given_up(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, `
+		networks: { n: { name: STACK-net } }
+		volumes: { v: { protect: false } }
+		services:
+		  a: { image: TINY }
+		`)
+	s.apply()
+	t.Cleanup(func() {
+		_ = docker.NetworkRemove(context.Background(), s.name+"-net")
+		_ = docker.VolumeRemove(context.Background(), s.name+"_v", true)
+	})
+	s.write("midaz.infra.yaml", `
+		networks: { n: { name: STACK-net, external: true } }
+		volumes: { v: { name: STACK_v, external: true } }
+		services:
+		  a: { image: TINY }
+		`)
+	s.exits(2, "plan", "-detailed-exitcode").says("network/n", "volume/v", "given up")
+	s.apply()
+	s.exits(0, "plan", "-detailed-exitcode")
+	s.write("midaz.infra.yaml", `
+		services:
+		  a: { image: TINY }
+		`)
+	s.exits(0, "plan", "-detailed-exitcode")
+	s.exits(0, "destroy", "--volumes", "-auto-approve", "-confirm", s.name)
+	if _, err := docker.NetworkInspect(t.Context(), s.name+"-net", network.InspectOptions{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := docker.VolumeInspect(t.Context(), s.name+"_v"); err != nil {
+		t.Error(err)
+	}
+}

@@ -244,6 +244,9 @@ func (a *apply) claim(ctx context.Context, kind string) error {
 func (a *apply) work(ctx context.Context, s Step, c *Change, w resources.Writer, res *StepResult, note resources.Note) error {
 	if c.Released {
 		res.Did = resources.Update
+		if r, ok := w.(resources.Relinquisher); ok {
+			return a.retry(ctx, func() error { return r.Relinquish(ctx, c.Want, c.Have) })
+		}
 		return nil // its record is brought up to date at the end, and nothing else
 	}
 	have, err := a.look(ctx, c)

@@ -500,6 +500,11 @@ type (
 	Consenting interface {
 		Consent(a Addr, hazards []Hazard)
 	}
+	// Relinquisher gives up an object that is declared external now: it stays as it
+	// is, and is no longer the stack's.
+	Relinquisher interface {
+		Relinquish(ctx context.Context, r *Resource, have *Observed) error
+	}
 	// Claimed is for writers of backends whose objects carry no mark. All
 	// writers of one backend return the same Claimer.
 	Claimed interface {

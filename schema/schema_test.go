@@ -87,7 +87,6 @@ variables:
   SECRET: { sensitive: true, type: string, description: a secret }
 x-base: &base { restart: always }
 services:
-  x-note: anything
   web:
     <<: *base
     x-note: [1, 2]

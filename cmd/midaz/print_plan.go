@@ -154,6 +154,9 @@ func (p *planPrinter) remarks(c *engine.Change) []string {
 	if c.Reason != "" && c.Action != resources.Create && c.Action != resources.Ensure && c.Action != resources.Update {
 		out = append(out, clean(c.Reason))
 	}
+	if c.Released {
+		out = append(out, clean(c.Reason))
+	}
 	if c.Adopted {
 		from := "nobody"
 		if c.Have != nil && c.Have.Owner != "" {

@@ -22,17 +22,42 @@ func (k *recorder) take(ctx context.Context, r *resources.Resource, have *resour
 	if err != nil {
 		return err
 	}
+	if err := k.enter(ctx, r, have, adoptedMarks(r, f, false)); err != nil {
+		return fmt.Errorf("take over %s: %w", r.Addr, err)
+	}
+	return nil
+}
+
+// relinquish writes down that an object is no longer the stack's, whatever its
+// own labels say, which cannot be changed. It is an entry without marks: that
+// stays until the object is gone or someone takes it over.
+func (k *recorder) relinquish(ctx context.Context, r *resources.Resource, have *resources.Observed) error {
+	if err := k.enter(ctx, r, have, map[string]string{}); err != nil {
+		return fmt.Errorf("give up %s: %w", r.Addr, err)
+	}
+	return nil
+}
+
+// enter writes the labels that an object counts as having from now on.
+func (k *recorder) enter(ctx context.Context, r *resources.Resource, have *resources.Observed, marks map[string]string) error {
 	key, print := objectKey(sortOf(r.Addr.Kind), have.ID), ""
 	if v, ok := have.Native.(*volume.Volume); ok {
 		print = printOf(v)
 	}
-	entry := adoptedObject{Labels: adoptedMarks(r, f, false), Print: print, Since: k.e.now().UnixNano()}
+	entry := adoptedObject{Labels: marks, Print: print, Since: k.e.now().UnixNano()}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.change(ctx, r.Stack, func(c *recordContent) { c.Adopted[key] = entry }); err != nil {
-		return fmt.Errorf("take over %s: %w", r.Addr, err)
-	}
-	return nil
+	return k.change(ctx, r.Stack, func(c *recordContent) { c.Adopted[key] = entry })
+}
+
+// Relinquish gives up a network that is declared external.
+func (k networkWriter) Relinquish(ctx context.Context, r *resources.Resource, have *resources.Observed) error {
+	return k.e.recorder.relinquish(ctx, r, have)
+}
+
+// Relinquish gives up a volume that is declared external.
+func (k volumeWriter) Relinquish(ctx context.Context, r *resources.Resource, have *resources.Observed) error {
+	return k.e.recorder.relinquish(ctx, r, have)
 }
 
 func sortOf(kind string) string {

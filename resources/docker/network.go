@@ -233,6 +233,9 @@ func nameOnEngine(r *resources.Resource) string {
 // Movable: a moved network is made anew under its new name, in one step.
 func (networkKind) Movable() {}
 
+// Releases: what the labels say is overruled by the record; see recorder.relinquish.
+func (networkKind) Releases() {}
+
 // Finish fills in the name on the engine.
 func (networkKind) Finish(r *resources.Resource, _ *resources.Declared, _ resources.Report) {
 	finishNamed(r, false)

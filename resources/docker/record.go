@@ -69,6 +69,17 @@ func (c recordContent) isEmpty() bool {
 	return len(c.Objects)+len(c.Updated)+len(c.Meant)+len(c.Untaken)+len(c.Adopted)+len(c.Done) == 0
 }
 
+// hasGivenUp reports whether the record tells of objects that were the stack's,
+// whose labels still say so.
+func (c recordContent) hasGivenUp() bool {
+	for _, o := range c.Adopted {
+		if len(o.Labels) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // clone returns a copy whose maps may be changed.
 func (c recordContent) clone() recordContent {
 	out := recordContent{slices.Clone(c.Objects), map[string]updated{}, map[string]updated{}, map[string]untaken{}, map[string]adoptedObject{}, map[string]doneJob{}}
@@ -133,7 +144,7 @@ func recordName(stack string, number int) string {
 // old returns the volumes that no longer count: all but the last, and that one
 // too when the stack is gone.
 func (r *record) old(gone bool) []string {
-	if gone || len(r.volumes) == 0 {
+	if len(r.volumes) == 0 || gone && !r.content.hasGivenUp() {
 		return r.volumes
 	}
 	return r.volumes[:len(r.volumes)-1]
@@ -343,6 +354,9 @@ func (k *recorder) Release(ctx context.Context, stack string, applied []*resourc
 		}
 		for _, r := range applied {
 			there[r.Addr.String()] = true
+			if r.External {
+				delete(there, r.Addr.String())
+			}
 		}
 		for _, a := range gone {
 			delete(there, a.String())

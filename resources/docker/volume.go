@@ -57,6 +57,9 @@ func (volumeKind) Finish(r *resources.Resource, _ *resources.Declared, _ resourc
 // Movable: a moved volume stays what it is, under the name it has.
 func (volumeKind) Movable() {}
 
+// Releases: what the labels say is overruled by the record; see recorder.relinquish.
+func (volumeKind) Releases() {}
+
 // NameOf returns the name on the engine, and whether the spec has written it.
 func (volumeKind) NameOf(r *resources.Resource) (string, bool) {
 	return nameOnEngine(r), r.Node.Given("name")

@@ -90,6 +90,50 @@ volumes: { data: }
 	}
 }
 
+// A result that is not valid is written, said to be invalid, and fails the
+// import: nothing else can be put in the place of an image.
+func TestImportComposeFailsWhenTheSpecIsNotValid(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"compose.yaml": "name: shop\nservices: { web: { image: Not An Image }, db: { image: 'db:1' } }\n"})
+	status, _, notes := realRun(t, dir, "import", "compose", "-out", "midaz.infra.yaml")
+	if status != 1 || !strings.Contains(notes, "Not An Image") || !strings.Contains(notes, "is not valid") {
+		t.Errorf("exit %d: %s", status, notes)
+	}
+	spec, err := os.ReadFile(filepath.Join(dir, "midaz.infra.yaml"))
+	if err != nil || !strings.Contains(string(spec), "image: db:1") {
+		t.Errorf("%v: what is valid is not in the spec:\n%s", err, spec)
+	}
+}
+
+// Services whose profiles are never on together may have the same port. Those
+// of one profile may not.
+func TestImportComposeKeepsPortsOfExclusiveProfiles(t *testing.T) {
+	for profiles, want := range map[[2]string]int{{"one", "two"}: 2, {"one", "one"}: 1} {
+		dir := t.TempDir()
+		writeFiles(t, dir, map[string]string{"compose.yaml": "name: shop\nservices:\n  a: { image: 'a:1', profiles: [" + profiles[0] + "], ports: ['8080:80'] }\n  b: { image: 'b:1', profiles: [" + profiles[1] + "], ports: ['8080:80'] }\n"})
+		status, spec, notes := realRun(t, dir, "import", "compose")
+		if n := strings.Count(spec, "8080:80\"]"); status != 0 || n != want {
+			t.Errorf("profiles %v: exit %d, %d ports: %s\n%s", profiles, status, n, notes, spec)
+		}
+		if left := strings.Contains(notes, "left out: ports"); left != (want == 1) {
+			t.Errorf("profiles %v: %s", profiles, notes)
+		}
+	}
+}
+
+// A network whose only setting is left out stays the network of the service.
+func TestImportComposeKeepsANetworkWithoutItsSetting(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"compose.yaml": "name: shop\nservices: { web: { image: 'web:1', networks: { front: { interface_name: eth7 } } } }\nnetworks: { front: }\n"})
+	status, spec, notes := realRun(t, dir, "import", "compose")
+	if status != 0 || !strings.Contains(notes, "left out: networks.front.interface_name") {
+		t.Errorf("exit %d: %s", status, notes)
+	}
+	if !strings.Contains(spec, "front: {}") || !strings.Contains(spec, "front: {name: shop_front}") || strings.Contains(spec, "default") {
+		t.Errorf("the service is not on front alone:\n%s", spec)
+	}
+}
+
 // TestImportComposeOfThePlatform reads the platform's own Compose file, which
 // is not part of this project.
 func TestImportComposeOfThePlatform(t *testing.T) {

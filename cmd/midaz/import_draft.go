@@ -168,6 +168,7 @@ func settle(d *draft.Draft, kinds []resources.Kind, dir string) (*specs.Spec, sp
 		if !changed {
 			return spec, errs
 		}
+		d.DropUnused()
 	}
 	return draftErrors(d, kinds, dir)
 }

@@ -63,6 +63,11 @@ func (p *composeProject) ref(value string) string {
 	return ref
 }
 
+// forget drops references that need not be in the spec.
+func (p *composeProject) forget(refs []string) {
+	p.refs = slices.DeleteFunc(p.refs, func(ref string) bool { return slices.Contains(refs, ref) })
+}
+
 // refIf is ref where what it stands in is kept.
 func (p *composeProject) refIf(kept bool, value string) string {
 	if !kept {
@@ -215,7 +220,7 @@ func (p *composeProject) service(b, extra *strings.Builder, i, k int, earlier []
 		fmt.Fprintf(extra, "  %s:\n    environment: {OVER: %q}\n    labels: {over: %q}\n", s.name, p.ref("over"), p.ref("x"))
 		if p.chance(2) {
 			fmt.Fprintf(extra, "    ports: !override [%q]\n    dns: !reset []\n", fmt.Sprintf("%d:%s", 30000+i, s.port))
-			p.refs = slices.DeleteFunc(p.refs, func(ref string) bool { return slices.Contains(p.replaced, ref) })
+			p.forget(p.replaced)
 		}
 	}
 }
@@ -385,6 +390,7 @@ func (p *composeProject) attachments(line func(string, ...any)) {
 		line("networks: {front: {interface_name: eth7}}") // newer than some engines
 	default:
 		line("network_mode: %s", p.one("host", "none", "bridge"))
+		p.forget(p.replaced) // no ports are published there
 	}
 }
 

@@ -121,6 +121,16 @@ func TestImportComposeKeepsPortsOfExclusiveProfiles(t *testing.T) {
 	}
 }
 
+// A variable that only a key refers to that is left out is not declared.
+func TestImportComposeDeclaresNoUnusedVariable(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{".env": "PORT=8080\nUSED=1\n", "compose.yaml": "name: shop\nservices: { web: { image: 'web:${USED}', network_mode: none, ports: ['${PORT}:80'] } }\n"})
+	status, spec, notes := realRun(t, dir, "import", "compose")
+	if status != 0 || !strings.Contains(notes, "left out: ports") || !strings.Contains(spec, "USED:") || strings.Contains(spec, "PORT") {
+		t.Errorf("exit %d: %s\n%s", status, notes, spec)
+	}
+}
+
 // A network whose only setting is left out stays the network of the service.
 func TestImportComposeKeepsANetworkWithoutItsSetting(t *testing.T) {
 	dir := t.TempDir()

@@ -130,6 +130,13 @@ func unliteral(text string) (string, bool) {
 
 var name = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)`)
 
+// DropUnused removes the variables that no entry refers to, because what
+// referred to them was left out.
+func (d *Draft) DropUnused() {
+	used := d.References()
+	d.Variables = slices.DeleteFunc(d.Variables, func(v Variable) bool { return !used[v.Name] })
+}
+
 // References returns the names of the variables that entries refer to.
 func (d *Draft) References() map[string]bool {
 	out := map[string]bool{}

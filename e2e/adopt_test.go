@@ -337,8 +337,8 @@ func TestAdopt_that_fails_must_leave_the_container_with_its_owner(t *testing.T) 
 			s.exits(4, "apply", "-auto-approve", "-adopt", "*")
 			s.exits(7, "plan").says("belongs to nobody that midaz knows").saysNot("cut off")
 			s.exits(0, "destroy", "-auto-approve")
-			if c := inspect(t, s.name+"-a"); c.ID != id || !c.State.Running {
-				t.Errorf("container %s, state %s", c.ID, c.State.Status)
+			if c := inspect(t, s.name+"-a"); c.ID != id || !c.State.Running || !c.HostConfig.RestartPolicy.IsNone() {
+				t.Errorf("container %s, state %s, restart %s", c.ID, c.State.Status, c.HostConfig.RestartPolicy.Name)
 			}
 		})
 	}

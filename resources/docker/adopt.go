@@ -45,9 +45,17 @@ func (k *recorder) enter(ctx context.Context, r *resources.Resource, have *resou
 		print = printOf(v)
 	}
 	entry := adoptedObject{Labels: marks, Print: print, Since: k.e.now().UnixNano()}
+	if seen, ok := have.Native.(*seenContainer); ok && marks[labelAdopting] != "" {
+		entry.Was = formerOf(&seen.inspect)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.change(ctx, r.Stack, func(c *recordContent) { c.Adopted[key] = entry })
+	return k.change(ctx, r.Stack, func(c *recordContent) {
+		if begun := c.Adopted[key]; begun.Was != nil {
+			entry.Was = begun.Was // what a run that was killed has changed is not its owner's
+		}
+		c.Adopted[key] = entry
+	})
 }
 
 // Relinquish gives up a network that is declared external.
@@ -69,12 +77,12 @@ func sortOf(kind string) string {
 
 // adopted returns what drops from the record what was taken over and is no
 // longer there, or was not applied after all, and notes what was applied of the
-// rest. An object whose adoption failed goes back to its owner. It makes no call
-// when nothing was taken over.
-func (k *recorder) adopted(ctx context.Context, stack string, applied []*resources.Resource) (func(map[string]adoptedObject), error) {
+// rest. An object whose adoption failed goes back to its owner, as it was; when that
+// fails, it returns an error too. It makes no call when nothing was taken over.
+func (k *recorder) adopted(ctx context.Context, stack string, applied []*resources.Resource) (func(*recordContent), error) {
 	r, err := k.e.record(ctx, stack)
 	if err != nil || len(r.content.Adopted) == 0 {
-		return func(map[string]adoptedObject) {}, err
+		return func(*recordContent) {}, err
 	}
 	f, err := k.e.facts(ctx)
 	if err != nil {
@@ -93,19 +101,22 @@ func (k *recorder) adopted(ctx context.Context, stack string, applied []*resourc
 	for _, r := range applied {
 		byAddr[r.Addr.String()] = r
 	}
-	return func(objects map[string]adoptedObject) {
+	waiting, err := k.giveBack(ctx, r, byAddr, there)
+	return func(c *recordContent) {
+		objects := c.Adopted
 		maps.DeleteFunc(objects, func(key string, _ adoptedObject) bool { return !there[key] })
 		for key, o := range objects {
 			r := byAddr[o.Labels[labelAddress]]
 			switch {
-			case r == nil && o.Labels[labelAdopting] != "":
+			case r == nil && o.Labels[labelAdopting] != "" && !waiting[key]:
 				delete(objects, key)
+				delete(c.Updated, o.Labels[labelAddress])
 			case r != nil && !sameMarks(o.Labels, r):
-				o.Labels = adoptedMarks(r, f, true)
+				o.Labels, o.Was = adoptedMarks(r, f, true), nil
 				objects[key] = o
 			}
 		}
-	}, nil
+	}, err
 }
 
 // sameMarks reports whether the labels say what is declared. What they remember

@@ -4,10 +4,14 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
@@ -132,5 +136,61 @@ func TestAdoptedIsReplacedAndForgotten(t *testing.T) {
 	seen, err := y.e.Readers()["network"].Observe(t.Context(), resources.Scope{Stack: y.stack, Want: two.Of("network"), Owned: true})
 	if err != nil || len(seen) != 1 || seen[0].Stack != "" {
 		t.Errorf("%v: a network that someone else made is taken for ours: %+v", err, seen)
+	}
+}
+
+// A run that takes a container over is killed, and the next spec does not have it:
+// its owner has it again, as it was. What is under test is every point at which a
+// container that is replaced may be stopped, renamed, and without its policy.
+func TestAdoptThatIsKilledIsGivenBack(t *testing.T) {
+	t.Parallel()
+	const rest = "networks: { n: {}, m: {} }\nvolumes: { v: {} }\n"
+	for name, fields := range map[string]string{"in place": "", "replaced": `, environment: { A: "1" }`} {
+		t.Run(name, func(t *testing.T) {
+			for n, killed := 1, true; killed && n < 24 && !t.Failed(); n++ {
+				t.Run(fmt.Sprintf("call %d", n), func(t *testing.T) {
+					if os.Getenv("MIDAZ_E2E_LONG") == "" && n%4 != 0 {
+						t.Skip("MIDAZ_E2E_LONG is not set")
+					}
+					y := newYard(t)
+					id := foreigners(y)
+					if _, err := y.raw.ContainerUpdate(t.Context(), id, container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: "on-failure", MaximumRetryCount: 3}}); err != nil {
+						t.Fatal(err)
+					}
+					before := y.inspect(id)
+					was := formerOf(&before)
+					k := &killer{writeAPI: y.e.api, left: n, after: true}
+					first := newEngine(t.Context(), k, y.e.host)
+					err := y.apply(first, y.spec(rest+`services: { web: { image: TINY, networks: [n, m], volumes: ["v:/data"], restart: always`+fields+" } }"))
+					first.pulse.close()
+					if killed = k.left <= 0; !killed && err != nil {
+						t.Errorf("not killed, and %v", err)
+					}
+					if !killed && name == "replaced" {
+						return // it has gone
+					}
+					// In place, the last one ends without writing down that it did.
+					second := newEngine(t.Context(), y.raw, y.e.host)
+					defer second.pulse.close()
+					without := y.spec(rest)
+					if err := errors.Join(y.apply(second, without), release(second, y, without)); err != nil {
+						t.Fatalf("after %s: %v", k.last, err)
+					}
+					now, err := y.raw.ContainerInspect(t.Context(), id)
+					if cerrdefs.IsNotFound(err) && strings.HasPrefix(k.last, "remove") {
+						return // its replacement had passed the gate
+					}
+					if err != nil {
+						t.Fatalf("after %s: %v", k.last, err)
+					}
+					if is := formerOf(&now); !reflect.DeepEqual(is, was) {
+						t.Errorf("after %s: it is %+v, and was %+v", k.last, is, was)
+					}
+					if now.Name != before.Name {
+						t.Errorf("after %s: its name is %s", k.last, now.Name)
+					}
+				})
+			}
+		})
 	}
 }

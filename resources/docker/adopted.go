@@ -34,6 +34,8 @@ type adoptedObject struct {
 	Labels map[string]string `json:"labels"`
 	// Print tells volumes of one name apart; containers and networks have IDs.
 	Print string `json:"print,omitempty"`
+	// Was is what its owner had, until the adoption is finished; containers only.
+	Was *former `json:"was,omitempty"`
 	// Since is when it was taken over, by the engine's clock, in nanoseconds of
 	// the epoch. Of two stacks the later one has the object.
 	Since int64 `json:"since"`

@@ -337,14 +337,14 @@ func (k *recorder) Claim(ctx context.Context, stack string, intended []*resource
 func (k *recorder) Release(ctx context.Context, stack string, applied []*resources.Resource, gone []resources.Addr) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	adopted, err := k.adopted(ctx, stack, applied)
-	if err != nil {
-		return err
+	adopted, notBack := k.adopted(ctx, stack, applied)
+	if adopted == nil {
+		return notBack
 	}
 	k.e.mu.Lock()
 	updates, notTaken, begun, done := maps.Clone(k.e.updates), maps.Clone(k.e.untaken), maps.Clone(k.e.begun), maps.Clone(k.e.done)
 	k.e.mu.Unlock()
-	return k.change(ctx, stack, func(c *recordContent) {
+	err := k.change(ctx, stack, func(c *recordContent) {
 		there := map[string]bool{}
 		for _, text := range c.Objects {
 			there[text] = true
@@ -375,10 +375,11 @@ func (k *recorder) Release(ctx context.Context, stack string, applied []*resourc
 		maps.DeleteFunc(c.Untaken, func(text string, _ untaken) bool { return !there[text] })
 		maps.Copy(c.Updated, updates)
 		maps.Copy(c.Untaken, notTaken)
-		adopted(c.Adopted)
+		adopted(c)
 		maps.Copy(c.Done, done)
 		c.forget(gone, len(applied) == 0)
 	})
+	return errors.Join(err, notBack)
 }
 
 // change writes the stack's record anew with what f makes of its content. It

@@ -209,7 +209,7 @@ func (y *yard) apply(e *Engine, all *resources.Declared) error {
 			}
 		}
 		for _, o := range seen {
-			if all.Get(o.Addr) == nil && o.Presence == resources.Present && o.Stack == y.stack {
+			if all.Get(o.Addr) == nil && o.Presence == resources.Present && o.Stack == y.stack && !o.IsHalfAdopted() {
 				if err := w.Delete(ctx, o, y.note(o.Addr)); err != nil {
 					return fmt.Errorf("delete %s: %w", o.Addr, err)
 				}

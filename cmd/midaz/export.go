@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -36,9 +37,30 @@ func exportDefinitions(c *call) error {
 		}
 		return nil
 	}
-	if got.Clear || c.sys.redactor.Holds(string(got.JSON)) {
-		return &resources.Diagnosis{Err: errors.New("a parameter holds a URI with its password, which definitions have in clear"), Hint: "write them to a file that only you can read: -out FILE"}
+	if got.Clear || c.sys.redactor.Holds(withoutHashes(got.JSON)) {
+		return &resources.Diagnosis{Err: errors.New("the definitions hold a secret in clear, such as a URI with its password"), Hint: "write them to a file that only you can read: -out FILE"}
 	}
-	c.print(string(got.JSON))
-	return nil
+	// Past the redactor, which knows the password hashes of the spec: they are
+	// what definitions are for.
+	_, err = c.sys.plain.Write(got.JSON)
+	return err
+}
+
+// withoutHashes returns definitions without the password hashes of the users.
+func withoutHashes(definitions []byte) string {
+	var doc map[string]any
+	if json.Unmarshal(definitions, &doc) != nil {
+		return string(definitions)
+	}
+	users, _ := doc["users"].([]any)
+	for _, u := range users {
+		if user, ok := u.(map[string]any); ok {
+			delete(user, "password_hash")
+		}
+	}
+	rest, err := json.Marshal(doc)
+	if err != nil {
+		return string(definitions)
+	}
+	return string(rest)
 }

@@ -28,6 +28,7 @@ var spellings = []func(string) string{
 // was kept back because it might have been the beginning of a secret.
 func guarded(sys system) (system, func()) {
 	sys.redactor = resources.NewRedactor(spellings...)
+	sys.plain = sys.stdout
 	out, errs := sys.redactor.Writer(sys.stdout), sys.redactor.Writer(sys.stderr)
 	sys.stdout, sys.stderr = out, errs
 	if write := sys.world.write; write != nil {

@@ -52,7 +52,10 @@ func collectLate() {
 type system struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	lookupEnv      func(string) (string, bool)
+	// plain is standard output without the redactor, for what docs/security.md
+	// lists as exempt.
+	plain     io.Writer
+	lookupEnv func(string) (string, bool)
 	// signals returns a channel of SIGINT and SIGTERM and a function that ends it.
 	signals func() (<-chan os.Signal, func())
 	now     func() time.Time

@@ -329,7 +329,9 @@ func (d *decider) against(c *Change) {
 	}
 	c.Delta, c.Ignored = relevant(d.declared, d.opt.OnlyDrift, r.Addr, c.Delta)
 	c.Unchanged = unchanged(r, c.Delta)
-	for _, delta := range []resources.Delta{c.Delta, c.Ignored} {
+	overruled, let := relevant(d.declared, d.opt.OnlyDrift, r.Addr, slices.Clone(have.Overruled))
+	c.Overruled, c.Ignored = overruled, append(c.Ignored, let...)
+	for _, delta := range []resources.Delta{c.Delta, c.Ignored, c.Overruled} {
 		for i := range delta {
 			delta[i].Pos = r.Pos(resources.Pointer(delta[i].Path))
 		}

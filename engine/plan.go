@@ -88,6 +88,9 @@ type Change struct {
 	Removed bool
 	// Ignored are the differences that a rule of the spec lets be.
 	Ignored resources.Delta
+	// Overruled are declared settings that are not in force, which nothing in the
+	// plan changes: see resources.Observed.
+	Overruled resources.Delta
 	// Want is nil for deletes, Have for creates; Have may be Unknown.
 	Want *resources.Resource
 	Have *resources.Observed

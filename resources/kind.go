@@ -144,6 +144,10 @@ type Observed struct {
 	// Unfit is what its API would refuse of the resource that is wanted here: a
 	// plan that writes it is refused before anything is written.
 	Unfit []Unfit
+	// Overruled are declared settings that are not in force because something
+	// outside the spec takes precedence. The object itself is as declared, so that
+	// writing it would not help.
+	Overruled Delta
 	// Stray says why the object goes although the stack did not make it, "" for
 	// objects of the stack.
 	Stray string

@@ -91,6 +91,10 @@ func (w *rewriting) adopt(c *engine.Change) {
 	}
 	for _, d := range c.Delta {
 		r := w.declared.Get(c.Addr)
+		if slices.ContainsFunc(c.Overruled, func(o resources.Diff) bool { return o.Path == d.Path }) {
+			w.notes = append(w.notes, rewrite{c.Addr, d.Path, d.Pos, d.Why})
+			continue
+		}
 		left := engine.Differences(w.declared, r, c.Have)
 		i := slices.IndexFunc(left, func(l resources.Diff) bool { return l.Path == d.Path })
 		if i < 0 {

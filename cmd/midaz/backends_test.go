@@ -18,18 +18,7 @@ func TestBrokerAloneNeedsNoEngine(t *testing.T) {
 	b := brokertest.New(t)
 	spec := fmt.Sprintf("version: \"1\"\nstack: test\nrabbitmq:\n  url: %s\n  management: {username: %s, password: %s}\n  vhosts: {v: {queues: {q: {type: classic, durable: true}}}}\n",
 		b.URL(), b.Username, b.Password)
-	midaz := func(spec string, args ...string) (int, string, string) {
-		var stdout, stderr bytes.Buffer
-		status := run(context.Background(), append(args, "-f", "-"), system{
-			stdin: strings.NewReader(spec), stdout: &stdout, stderr: &stderr, now: newClock().now, who: "ann@host", world: realWorld(),
-			lookupEnv: func(name string) (string, bool) {
-				v, ok := map[string]string{"DOCKER_HOST": "unix:///nowhere/no.sock"}[name]
-				return v, ok
-			},
-			signals: func() (<-chan os.Signal, func()) { return nil, func() {} },
-		})
-		return status, stdout.String(), stderr.String()
-	}
+	midaz := midazWithoutEngine
 	for _, c := range []struct {
 		args   []string
 		status int
@@ -50,4 +39,57 @@ func TestBrokerAloneNeedsNoEngine(t *testing.T) {
 	if status, stdout, stderr := midaz(spec+"networks: {n: {}}\n", "plan"); status != 1 {
 		t.Errorf("with a network: status %d\n%s%s", status, stdout, stderr)
 	}
+}
+
+// midazWithoutEngine runs a command where only the broker of the spec answers.
+func midazWithoutEngine(spec string, args ...string) (status int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	status = run(context.Background(), append(args, "-f", "-"), system{
+		stdin: strings.NewReader(spec), stdout: &out, stderr: &errs, now: newClock().now, who: "ann@host", world: realWorld(),
+		lookupEnv: func(name string) (string, bool) {
+			v, ok := map[string]string{"DOCKER_HOST": "unix:///nowhere/no.sock"}[name]
+			return v, ok
+		},
+		signals: func() (<-chan os.Signal, func()) { return nil, func() {} },
+	})
+	return status, out.String(), errs.String()
+}
+
+// TestSettingsNotInForceAreDrift: what a policy from outside keeps from being in
+// force is drift for plan and drift alike. An apply neither claims to repair it nor
+// touches that policy; a rule of the spec can let it be.
+func TestSettingsNotInForceAreDrift(t *testing.T) {
+	b := brokertest.New(t)
+	spec := fmt.Sprintf("version: \"1\"\nstack: test\nrabbitmq:\n  url: %s\n  management: {username: %s, password: %s}\n  vhosts: {v: {queues: {q: {type: classic, max_length: 1000}}}}\n",
+		b.URL(), b.Username, b.Password)
+	if status, stdout, stderr := midazWithoutEngine(spec, "up"); status != 0 {
+		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
+	}
+	const outside = "/api/policies/v/zz"
+	b.Do(t, "PUT", outside, `{"pattern":".*","priority":2000000000,"apply-to":"queues","definition":{"max-length":1}}`)
+	const why = "policy zz with priority 2000000000, which is not in the spec, takes over"
+	check := func(spec string, status int, says []string, args ...string) {
+		t.Helper()
+		got, stdout, stderr := midazWithoutEngine(spec, args...)
+		if got != status {
+			t.Errorf("%v: status %d, want %d\n%s%s", args, got, status, stdout, stderr)
+		}
+		for _, text := range says {
+			if !strings.Contains(stdout, text) {
+				t.Errorf("%v does not say %q:\n%s", args, text, stdout)
+			}
+		}
+	}
+	check(spec, 2, []string{"queue/v/q max_length: 1000 in the spec, 1 found", why, "Nothing to apply"}, "plan", "-detailed-exitcode")
+	check(spec, 2, []string{"max_length = 1 -> 1000", why, "An apply does not change"}, "drift")
+	check(spec, 2, []string{`"drifted": true`, `"path": "max_length"`}, "drift", "-json")
+	check(spec, 0, []string{why}, "up")
+	check(spec, 2, nil, "drift", "-quiet")
+	if p := fmt.Sprint(b.Do(t, "GET", outside, "")); !strings.Contains(p, "2000000000") {
+		t.Errorf("the policy from outside was changed: %s", p)
+	}
+	check(spec+"drift: {ignore: [{address: queue/v/q, field: max_length, reason: an incident, until: \"2029-12-31\"}]}\n", 0, nil, "drift")
+	b.Do(t, "DELETE", outside, "")
+	check(spec, 0, nil, "plan", "-detailed-exitcode")
+	check(spec, 0, nil, "drift")
 }

@@ -44,7 +44,7 @@ Examples:
 and destroy, field by field, with the place in the spec that asks for it. Removals and dangers are listed once more at
 the end. A topology is planned even before its broker exists.
 
-With -detailed-exitcode the exit status is 2 when there is something to do. A plan that apply would refuse ends with 7.
+With -detailed-exitcode the exit status is 2 when there is something to do, or a declared setting is not in force. A plan that apply would refuse ends with 7.
 
 With -out the plan is saved, without any value, for "midaz apply FILE" to carry out exactly that.
 

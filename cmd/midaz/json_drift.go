@@ -61,7 +61,7 @@ func driftOf(c *engine.Change) (*engine.Change, bool) {
 	if c.Removed {
 		return c, true
 	}
-	delta := slices.DeleteFunc(slices.Clone(c.Delta), func(f resources.Diff) bool { return !f.Drift })
+	delta := slices.DeleteFunc(slices.Concat(c.Delta, c.Overruled), func(f resources.Diff) bool { return !f.Drift })
 	if len(delta) == 0 {
 		return nil, false
 	}
@@ -91,6 +91,9 @@ func narrowed(c *engine.Change, delta resources.Delta) *engine.Change {
 	n.Unchanged = 0
 	n.Hazards = nil
 	n.Gate = nil
+	if n.IsNoOp() {
+		n.Action = resources.Update
+	}
 	if n.Action == resources.Replace && delta.Cost() != resources.Remake {
 		n.Action = resources.Update
 	}

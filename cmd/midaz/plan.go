@@ -46,7 +46,7 @@ func (c *call) planExit(p *engine.Plan) error {
 		return shown(p.Refused())
 	case len(p.Missed()) > 0:
 		return shown(errUnread)
-	case c.flags.Bool("detailed-exitcode") && !p.IsEmpty():
+	case c.flags.Bool("detailed-exitcode") && (!p.IsEmpty() || len(overruledIn(p)) > 0):
 		return shown(errChanges)
 	}
 	return nil

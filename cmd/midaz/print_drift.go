@@ -21,7 +21,7 @@ func driftText(d drift, i ink) string {
 		for _, c := range d.changed {
 			p.drifted(c)
 		}
-		fmt.Fprintf(p, "%s drifted. `midaz apply -only-drift` brings them back and leaves the rest alone.\n", capital(count(len(d.changed), "resource")))
+		fmt.Fprintf(p, "%s drifted. %s\n", capital(count(len(d.changed), "resource")), d.advice("`midaz apply -only-drift` brings them back and leaves the rest alone."))
 	}
 	if len(d.changed) > 0 && len(d.unread) > 0 {
 		p.WriteString("\n")
@@ -60,6 +60,19 @@ func driftText(d drift, i ink) string {
 	}
 	p.refusals()
 	return p.String()
+}
+
+// advice says what brings back what was changed outside: back, apart from what no
+// apply can.
+func (d drift) advice(back string) string {
+	switch n := len(overruledIn(d.plan)); {
+	case n == 0:
+		return back
+	case n == len(d.changed):
+		return "An apply does not change what is not in force: see what is said there."
+	default:
+		return back + fmt.Sprintf(" It does not change what is not in force (%s): see what is said there.", count(n, "resource"))
+	}
 }
 
 // drifted writes what was changed of one object: the sign "-" stands before

@@ -13,8 +13,9 @@ import (
 
 // Texts that other tools look for, letter by letter.
 const (
-	textNoChanges = "No changes. Your infrastructure matches the configuration."
-	textNothing   = "No changes. Nothing of this stack is there."
+	textNoChanges   = "No changes. Your infrastructure matches the configuration."
+	textNothingToDo = "Nothing to apply, but not everything that is declared is in force."
+	textNothing     = "No changes. Nothing of this stack is there."
 )
 
 // planPrinter writes a plan for people. The same plan gives the same bytes,
@@ -31,7 +32,12 @@ func planText(plan *engine.Plan, i ink) string {
 	p := &planPrinter{ink: i, plan: plan}
 	if plan.IsEmpty() {
 		p.unknown()
-		if len(plan.Refusals) == 0 && plan.Unknown == 0 {
+		p.overruled()
+		switch {
+		case len(plan.Refusals) > 0 || plan.Unknown > 0:
+		case len(overruledIn(plan)) > 0 && len(plan.Missed()) == 0:
+			p.WriteString(textNothingToDo + "\n")
+		default:
 			p.empty()
 		}
 		p.refusals()
@@ -52,11 +58,46 @@ func planText(plan *engine.Plan, i ink) string {
 		p.unread(missed)
 		p.WriteString("\n")
 	}
+	p.overruled()
 	p.danger()
 	n := plan.Counts()
 	fmt.Fprintf(p, "%s %d to add, %d to change, %d to destroy.\n", p.ink.in(bold, "Plan:"), n.Add, n.Change, n.Destroy)
 	p.refusals()
 	return p.String()
+}
+
+// overruled lists declared settings that are not in force and that an apply does
+// not change.
+func (p *planPrinter) overruled() {
+	found := overruledIn(p.plan)
+	if len(found) == 0 {
+		return
+	}
+	p.WriteString(p.ink.in(yellow, "Not in force:") + " something outside the spec takes precedence over declared settings, and an apply does not change that\n")
+	for _, c := range found {
+		for _, f := range c.Overruled {
+			fmt.Fprintf(p, "  %s %s: %s in the spec, %s found%s\n", addrText(c.Addr), clean(f.Path), shownValue(f, f.After), shownValue(f, f.Before), p.place(f.Pos))
+			p.remark(clean(f.Why))
+		}
+	}
+	p.WriteString("\n")
+}
+
+func overruledIn(plan *engine.Plan) []*engine.Change {
+	found := slices.DeleteFunc(slices.Clone(plan.Changes), func(c *engine.Change) bool { return len(c.Overruled) == 0 })
+	slices.SortFunc(found, func(a, b *engine.Change) int { return a.Addr.Compare(b.Addr) })
+	return found
+}
+
+func shownValue(d resources.Diff, v resources.Value) string {
+	switch {
+	case d.Sensitive():
+		return resources.Masked
+	case v == nil:
+		return "none"
+	default:
+		return clean(resources.Show(v))
+	}
 }
 
 func (p *planPrinter) empty() {

@@ -123,7 +123,7 @@ func (l serviceLook) mark() string {
 	if l.Leftover != "" {
 		return "left over: " + clean(l.Leftover)
 	}
-	if l.Change == nil || l.Change.IsNoOp() {
+	if l.Change == nil || l.Change.IsNoOp() && len(l.Change.Overruled) == 0 {
 		return ""
 	}
 	if l.Change.Want == nil {
@@ -133,10 +133,10 @@ func (l serviceLook) mark() string {
 		return "drift"
 	}
 	var marks []string
-	if slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Drift }) {
+	if len(l.Change.Overruled) > 0 || slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Drift }) {
 		marks = append(marks, "drift")
 	}
-	if len(l.Change.Delta) == 0 || slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Pending }) {
+	if len(l.Change.Delta) == 0 && !l.Change.IsNoOp() || slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Pending }) {
 		marks = append(marks, "pending")
 	}
 	return strings.Join(marks, "+")

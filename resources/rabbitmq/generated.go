@@ -18,11 +18,14 @@ import (
 // generatedPrefix begins the names of generated policies.
 const generatedPrefix = "midaz-queue."
 
-// policed are the fields that become a policy, by the setting each stands for.
-var policed = []struct {
+// policedField is a field that becomes a policy.
+type policedField struct {
 	setting string
 	field   resources.Field
-}{
+}
+
+// policed are the fields that become a policy, by the setting each stands for.
+var policed = []policedField{
 	{"message-ttl", resources.Field{Key: "message_ttl", Type: resources.Int(0, maxTimer), Example: "604800000", Other: "86400000",
 		Doc: "How long a message may wait, in milliseconds; after that it is dead-lettered or dropped."}},
 	{"expires", resources.Field{Key: "expires", Type: resources.Int(1, maxTimer), Example: "86400000", Other: "3600000",

@@ -23,8 +23,10 @@ type regrouper struct {
 
 // isGenerated reports whether a policy is one that follows from a queue's fields.
 func isGenerated(a resources.Addr) bool {
-	return a.Kind == policyName && strings.HasPrefix(a.Parts()[1], generatedPrefix)
+	return a.Kind == policyName && isGeneratedName(a.Parts()[1])
 }
+
+func isGeneratedName(policy string) bool { return strings.HasPrefix(policy, generatedPrefix) }
 
 // before returns a policy as it was before this run wrote it ahead of its step,
 // and whether it did.

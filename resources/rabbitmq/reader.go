@@ -119,6 +119,10 @@ func (r reader) bulk(ctx context.Context, scope resources.Scope) ([]*resources.O
 		return nil, err
 	}
 	unfit := r.unfit(ctx, s)
+	var overruled overrulings
+	if scope.Owned {
+		overruled = s.overruled(ctx, books)
+	}
 	byAddr := make(map[resources.Addr]*object, len(objects))
 	for _, o := range objects {
 		byAddr[o.addr] = o
@@ -130,6 +134,7 @@ func (r reader) bulk(ctx context.Context, scope resources.Scope) ([]*resources.O
 	for _, w := range scope.Want {
 		wanted[w.Addr] = true
 		seen := r.observed(byAddr[w.Addr], w, w.Addr, scope.Stack, books)
+		seen.Overruled = overruled[w.Addr]
 		seen.Unfit = unfit(w)
 		doomed.look(w, seen)
 		if seen.Presence == resources.Absent || len(compare(r.kind, w, seen)) > 0 {

@@ -23,6 +23,9 @@ type snapshot struct {
 	lists map[string]*list
 	took  map[string]bool   // kinds that have been served
 	books map[string]*books // by stack
+
+	overruledOnce sync.Once
+	overrulings   overrulings
 }
 
 type list struct {

@@ -36,3 +36,36 @@ func (p *Policy) MayMatch(q *Queue) bool {
 	re, err := regexp.Compile(p.Pattern)
 	return err != nil || re.MatchString(q.Name)
 }
+
+// IsUnpoliced reports whether surely no policy holds.
+func (e Effective) IsUnpoliced() bool {
+	return e.IsSure() && e.Policy.Policy == nil && e.Operator.Policy == nil
+}
+
+// IsSure reports whether it is certain which policies hold.
+func (e Effective) IsSure() bool {
+	return len(e.Policy.candidates()) == 1 && len(e.Operator.candidates()) == 1
+}
+
+// With returns the virtual host with further policies.
+func (v *Vhost) With(policies ...*Policy) *Vhost {
+	out := *v
+	out.Policies = joined(v.Policies, policies)
+	return &out
+}
+
+// WithOperator returns the virtual host with further operator policies.
+func (v *Vhost) WithOperator(policies ...*Policy) *Vhost {
+	out := *v
+	out.Operator = joined(v.Operator, policies)
+	return &out
+}
+
+func joined(have, more []*Policy) []*Policy {
+	for _, p := range more {
+		if p.re == nil {
+			p.re, _ = regexp.Compile(p.Pattern)
+		}
+	}
+	return slices.Concat(have, more)
+}

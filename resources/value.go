@@ -10,7 +10,9 @@ import (
 	"strconv"
 	"strings"
 
+	"crypto/sha256"
 	"github.com/LerianStudio/midaz-infra/specs"
+	"unicode/utf8"
 )
 
 // Value is the canonical form of a field's value, the same for what is wanted
@@ -192,6 +194,9 @@ func Show(v Value) string {
 	case nil:
 		return "null"
 	case string:
+		if IsBinary(v) {
+			return ShowBinary(v)
+		}
 		return strconv.Quote(v)
 	case Secret:
 		return Masked
@@ -216,6 +221,17 @@ func Show(v Value) string {
 	default:
 		return fmt.Sprintf("%v", v)
 	}
+}
+
+// IsBinary reports whether a text, such as the content of a file, is none that a
+// person could read: it is not UTF-8, or holds a NUL.
+func IsBinary(s string) bool { return !utf8.ValidString(s) || strings.ContainsRune(s, 0) }
+
+// ShowBinary returns what stands for a binary text: its size and the beginning of
+// its SHA-256, which tell two of them apart.
+func ShowBinary(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return fmt.Sprintf("(binary, %d bytes, sha256 %x)", len(s), sum[:8])
 }
 
 func showFloat(f float64) string {

@@ -308,6 +308,11 @@ func valueJSON(v resources.Value) (any, any) {
 	switch v := v.(type) {
 	case resources.Secret:
 		return resources.Masked, true
+	case string:
+		if resources.IsBinary(v) {
+			return resources.ShowBinary(v), false
+		}
+		return v, false
 	case []any:
 		out, marks, sensitive := make([]any, len(v)), make([]any, len(v)), false
 		for i, e := range v {

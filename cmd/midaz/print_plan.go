@@ -347,7 +347,7 @@ func changedRow(d resources.Diff) row {
 	before, bok := d.Before.(string)
 	after, aok := d.After.(string)
 	switch {
-	case bok && aok && (isLong(before) || isLong(after)):
+	case bok && aok && (isLong(before) || isLong(after)) && !resources.IsBinary(before) && !resources.IsBinary(after):
 		r.value = count(len(cleanLines(after)), "line")
 		if n := len(cleanLines(before)); n != len(cleanLines(after)) {
 			r.value = fmt.Sprintf("%d -> %s", n, r.value)

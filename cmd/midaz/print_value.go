@@ -96,7 +96,7 @@ func pathKey(key string) string {
 // isLong reports whether the value is a text of several lines.
 func isLong(v resources.Value) bool {
 	s, ok := v.(string)
-	return ok && strings.Contains(strings.TrimSuffix(s, "\n"), "\n")
+	return ok && strings.Contains(strings.TrimSuffix(s, "\n"), "\n") && !resources.IsBinary(s)
 }
 
 // textLine is one line of a text that was added (+), removed (-) or left (space).

@@ -15,6 +15,9 @@ func (k containerKind) Compare(want *resources.Resource, have *resources.Observe
 		return nil // it has done what it is for, however it reads now
 	}
 	delta := k.allFields(want, have)
+	if isMoved(want, have) {
+		keepName(delta, want)
+	}
 	if n, ok := have.Native.(*seenContainer); ok {
 		delta = slices.DeleteFunc(delta, n.untaken.holds)
 		for i := range delta {
@@ -37,12 +40,29 @@ func (k containerKind) Compare(want *resources.Resource, have *resources.Observe
 // and the one written on its container. Labels cannot be changed, and others
 // reach it by its key, so it is replaced. A job is done, and stays.
 func movedDiff(want *resources.Resource, have *resources.Observed) resources.Delta {
-	n, ok := have.Native.(*seenContainer)
-	if !ok || want.Moved.IsZero() || n.inspect.Config.Labels[labelAddress] != want.Moved.String() {
+	if !isMoved(want, have) {
 		return nil
 	}
 	return resources.Delta{{Path: "address", Field: "address", Before: want.Moved.String(), After: want.Addr.String(), Cost: resources.Remake, Pending: true,
 		Why: "the engine does not let labels be changed"}}
+}
+
+// isMoved reports whether the container still carries the address that the spec
+// moves it from.
+func isMoved(want *resources.Resource, have *resources.Observed) bool {
+	n, ok := have.Native.(*seenContainer)
+	return ok && !want.Moved.IsZero() && n.inspect.Config.Labels[labelAddress] == want.Moved.String()
+}
+
+// keepName takes the name that follows from the address moved from for what it
+// is: no one has renamed the container.
+func keepName(delta resources.Delta, want *resources.Resource) {
+	for i := range delta {
+		d := &delta[i]
+		if d.Field == "container_name" && d.Drift && d.Before == want.Stack+"-"+want.Moved.Parts()[0] {
+			d.Drift, d.Pending = false, true
+		}
+	}
 }
 
 // allFields compares the rows and the files.

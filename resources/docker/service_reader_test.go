@@ -498,3 +498,31 @@ func TestSpecChangesAreShownAsApplied(t *testing.T) {
 		}
 	}
 }
+
+// A security option that the spec no longer has is still on the container. Only
+// what the engine adds by itself to privileged containers is none of the spec's.
+func TestSecurityOptionThatLeftTheSpec(t *testing.T) {
+	for fields, want := range map[string]bool{"": true, "privileged: true": false, "pid: host": false} {
+		s := newShelf(newModel("1.41"))
+		before := web(t, strings.TrimSpace(fields+"\nsecurity_opt: [label=disable]"))
+		s.put(t, before, "", "running")
+		now := web(t, fields)
+		delta := (containerKind{"service"}).Compare(now, s.observe(t, "service", true, now)["service/web"])
+		if delta.Has("security_opt") != want {
+			t.Errorf("%q: differs in %v", fields, delta)
+		}
+	}
+}
+
+// The name that followed from the old address is no change made outside.
+func TestNameOfAMovedServiceIsNoDrift(t *testing.T) {
+	s := newShelf(newModel("1.41"))
+	s.put(t, web(t, ""), "", "running")
+	now := *web(t, "")
+	now.Moved, now.Addr = now.Addr, resources.NewAddr("service", "shop")
+	delta := (containerKind{"service"}).Compare(&now, s.observe(t, "service", true, &now)["service/shop"])
+	i := slices.IndexFunc(delta, func(d resources.Diff) bool { return d.Field == "container_name" })
+	if i < 0 || delta[i].Drift || !delta[i].Pending {
+		t.Errorf("differs in %+v", delta)
+	}
+}

@@ -202,13 +202,15 @@ func compactJSON(text string) string {
 // containers and those in the host's namespaces.
 func seenSecurityOpt(s *sight) resources.Value {
 	declared := resources.Texts(s.config()["security_opt"])
+	host := s.c.HostConfig
+	implied := host.Privileged || host.PidMode.IsHost() || host.IpcMode.IsHost()
 	var out []string
-	for _, o := range s.c.HostConfig.SecurityOpt {
+	for _, o := range host.SecurityOpt {
 		text := o
 		if canonical, err := securityOption(o); err == nil {
 			text = canonical
 		}
-		if text == "label=disable" && !slices.Contains(declared, text) {
+		if text == "label=disable" && implied && !slices.Contains(declared, text) {
 			continue
 		}
 		out = append(out, text)

@@ -105,6 +105,7 @@ func (userKind) fit(o *object, want *resources.Resource, applied *resources.Seal
 	o.have = o.have.Clone()
 	untouched := applied.Has(hashMark) && applied.Matches(hashMark, o.hash.text)
 	known := applied.Has(hashMark)
+	marked := applied // with the mark
 	secrets := resources.Config{}
 	if applied != nil {
 		fields := maps.Clone(applied.Fields)
@@ -136,10 +137,16 @@ func (userKind) fit(o *object, want *resources.Resource, applied *resources.Seal
 	if applied == nil || !known || field == "" {
 		return applied
 	}
-	if untouched && o.hash.text != "" {
+	switch {
+	case untouched && o.hash.text != "":
 		secrets[field] = resources.NewSecret(resources.Text(o.have[field]))
-	} else {
-		secrets[field] = resources.NewSecret("another hash")
+	case byHash && !marked.Matches(hashMark, resources.Text(want.Config[field])):
+		secrets[field] = resources.NewSecret("another hash") // changed in the spec too
+	default:
+		// Someone has set another one. Whether the spec has a new one too cannot be
+		// known of a password, of which nothing is remembered: it counts as the one
+		// that was applied, and applying sets it in either case.
+		secrets[field] = resources.NewSecret(resources.Text(want.Config[field]))
 	}
 	sealed := resources.Seal(secrets)
 	maps.Copy(sealed.Fields, applied.Fields)

@@ -97,7 +97,7 @@ test: check unit e2e ## all of it
 
 .PHONY: unit
 unit: ## what needs no engine
-	$(GO) test -timeout 5m ./...
+	$(GO) test -timeout 10m ./...
 	@$(MAKE) --no-print-directory worlds
 
 WORLDS ?= 2000

@@ -432,6 +432,9 @@ func (w containerWriter) Delete(ctx context.Context, have *resources.Observed, n
 			}
 		}
 	}
+	if id, ok := w.e.isSwapping(have.Addr); ok && id == c.ID {
+		w.e.swapped(have.Addr)
+	}
 	return w.remove(ctx, &c, have.Purge)
 }
 

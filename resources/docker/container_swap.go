@@ -138,6 +138,14 @@ func (e *Engine) isSwapping(a resources.Addr) (replacement string, ok bool) {
 	return replacement, ok
 }
 
+// swapped notes that the replacement of this run is over: from here on the
+// container of the address is looked for as at any other time.
+func (e *Engine) swapped(a resources.Addr) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.swaps, a)
+}
+
 func swapNameOf(final, role string, gen int) string { return fmt.Sprintf("%s.%s-%d", final, role, gen) }
 
 // clear removes replacements of the old container that an earlier run, or an
@@ -305,6 +313,14 @@ func (w containerWriter) replacementOf(ctx context.Context, r *resources.Resourc
 // Rollback puts the old container back: in its name, with its restart policy,
 // and running if it ran.
 func (w containerWriter) Rollback(ctx context.Context, r *resources.Resource, have *resources.Observed, note resources.Note) error {
+	if err := w.rollBack(ctx, r, have, note); err != nil {
+		return err
+	}
+	w.e.swapped(r.Addr)
+	return nil
+}
+
+func (w containerWriter) rollBack(ctx context.Context, r *resources.Resource, have *resources.Observed, note resources.Note) error {
 	old, err := w.inspect(ctx, have.ID)
 	if cerrdefs.IsNotFound(err) {
 		return fmt.Errorf("the old container of %s is gone: %w", r.Addr, resources.ErrMoved)

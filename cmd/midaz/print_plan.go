@@ -33,9 +33,12 @@ func planText(plan *engine.Plan, i ink) string {
 	if plan.IsEmpty() {
 		p.unknown()
 		p.overruled()
+		missed := plan.Missed()
 		switch {
-		case len(plan.Refusals) > 0 || plan.Unknown > 0:
-		case len(overruledIn(plan)) > 0 && len(plan.Missed()) == 0:
+		case len(plan.Refusals) > 0:
+			p.unread(missed)
+		case len(missed) == 0 && plan.Unknown > 0:
+		case len(missed) == 0 && len(overruledIn(plan)) > 0:
 			p.WriteString(textNothingToDo + "\n")
 		default:
 			p.empty()

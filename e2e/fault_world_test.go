@@ -317,7 +317,7 @@ func (w *faultWorld) topology() []string {
 // ownLabels leaves out marks that are different each time.
 func ownLabels(labels map[string]string) map[string]string {
 	out := maps.Clone(labels)
-	for _, name := range []string{"midaz.spec", "midaz.gen", "midaz.replaces", "midaz.build"} {
+	for _, name := range []string{"midaz.spec", "midaz.gen", "midaz.replaces", "midaz.build", "midaz.made"} {
 		delete(out, name)
 	}
 	return out

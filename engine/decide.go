@@ -542,10 +542,6 @@ func (d *decider) propagate() {
 	for changed := true; changed; {
 		changed = false
 		for _, c := range d.plan.Changes {
-			if c.Want != nil && c.Have != nil && c.IsNoOp() && c.Have.Done != "" {
-				changed = d.redone(c) || changed
-				continue
-			}
 			if c.Want == nil || c.Want.External || c.Want.Dormant || c.Have == nil || c.Have.Presence != resources.Present || !c.ours() {
 				continue
 			}
@@ -554,21 +550,6 @@ func (d *decider) propagate() {
 			}
 		}
 	}
-}
-
-// redone has something that is done and no longer there made again when its content
-// changes.
-func (d *decider) redone(c *Change) bool {
-	for _, ref := range c.Want.Refs {
-		to := d.plan.byAddr[ref.To]
-		if c.Have.Finished || ref.Bind != resources.Content || to == nil || to.Action != resources.Update && to.Action != resources.Replace {
-			continue
-		}
-		c.Action, c.Code = resources.Create, reasonTriggered
-		c.Reason = fmt.Sprintf("%s, which is its content, changes", ref.To)
-		return true
-	}
-	return false
 }
 
 // ours reports whether the object that was seen may be touched.

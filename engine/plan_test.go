@@ -374,28 +374,25 @@ func (k dangerous) Hazards(resources.Action, *resources.Resource, *resources.Obs
 	return []resources.Hazard{k.hazard}
 }
 
-// What is done and no longer there is not missing. It is made again on request, and
-// when its content changes unless it is finished for good.
+// What is done and no longer there is not missing. It is made again on request.
 func TestPlanDone(t *testing.T) {
 	d := declare(t, "boxes: {content: {size: 2}, job: {made_of: [box/content]}}")
 	content, job := resources.NewAddr("box", "content"), resources.NewAddr("box", "job")
 	for name, tc := range map[string]struct {
-		finished bool
-		size     int64
-		opt      engine.Options
-		want     resources.Action
+		size int64
+		opt  engine.Options
+		want resources.Action
 	}{
 		"done":                        {size: 2, want: resources.NoOp},
-		"done, its content changes":   {size: 1, want: resources.Create},
-		"for good, so does its":       {finished: true, size: 1, want: resources.NoOp},
-		"for good, asked for":         {finished: true, size: 2, opt: engine.Options{Replace: []string{"box/job"}}, want: resources.Create},
+		"done, its content changes":   {size: 1, want: resources.NoOp},
+		"asked for":                   {size: 2, opt: engine.Options{Replace: []string{"box/job"}}, want: resources.Create},
 		"bringing back what was lost": {size: 2, opt: engine.Options{OnlyDrift: true}, want: resources.NoOp},
 	} {
 		t.Run(name, func(t *testing.T) {
 			applied := resources.Seal(resources.Config{"size": tc.size})
 			seen := engine.NewSeen([]*resources.Observed{
 				{Addr: content, Presence: resources.Present, Stack: d.Stack, Have: resources.Config{"size": tc.size}, Applied: &applied},
-				{Addr: job, Done: "it has succeeded", Finished: tc.finished},
+				{Addr: job, Done: "it has succeeded", Finished: true},
 			})
 			if got := engine.MakePlan(d, seen, tc.opt).Change(job); got.Action != tc.want || got.Removed {
 				t.Errorf("%s, want %s", got.Action, tc.want)

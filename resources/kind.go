@@ -120,8 +120,8 @@ type Observed struct {
 	// Done says of an object that is Absent that it has done what it is for, so that
 	// nothing is missing; "" for any other.
 	Done string
-	// Finished says that it has done so for good: it is made anew only when it was
-	// asked for, or when what it holds is.
+	// Finished says that it has done what it is for, whether it is Present or Absent:
+	// it is made anew only when it was asked for, or when what it holds is.
 	Finished bool
 	// Have holds the observed fields in canonical form.
 	Have Config

@@ -264,7 +264,7 @@ func (c *conformance) values(t *testing.T, kind string) map[string][2]string {
 		"build":          {buildOf("one"), buildOf("two")},
 		"pull_policy":    {"missing", "never"},
 		"healthcheck":    {"{test: [CMD, test, -d, /], interval: 5s}", "{test: test -d /, interval: 6s, timeout: 3s, retries: 2}"},
-		"networks":       {"{a: {}, b: {aliases: [one]}}", "{b: {aliases: [two]}}"},
+		"networks":       {"{a: {}, b: {aliases: [one]}}", "{a: {}, b: {aliases: [two]}}"}, // without the first one it is replaced
 		"ports":          {fmt.Sprintf(`["127.0.0.1:%d:5701"]`, port), fmt.Sprintf("[{target: 5701, published: %d, host_ip: 127.0.0.1}]", port2)},
 		"ulimits":        {"{nofile: 1024}", "{nofile: {soft: 512, hard: 2048}, nproc: 100}"},
 		"pid":            {"host", "service:db"},

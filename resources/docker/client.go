@@ -147,8 +147,6 @@ type Engine struct {
 	// updates are the containers that this run changed in place, by address;
 	// guarded by mu.
 	updates map[string]updated
-	// done are the jobs that have succeeded, by address; guarded by mu.
-	done map[string]doneJob
 	// untaken is what the engine did not take of containers that this run made;
 	// warnings tells of it. Guarded by mu.
 	untaken  map[string]untaken

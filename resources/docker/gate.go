@@ -32,7 +32,7 @@ func (w containerWriter) Await(ctx context.Context, r *resources.Resource, note 
 	if err := g.wait(ctx); err != nil {
 		return err
 	}
-	return w.succeeded(ctx, r, c)
+	return w.succeeded(ctx, r)
 }
 
 // awaited returns the container whose gate counts: the replacement that this run

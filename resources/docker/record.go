@@ -30,7 +30,7 @@ import (
 //	 "meant":   {"service/db": {"id": ..., "spec": …}}, of a change in place that was begun and not finished
 //	 "untaken": {"service/db": {"id": ..., …}},         what its host could not do
 //	 "adopted": {"container/0d4e…": {"labels": …}},     taken over
-//	 "done": {"job/seed": {"spec": …}}}                 jobs that have succeeded
+//	 "done": ["job/seed", ...]}                         jobs of "run: once" that have succeeded
 //
 // Labels of volumes do not change either, so each record is a new volume, N+1,
 // made before the one before it goes; of several the one of the highest N counts,
@@ -62,7 +62,7 @@ type recordContent struct {
 	Meant   map[string]updated       `json:"meant,omitempty"`
 	Untaken map[string]untaken       `json:"untaken,omitempty"`
 	Adopted map[string]adoptedObject `json:"adopted,omitempty"` // by objectKey
-	Done    map[string]doneJob       `json:"done,omitempty"`    // jobs that have succeeded
+	Done    []string                 `json:"done,omitempty"`    // sorted
 }
 
 func (c recordContent) isEmpty() bool {
@@ -82,12 +82,11 @@ func (c recordContent) hasGivenUp() bool {
 
 // clone returns a copy whose maps may be changed.
 func (c recordContent) clone() recordContent {
-	out := recordContent{slices.Clone(c.Objects), map[string]updated{}, map[string]updated{}, map[string]untaken{}, map[string]adoptedObject{}, map[string]doneJob{}}
+	out := recordContent{slices.Clone(c.Objects), map[string]updated{}, map[string]updated{}, map[string]untaken{}, map[string]adoptedObject{}, slices.Clone(c.Done)}
 	maps.Copy(out.Updated, c.Updated)
 	maps.Copy(out.Meant, c.Meant)
 	maps.Copy(out.Untaken, c.Untaken)
 	maps.Copy(out.Adopted, c.Adopted)
-	maps.Copy(out.Done, c.Done)
 	return out
 }
 
@@ -210,6 +209,7 @@ func recordsOf(volumes []*volume.Volume) *records {
 		var content recordContent
 		if json.Unmarshal([]byte(v.Labels[labelRecordContent]), &content) == nil {
 			slices.Sort(content.Objects)
+			slices.Sort(content.Done)
 			r.content = content
 		}
 		all.stacks[stack] = &r
@@ -342,7 +342,7 @@ func (k *recorder) Release(ctx context.Context, stack string, applied []*resourc
 		return notBack
 	}
 	k.e.mu.Lock()
-	updates, notTaken, begun, done := maps.Clone(k.e.updates), maps.Clone(k.e.untaken), maps.Clone(k.e.begun), maps.Clone(k.e.done)
+	updates, notTaken, begun := maps.Clone(k.e.updates), maps.Clone(k.e.untaken), maps.Clone(k.e.begun)
 	k.e.mu.Unlock()
 	err := k.change(ctx, stack, func(c *recordContent) {
 		there := map[string]bool{}
@@ -376,7 +376,6 @@ func (k *recorder) Release(ctx context.Context, stack string, applied []*resourc
 		maps.Copy(c.Updated, updates)
 		maps.Copy(c.Untaken, notTaken)
 		adopted(c)
-		maps.Copy(c.Done, done)
 		c.forget(gone, len(applied) == 0)
 	})
 	return errors.Join(err, notBack)

@@ -188,7 +188,7 @@ func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
 		case err != nil:
 			found[i] = v.notRead(t.addr, t.ref, err)
 		case done:
-			found[i].Done, found[i].Finished = doneText, isOnce(t.want)
+			found[i].Done, found[i].Finished = doneText, true
 		}
 	}
 	var out []*resources.Observed

@@ -231,7 +231,7 @@ var serviceOnlyRows = []row{hidden(resources.Field{Key: "update", Type: resource
 }, Doc: "How a replacement goes.", Example: "{order: start_first}", Other: "{order: stop_first}"})}
 
 var jobOnlyRows = []row{hidden(resources.Field{Key: "run", Type: resources.Enum("on_change", "always", "once"), Default: "on_change",
-	Doc:     "When the job runs: `on_change` first and whenever its definition changes, `always` at each apply, or `once` until it has succeeded. That is remembered when its container is removed, and with `once` as long as the stack has a volume; `-replace job/NAME` runs it again.",
+	Doc:     "When the job runs: `on_change` first and whenever its definition changes, `always` at each apply, or `once` until it has succeeded. That one has is remembered when its container is removed, as long as the stack has a volume; `-replace job/NAME` runs it again.",
 	Example: "once", Other: "always"})}
 
 // refusedKeys are Compose's keys that are not here, for services and jobs.

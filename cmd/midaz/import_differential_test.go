@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -408,7 +409,9 @@ func haveFields(name string, c resources.Config) map[string]any {
 	ports := map[string]any{}
 	for target, list := range c.Map("ports") {
 		for _, from := range resources.Texts(list) {
-			ports[from+">"+target] = true
+			for _, each := range portByPort(from, target) {
+				ports[each] = true
+			}
 		}
 	}
 	set("ports", ports)
@@ -666,4 +669,26 @@ func TestGeneratedProjectsUseEveryKey(t *testing.T) {
 			t.Errorf("no generated project has the key %s", key)
 		}
 	}
+}
+
+var endsInRange = regexp.MustCompile(`^(.*?)(\d+)-(\d+)(/\w+)?$`)
+
+// portByPort returns what a range of ports publishes, as Compose has it.
+func portByPort(from, target string) []string {
+	m := endsInRange.FindStringSubmatch(target)
+	if m == nil {
+		return []string{from + ">" + target}
+	}
+	first, _ := strconv.Atoi(m[2])
+	last, _ := strconv.Atoi(m[3])
+	var out []string
+	for p := first; p <= last; p++ {
+		at := from
+		if f := endsInRange.FindStringSubmatch(from); f != nil {
+			host, _ := strconv.Atoi(f[2])
+			at = f[1] + strconv.Itoa(host+p-first)
+		}
+		out = append(out, fmt.Sprintf("%s>%d%s", at, p, m[4]))
+	}
+	return out
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -134,25 +135,27 @@ func (e *ReadEngine) describe(out *Status, c *container.InspectResponse) {
 	out.Ports = portsOf(c)
 }
 
-// portsOf returns the published ports as "127.0.0.1:5701->5432/tcp". A port
-// published on all addresses of both IP versions is shown once.
+// portsOf returns the published ports as "127.0.0.1:5701->5432/tcp", ranges as
+// "0.0.0.0:5000-5999->1000-1999/tcp". A port published on all addresses of both IP
+// versions is shown once.
 func portsOf(c *container.InspectResponse) []string {
 	if c.NetworkSettings == nil {
 		return nil
 	}
-	var out []string
+	places := map[string][]string{}
 	for port, bindings := range c.NetworkSettings.Ports {
 		for _, b := range bindings {
 			host := b.HostIP
 			if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
 				host = "0.0.0.0"
-			} else if err == nil && ip.Is6() {
-				host = "[" + host + "]"
 			}
-			text := fmt.Sprintf("%s:%s->%s", host, b.HostPort, port)
-			if !slices.Contains(out, text) {
-				out = append(out, text)
-			}
+			places[string(port)] = append(places[string(port)], net.JoinHostPort(host, b.HostPort))
+		}
+	}
+	var out []string
+	for port, set := range joinPorts(places) {
+		for _, place := range resources.Texts(set) {
+			out = append(out, place+"->"+port)
 		}
 	}
 	slices.Sort(out)

@@ -491,11 +491,37 @@ func appliedOf(labels map[string]string) *resources.Sealed {
 	if !ok {
 		return nil
 	}
-	sealed, err := resources.ParseSealed(text)
+	sealed, err := parseApplied(text)
 	if err != nil {
 		return nil // someone else's label of that name
 	}
 	return sealed
+}
+
+// parseApplied reads what was last applied. Earlier versions recorded each port of
+// a range by itself.
+func parseApplied(text string) (*resources.Sealed, error) {
+	sealed, err := resources.ParseSealed(text)
+	if err != nil {
+		return nil, err
+	}
+	if ports, ok := sealed.Fields["ports"].(map[string]any); ok && areTextLists(slices.Collect(maps.Values(ports))) {
+		sealed.Fields["ports"] = joinPorts(splitPorts(ports))
+	}
+	if ports, ok := sealed.Fields["expose"].([]any); ok && isTextList(ports) {
+		sealed.Fields["expose"] = joinExposed(splitExposed(ports))
+	}
+	return sealed, nil
+}
+
+// areTextLists reports whether the values are lists of texts, none of them hashed.
+func areTextLists(values []any) bool {
+	return !slices.ContainsFunc(values, func(v any) bool { return !isTextList(v) })
+}
+
+func isTextList(v any) bool {
+	list, ok := v.([]any)
+	return ok && !slices.ContainsFunc(list, func(e any) bool { _, isText := e.(string); return !isText })
 }
 
 // ownerOf returns the stack that owns an object, or words for another owner.

@@ -158,7 +158,7 @@ func (r *record) has(a resources.Addr) bool {
 // say, unless it was changed in place since.
 func (r *record) applied(a resources.Addr, id string, labels map[string]string) *resources.Sealed {
 	if u, ok := r.content.Updated[a.String()]; ok && u.ID == id {
-		if s, err := resources.ParseSealed(u.Spec); err == nil {
+		if s, err := parseApplied(u.Spec); err == nil {
 			return s
 		}
 	}
@@ -169,7 +169,7 @@ func (r *record) applied(a resources.Addr, id string, labels map[string]string) 
 // container, nil when there was none.
 func (r *record) meant(a resources.Addr, id string) *resources.Sealed {
 	if m, ok := r.content.Meant[a.String()]; ok && m.ID == id {
-		if s, err := resources.ParseSealed(m.Spec); err == nil {
+		if s, err := parseApplied(m.Spec); err == nil {
 			return s
 		}
 	}

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"fmt"
+	"maps"
 
 	"net/netip"
 	"path"
@@ -108,9 +109,10 @@ func isAny(ip, other string) bool {
 // ranges and ports that the engine chooses are left out.
 func publishedPlaces(ports map[string]any) []hostPlace {
 	var out []hostPlace
-	for _, key := range sortedKeys(ports) {
+	each := splitPorts(ports)
+	for _, key := range slices.Sorted(maps.Keys(each)) {
 		_, proto, _ := strings.Cut(key, "/")
-		for _, text := range resources.Texts(ports[key]) {
+		for _, text := range each[key] {
 			b := placeOf(text)
 			if port, err := strconv.Atoi(b.HostPort); err == nil {
 				out = append(out, hostPlace{b.HostIP, port, proto})

@@ -63,7 +63,7 @@ var networkRows = []row{
 			Doc:     "Ports that the container listens on, for tools to see. Containers on one network reach every port without it.",
 			Example: "[\"3000\", 4000/udp]", Other: "[\"3001\"]"},
 		send: func(d *draft, v resources.Value) {
-			for _, p := range resources.Texts(v) {
+			for _, p := range splitExposed(v) {
 				d.exposePort(p)
 			}
 		},
@@ -370,6 +370,7 @@ func (s *sight) peerText(field, id string, p peer) string {
 // portsType is a list of published ports. The canonical value is a map from
 // the container's port ("5432/tcp") to a set of places on the host: "5701",
 // "127.0.0.1:5701", "[::1]:5701", "3000-3010" for any of a range, "0" for any.
+// Ranges of ports are joined, as joinPorts says.
 type portsType struct{}
 
 var portFields = resources.Object{What: "a port", Fields: []resources.Field{
@@ -435,7 +436,7 @@ func (portsType) Decode(n specs.Node, report resources.Report) (resources.Value,
 			out[key] = append(out[key], place)
 		}
 	}
-	return portsValue(out), good
+	return joinPorts(out), good
 }
 
 func longPort(m resources.Config) string {
@@ -478,20 +479,10 @@ func canonicalPort(p nat.Port, b nat.PortBinding) (key, place string, err error)
 	return strconv.FormatUint(n, 10) + "/" + strings.ToLower(proto), place, nil
 }
 
-func portsValue(ports map[string][]string) map[string]any {
-	out := map[string]any{}
-	for key, places := range ports {
-		out[key] = setOf(places)
-	}
-	return out
-}
-
 // placeOf splits a place on the host.
 func placeOf(place string) nat.PortBinding {
-	if ip, port, err := net.SplitHostPort(place); err == nil {
-		return nat.PortBinding{HostIP: ip, HostPort: hostPort(port)}
-	}
-	return nat.PortBinding{HostPort: hostPort(place)}
+	ip, port := splitPlace(place)
+	return nat.PortBinding{HostIP: ip, HostPort: hostPort(port)}
 }
 
 func hostPort(port string) string {
@@ -503,9 +494,9 @@ func hostPort(port string) string {
 
 func sendPorts(d *draft, v resources.Value) {
 	d.host.PortBindings = nat.PortMap{}
-	for key, places := range mapOf(v) {
+	for key, places := range splitPorts(mapOf(v)) {
 		d.exposePort(key) // without it engines up to 28 publish nothing
-		for _, place := range resources.Texts(places) {
+		for _, place := range places {
 			d.host.PortBindings[nat.Port(key)] = append(d.host.PortBindings[nat.Port(key)], placeOf(place))
 		}
 	}
@@ -535,7 +526,7 @@ func seenPorts(s *sight) resources.Value {
 	if len(out) == 0 {
 		return nil
 	}
-	return portsValue(out)
+	return joinPorts(out)
 }
 
 var exposeType = refined{resources.List(resources.Pattern("a port such as 3000, 3000/udp or 3000-3005", `^[0-9]+(-[0-9]+)?(/(tcp|udp|sctp|TCP|UDP|SCTP))?$`)), func(v resources.Value) (resources.Value, error) {
@@ -550,12 +541,12 @@ var exposeType = refined{resources.List(resources.Pattern("a port such as 3000, 
 			out = append(out, strconv.Itoa(p)+"/"+strings.ToLower(proto))
 		}
 	}
-	return setOf(out), nil
+	return joinExposed(out), nil
 }}
 
 // seenExpose leaves out published ports and the image's own.
 func seenExpose(s *sight) resources.Value {
-	declared, before := textSet(s.config()["expose"]), textSet(s.before("expose"))
+	declared, before := exposedSet(s.config()["expose"]), exposedSet(s.before("expose"))
 	own := map[string]bool{}
 	if s.image != nil {
 		for port := range s.image.ExposedPorts {
@@ -563,13 +554,13 @@ func seenExpose(s *sight) resources.Value {
 			own[number+"/"+strings.ToLower(proto)] = true
 		}
 	}
-	published, wanted, once := mapOf(seenPorts(s)), s.config().Map("ports"), mapOf(s.before("ports"))
+	published, wanted, once := splitPorts(mapOf(seenPorts(s))), splitPorts(s.config().Map("ports")), splitPorts(mapOf(s.before("ports")))
 	var out []string
 	for port := range s.c.Config.ExposedPorts {
 		proto, number := nat.SplitProtoPort(string(port))
 		key := number + "/" + strings.ToLower(proto)
 		natural := false
-		for _, ports := range []map[string]any{published, wanted, once} {
+		for _, ports := range []map[string][]string{published, wanted, once} {
 			_, ok := ports[key]
 			natural = natural || ok
 		}
@@ -582,13 +573,13 @@ func seenExpose(s *sight) resources.Value {
 			out = append(out, key)
 		}
 	}
-	return setOf(out)
+	return joinExposed(out)
 }
 
-// textSet returns the texts of a list for looking up.
-func textSet(v resources.Value) map[string]bool {
+// exposedSet returns the ports of a canonical `expose` for looking up.
+func exposedSet(v resources.Value) map[string]bool {
 	out := map[string]bool{}
-	for _, text := range resources.Texts(v) {
+	for _, text := range splitExposed(v) {
 		out[text] = true
 	}
 	return out

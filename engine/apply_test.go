@@ -343,3 +343,60 @@ func (l longGate) Await(ctx context.Context, r *resources.Resource, note resourc
 	<-l.begun
 	return l.Writer.(resources.Waiter).Await(ctx, r, note)
 }
+
+// veiled is a reader that cannot read an object any more once it is veiled.
+type veiled struct {
+	resources.Reader
+	what resources.Addr
+}
+
+func (v veiled) Observe(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
+	seen, err := v.Reader.Observe(ctx, scope)
+	for i, o := range seen {
+		if o.Addr == v.what {
+			seen[i] = &resources.Observed{Addr: o.Addr, Presence: resources.Unknown, Why: "the login is refused", Hint: "log in"}
+		}
+	}
+	return seen, err
+}
+
+// What cannot be read when its step comes is not written, whatever the step was to
+// do. That holds for an ensure as well: it was planned for an object that could not
+// be asked for yet, and not for one that might be changed beyond what was shown.
+func TestApplyWritesNothingThatItCannotRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, after string
+		what          resources.Addr
+		down          string // a kind that cannot be asked before the box is there
+	}{
+		"create":  {"", "boxes: {a: {}}", resources.NewAddr("box", "a"), ""},
+		"update":  {"boxes: {a: {size: 1}}", "boxes: {a: {size: 2}}", resources.NewAddr("box", "a"), ""},
+		"replace": {"pipes: {a: {colour: red}}", "pipes: {a: {colour: blue}}", resources.NewAddr("pipe", "a"), ""},
+		"swap":    {"crates: {a: {colour: red}}", "crates: {a: {colour: blue}}", resources.NewAddr("crate", "a"), ""},
+		"ensure":  {"", "boxes: {broker: {}}\npipes: {q: {needs: [box/broker]}}", resources.NewAddr("pipe", "q"), "pipe"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &fake.World{Down: c.down, DownUntil: resources.NewAddr("box", "broker")}
+			if c.before != "" {
+				w = applied(t, c.before)
+			}
+			d := declare(t, c.after)
+			plan := engine.MakePlan(d, observe(t, w, d), engine.Options{})
+			w.OnWrite = func(verb string, a resources.Addr) {
+				if a == c.what {
+					t.Errorf("%s %s was written", verb, a)
+				}
+			}
+			all := world(w)
+			all.Readers[c.what.Kind] = veiled{all.Readers[c.what.Kind], c.what}
+			report, err := engine.Apply(t.Context(), plan, all, engine.ApplyOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			failed := report.Failed()
+			if len(failed) == 0 || failed[0].Step.Addr != c.what || !strings.Contains(failed[0].Err.Error(), "cannot be read: the login is refused") {
+				t.Errorf("%s", outcomes(report))
+			}
+		})
+	}
+}

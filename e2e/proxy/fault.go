@@ -26,6 +26,8 @@ const (
 	Reset
 	// Hang: no answer until the caller gives up, or until Fault.Cut drops the connection.
 	Hang
+	// Pretend: an answer with Fault.Status and Fault.Body, as if it had been done.
+	Pretend
 )
 
 // Fault is what goes wrong with one call.
@@ -35,6 +37,11 @@ type Fault struct {
 	// Status of an Error, 500 when 0, and its text, "injected fault" when empty.
 	Status  int
 	Message string
+	// Body is the whole answer of a Pretend.
+	Body string
+	// Rewrite, when set, makes what the upstream gets of what the caller has sent; of
+	// a fault before the call.
+	Rewrite func(body []byte) []byte
 	// Cut ends a Hang; 0 never does.
 	Cut time.Duration
 	// Do, when set, runs at the moment of the fault: to kill the caller, for instance.
@@ -44,7 +51,7 @@ type Fault struct {
 // String names the fault for the name of a test.
 func (f Fault) String() string {
 	when := map[When]string{Before: "before", After: "after"}[f.When]
-	what := map[What]string{Nothing: "nothing", Error: "error", Reset: "reset", Hang: "hang"}[f.What]
+	what := map[What]string{Nothing: "nothing", Error: "error", Reset: "reset", Hang: "hang", Pretend: "pretend"}[f.What]
 	if f.Do != nil {
 		what = "act+" + what
 	}
@@ -110,6 +117,9 @@ func (f *Fault) status() int {
 
 // body is understood by both APIs' clients: Docker's reads message, RabbitMQ's error and reason.
 func (f *Fault) body() string {
+	if f.What == Pretend {
+		return f.Body
+	}
 	message := f.Message
 	if message == "" {
 		message = "injected fault: " + f.String()

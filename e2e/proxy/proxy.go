@@ -8,6 +8,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -133,7 +134,10 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.act()
 		switch f.What {
 		case Nothing:
-		case Error:
+			if err := f.rewrite(r); err != nil {
+				panic(http.ErrAbortHandler)
+			}
+		case Error, Pretend:
 			p.note(x.call, f.status())
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(f.status())
@@ -147,6 +151,20 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	p.forward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+}
+
+// rewrite changes what the upstream gets.
+func (f *Fault) rewrite(r *http.Request) error {
+	if f.Rewrite == nil {
+		return nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	body = f.Rewrite(body)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return nil
 }
 
 func (p *Proxy) rewrite(r *httputil.ProxyRequest) {

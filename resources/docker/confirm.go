@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/docker/docker/api/types/container"
@@ -70,4 +71,13 @@ func (w containerWriter) readBack(ctx context.Context, r *resources.Resource, id
 	defer cancel()
 	v := &view{e: w.e.ReadEngine, kind: r.Addr.Kind, facts: f, record: rec, scope: resources.Scope{Stack: r.Stack, Want: []*resources.Resource{&want}}}
 	return v.one(lctx, r.Addr, &want, id)
+}
+
+// notRemoved says of an object that was removed, and looked for again, that it is
+// still there, or that the look has failed.
+func notRemoved(what string, lookErr error) error {
+	if lookErr != nil {
+		return fmt.Errorf("look whether %s is gone: %w", what, lookErr)
+	}
+	return fmt.Errorf("remove %s: the engine reports success, and it is still there", what)
 }

@@ -74,7 +74,9 @@ func (w containerWriter) make(ctx context.Context, r *resources.Resource, req *r
 	if err := w.furnish(ctx, r, req, id); err != nil {
 		return "", errors.Join(err, w.discard(ctx, id))
 	}
-	w.verify(ctx, r, req, id, said, note)
+	if err := w.verify(ctx, r, req, id, said, note); err != nil {
+		return "", errors.Join(err, w.discard(ctx, id))
+	}
 	return id, nil
 }
 
@@ -160,33 +162,52 @@ func isLostCall(err error) bool {
 }
 
 // verify compares the container, before it is started, with what was asked for.
-// A difference here is no drift: the engine has taken the request otherwise
-// than it was meant, and would show the difference for ever.
-func (w containerWriter) verify(ctx context.Context, r *resources.Resource, req *request, id string, said []string, note resources.Note) {
+// A limit that differs here is no drift: the engine's host cannot do it, and would
+// show the difference for ever. What decides what runs, and with which data and
+// networks, is an error.
+func (w containerWriter) verify(ctx context.Context, r *resources.Resource, req *request, id string, said []string, note resources.Note) error {
 	seen, err := w.readBack(ctx, r, id, nil)
 	if err != nil || seen.Presence != resources.Present {
-		return
+		return nil //nolint:nilerr // it is compared again after its start
 	}
 	u := untaken{ID: id, Shown: map[string]string{}, Why: strings.Join(said, "; ")}
 	var warnings specs.Problems
+	var wrong resources.Delta
 	for _, d := range (containerKind{r.Addr.Kind}).Compare(r, seen) {
-		if d.Field == "state" || d.Field == "run" || d.Field == "container_name" || d.Field == "files" || d.Field == "networks" && req.Unreached {
-			continue
+		switch {
+		case slices.Contains([]string{"state", "run", "container_name", "files"}, d.Field) || d.Field == "networks" && req.Unreached:
+		case isEssential(d):
+			wrong = append(wrong, d)
+		default:
+			u.Shown[d.Path] = string(resources.Canonical(d.Before))
+			warnings = append(warnings, u.warning(r, d))
+			note("the engine has not taken %s as it was meant", d.Path)
 		}
-		u.Shown[d.Path] = string(resources.Canonical(d.Before))
-		warnings = append(warnings, u.warning(r, d))
-		note("the engine has not taken %s as it was meant", d.Path)
 	}
-	if len(warnings) == 0 {
-		return
+	if len(warnings) > 0 {
+		w.e.notTaken(r, u, warnings)
 	}
-	w.e.mu.Lock()
-	defer w.e.mu.Unlock()
-	if w.e.untaken == nil {
-		w.e.untaken = map[string]untaken{}
+	return resources.NotApplied(r.Addr, wrong)
+}
+
+// isEssential reports whether a container that differs in this is another one than
+// was asked for, whatever its host can do.
+func isEssential(d resources.Diff) bool {
+	if d.Field == "networks" { // a setting of an endpoint may be beyond the engine, the endpoint is not
+		return len(resources.SplitPath(d.Path)) == 2
 	}
-	w.e.untaken[r.Addr.String()] = u
-	w.e.warnings = append(w.e.warnings, warnings...)
+	return slices.Contains([]string{"image", "command", "entrypoint", "environment", "user", "working_dir", "ports", "volumes", "network_mode"}, d.Field)
+}
+
+// notTaken notes what the engine's host could not do.
+func (e *Engine) notTaken(r *resources.Resource, u untaken, warnings specs.Problems) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.untaken == nil {
+		e.untaken = map[string]untaken{}
+	}
+	e.untaken[r.Addr.String()] = u
+	e.warnings = append(e.warnings, warnings...)
 }
 
 // Warnings returns what this run has to tell about places of the spec, and
@@ -339,10 +360,33 @@ func (w containerWriter) stopWithin(ctx context.Context, c *container.InspectRes
 	lctx, cancel := lasting(ctx, limit)
 	defer cancel()
 	err := w.e.api.ContainerStop(lctx, c.ID, o)
-	if err == nil || cerrdefs.IsNotFound(err) || cerrdefs.IsNotModified(err) {
+	switch {
+	case cerrdefs.IsNotFound(err) || cerrdefs.IsNotModified(err):
 		return nil
+	case err != nil:
+		return fmt.Errorf("stop container %s: %w", nameOf(c), err)
 	}
-	return fmt.Errorf("stop container %s: %w", nameOf(c), err)
+	return w.stopped(ctx, c)
+}
+
+// stopped returns an error for a container that was stopped and still runs:
+// whatever takes its place may write to the same data.
+func (w containerWriter) stopped(ctx context.Context, c *container.InspectResponse) error {
+	const looks = 10 // the engine may have been about to restart it
+	for try := 1; ; try++ {
+		now, err := w.inspect(ctx, c.ID)
+		switch {
+		case cerrdefs.IsNotFound(err) || err == nil && !isUp(now.State):
+			return nil
+		case err != nil:
+			return fmt.Errorf("inspect stopped container %s: %w", nameOf(c), err)
+		case try == looks:
+			return fmt.Errorf("stop container %s: the engine reports success, and it still runs", nameOf(c))
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 func nameOf(c *container.InspectResponse) string { return strings.TrimPrefix(c.Name, "/") }
@@ -354,7 +398,11 @@ func (w containerWriter) remove(ctx context.Context, c *container.InspectRespons
 	defer cancel()
 	err := w.e.api.ContainerRemove(lctx, c.ID, container.RemoveOptions{RemoveVolumes: volumes})
 	switch {
-	case err == nil || cerrdefs.IsNotFound(err):
+	case err == nil:
+		if _, err := w.inspect(ctx, c.ID); !cerrdefs.IsNotFound(err) {
+			return notRemoved("container "+nameOf(c), err)
+		}
+	case cerrdefs.IsNotFound(err):
 	case strings.Contains(err.Error(), "already in progress"):
 		if err := w.gone(ctx, c.ID); err != nil {
 			return err

@@ -91,11 +91,14 @@ func (k networkWriter) create(ctx context.Context, name string, opts network.Cre
 }
 
 // confirm reads a network back that was just created. One that has given way to
-// another of the same name is not there any more.
+// another of ours of the same name is not there any more.
 func (k networkWriter) confirm(ctx context.Context, r *resources.Resource, id string) error {
 	n, err := k.e.api.NetworkInspect(ctx, id, network.InspectOptions{})
 	if cerrdefs.IsNotFound(err) {
-		return nil
+		n, err = k.e.api.NetworkInspect(ctx, r.Config.Text("name"), network.InspectOptions{})
+	}
+	if cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("create network %s: the engine reports success, and it is not there", r.Config.Text("name"))
 	}
 	if err != nil {
 		return fmt.Errorf("inspect network: %w", err)
@@ -111,7 +114,7 @@ func (k networkWriter) conflict(ctx context.Context, name string, r *resources.R
 	}
 	for _, n := range same {
 		if isOurs(n.Labels, r) {
-			return nil // a try whose answer was lost
+			return k.confirm(ctx, r, n.ID) // a try whose answer was lost
 		}
 	}
 	owner := "nobody that midaz knows"
@@ -254,7 +257,13 @@ func (k networkWriter) Delete(ctx context.Context, have *resources.Observed, _ r
 // remove removes a network by its ID. Running containers on it are named.
 func (k networkWriter) remove(ctx context.Context, id string) error {
 	err := k.e.api.NetworkRemove(ctx, id)
-	if err == nil || cerrdefs.IsNotFound(err) {
+	if cerrdefs.IsNotFound(err) {
+		return nil
+	}
+	if err == nil {
+		if _, err := k.e.api.NetworkInspect(ctx, id, network.InspectOptions{}); !cerrdefs.IsNotFound(err) {
+			return notRemoved("network "+shortID(id), err)
+		}
 		return nil
 	}
 	wrapped := fmt.Errorf("remove network %s: %w", shortID(id), err)

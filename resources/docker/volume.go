@@ -228,7 +228,12 @@ func (k volumeWriter) Delete(ctx context.Context, have *resources.Observed, _ re
 	}
 	err = k.e.api.VolumeRemove(ctx, have.ID, false)
 	switch {
-	case err == nil || cerrdefs.IsNotFound(err):
+	case err == nil:
+		if _, err := k.e.api.VolumeInspect(ctx, have.ID); !cerrdefs.IsNotFound(err) {
+			return notRemoved("volume "+have.ID, err)
+		}
+		return nil
+	case cerrdefs.IsNotFound(err):
 		return nil
 	case cerrdefs.IsConflict(err):
 		return k.inUse(ctx, have.ID, err)

@@ -223,6 +223,7 @@ services:
   bad:
     image: TINY
     command: [serve, -exit-after, 100ms]
+    gate: { tcp: 9999, timeout: 20s }
   needs-bad:
     image: TINY
     depends_on: { bad: { condition: service_healthy } }

@@ -23,6 +23,10 @@ func web(body, more string) string {
 		`, body, more)
 }
 
+// exits has web end before it listens, so that its gate cannot pass, however long
+// the engine takes to start and to end it.
+const exits = ", -after, 1h, -exit-after, 200ms"
+
 func TestReplacement_must_leave_one_container_under_the_name(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, web("one", ""))
@@ -52,7 +56,7 @@ func TestReplacement_that_fails_must_put_the_old_container_back(t *testing.T) {
 	s := newStack(t, web("one", ""))
 	s.apply()
 	old := s.container("web")
-	s.write("midaz.infra.yaml", web("two", ", -exit-after, 200ms"))
+	s.write("midaz.infra.yaml", web("two", exits))
 	r := s.exits(4, "apply", "-auto-approve")
 	r.says("service/web", "tiny gives up", "old one is back")
 	s.answers("PORT1", "one")
@@ -86,7 +90,7 @@ func TestReplacement_that_fails_must_be_put_back_by_the_run_after_a_killed_one(t
 	s := newStack(t, web("one", ""))
 	s.apply()
 	old := s.container("web")
-	s.write("midaz.infra.yaml", web("two", ", -exit-after, 200ms"))
+	s.write("midaz.infra.yaml", web("two", exits))
 	p := s.record()
 	run := s.start("apply", "-auto-approve")
 	waitFor(t, p, "the start of the new one", func(c proxy.Call) bool { return strings.HasSuffix(c.Path, "/start") && c.Status == 204 })
@@ -117,7 +121,7 @@ func TestReplacement_that_fails_must_be_told_in_json(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, web("one", ""))
 	s.apply()
-	s.write("midaz.infra.yaml", web("two", ", -exit-after, 200ms"))
+	s.write("midaz.infra.yaml", web("two", exits))
 	r := s.exits(4, "apply", "-auto-approve", "-json")
 	types := map[string]int{}
 	for line := range strings.Lines(r.stdout) {
@@ -155,7 +159,7 @@ func TestReplacement_must_not_touch_dependents_of_one_that_failed(t *testing.T) 
 	s := newStack(t, spec("one", ""))
 	s.apply()
 	user := s.container("user")
-	s.write("midaz.infra.yaml", spec("two", ", -exit-after, 200ms"))
+	s.write("midaz.infra.yaml", spec("two", exits))
 	s.exits(4, "apply", "-auto-approve")
 	if now := s.container("user"); now.ID != user.ID || now.State.StartedAt != user.State.StartedAt {
 		t.Error("what depends on the failed one was touched")

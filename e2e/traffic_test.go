@@ -113,7 +113,7 @@ func TestTraffic_must_not_be_lost_by_starting_first(t *testing.T) {
 		want string
 	}{
 		"replaced":             {"", 0, "two"},
-		"exits, left out":      {", -exit-after, 200ms", 4, "one"},
+		"exits, left out":      {", -healthy-after, 1h, -exit-after, 200ms", 4, "one"},
 		"never well, left out": {", -healthy-after, 1h", 4, "one"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestTraffic_must_come_back_soon_when_stopped_first(t *testing.T) {
 		want string
 	}{
 		"replaced":                       {"", 0, "two"},
-		"exits, put back":                {", -exit-after, 200ms", 4, "one"},
+		"exits, put back":                {", -healthy-after, 1h, -exit-after, 200ms", 4, "one"},
 		"never well, put back":           {", -healthy-after, 1h", 4, "one"},
 		"does not stop either, put back": {", -healthy-after, 1h, -stop-after, 1h", 4, "one"},
 	} {

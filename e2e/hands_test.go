@@ -89,6 +89,35 @@ func TestHands_a_shared_network_that_ended_is_joined_again(t *testing.T) {
 	s.converged()
 }
 
+// What shares another one's network cannot go back to a container whose network has
+// ended: the old ones come back together.
+func TestHands_what_shares_a_network_comes_back_with_it(t *testing.T) {
+	t.Parallel()
+	const spec = `
+		services:
+		  a: { image: TINY, command: [serve, -body, one], gate: { http: { port: 8080 }, timeout: 20s } }
+		  c: { image: TINY, command: [serve, -listen, ":8081"], network_mode: "service:a", restart: always, gate: { exec: [/tiny, probe, "http://127.0.0.1:8081/"], timeout: 20s } }
+		`
+	s := newStack(t, spec)
+	s.sweepLock()
+	s.apply()
+	a, c := s.container("a"), s.container("c")
+	s.write("midaz.infra.yaml", strings.NewReplacer("-body, one", "-body, two", `serve, -listen, ":8081"`, `exit, "1"`).Replace(spec))
+	s.exits(0, "plan").says("when it or service/a fails, all the old ones come back")
+	s.exits(4, "apply", "-auto-approve").says("the old one is back in|old one is back").saysNot("put the old one back:")
+	for name, was := range map[string]container.InspectResponse{"a": a, "c": c} {
+		if now := s.container(name); now.ID != was.ID || !now.State.Running || now.HostConfig.RestartPolicy != was.HostConfig.RestartPolicy {
+			t.Errorf("%s: %s %s %v, was %s %v", name, now.ID, now.State.Status, now.HostConfig.RestartPolicy, was.ID, was.HostConfig.RestartPolicy)
+		}
+	}
+	if code, out, err := execIn(c.ID, "/tiny", "probe", "http://127.0.0.1:8080/"); err != nil || code != 0 {
+		t.Errorf("it does not reach the other: %d %s %v", code, out, err)
+	}
+	s.write("midaz.infra.yaml", spec)
+	s.apply() // clears what is kept of those that failed
+	s.converged()
+}
+
 func TestHands_a_failed_reconnect_brings_the_endpoint_back(t *testing.T) {
 	t.Parallel()
 	const spec = `

@@ -364,7 +364,7 @@ func (a *apply) replace(ctx context.Context, s Step, c *Change, have *resources.
 		return fmt.Errorf("%s resources cannot be swapped: this is a bug in midaz", s.Addr.Kind)
 	}
 	// The plan's Have is what Commit and Rollback are given later.
-	if len(c.tied) == 0 { // one that is tied was stopped since
+	if !c.yields { // or it was stopped since
 		c.Have = have
 	}
 	if err := a.retry(ctx, func() error { return swapper.Swap(ctx, c.Want, have, note) }); err != nil {
@@ -415,7 +415,7 @@ func (a *apply) restore(ctx context.Context, c *Change, cause error, res *StepRe
 
 // putBack brings the old object back after a failed replacement.
 func (a *apply) putBack(ctx context.Context, c *Change, cause error, res *StepResult, note resources.Note) error {
-	if a.opt.OnFailure != Rollback || len(c.tied) > 0 { // tied ones come back together, when all have ended
+	if a.opt.OnFailure != Rollback || a.comesBackLater(c) {
 		return cause
 	}
 	if _, ok := a.world.Writers[c.Addr.Kind].(resources.Swapper); !ok {
@@ -426,6 +426,15 @@ func (a *apply) putBack(ctx context.Context, c *Change, cause error, res *StepRe
 	}
 	a.isBack(res)
 	return cause
+}
+
+// comesBackLater reports whether the old object of a change can only come back with
+// others, when all that they are tied to has ended. What others live in comes back at
+// once: they have not begun, since they wait for it.
+func (a *apply) comesBackLater(c *Change) bool {
+	return c.yields || slices.ContainsFunc(c.Want.Refs, func(ref resources.Ref) bool {
+		return ref.Within && slices.Contains(c.tied, ref.To)
+	})
 }
 
 func (a *apply) rollBack(ctx context.Context, c *Change, note resources.Note) error {

@@ -22,7 +22,7 @@ import (
 //
 //	tied    is several swaps that take over from one another in a circle: all are
 //	        stopped, all are swapped, and all wait for one another before the old
-//	        ones go (tied.go)
+//	        ones go; or what lives in one another: nothing is stopped first (tied.go)
 //
 // Deletes alone follow what was seen, and creates alone follow what is wanted,
 // so both are acyclic; only an update or a swap, which does both at once, can
@@ -31,6 +31,7 @@ import (
 // It ends because each round ties, promotes, or gives up one more.
 func (d *decider) order() {
 	for {
+		d.join()
 		d.plan.Steps, d.rivalry = graph.Graph[Step]{}, map[[2]Step]bool{}
 		d.steps()
 		cycle := d.plan.Steps.Cycle()
@@ -79,10 +80,10 @@ func (d *decider) untied(c *Change) {
 		m := d.plan.byAddr[a]
 		m.tied = slices.DeleteFunc(slices.Clone(m.tied), func(a resources.Addr) bool { return a == c.Addr })
 		if len(m.tied) < 2 {
-			m.tied = nil
+			m.tied, m.yields = nil, false
 		}
 	}
-	c.tied = nil
+	c.tied, c.yields = nil, false
 }
 
 func (d *decider) steps() {
@@ -126,7 +127,7 @@ func stepsOf(c *Change) []Step {
 	case resources.Replace:
 		switch c.Mode {
 		case resources.SwapBack:
-			if len(c.tied) > 0 {
+			if c.yields {
 				verbs = append(verbs, VerbYield)
 			}
 			verbs = append(verbs, VerbSwap)
@@ -297,7 +298,7 @@ func (d *decider) rivals(g *graph.Graph[Step]) {
 			continue
 		}
 		for _, other := range d.plan.Changes {
-			if other == c || other.Have == nil || other.Have.Presence != resources.Present || slices.Contains(c.tied, other.Addr) {
+			if other == c || other.Have == nil || other.Have.Presence != resources.Present || c.yields && other.yields && slices.Contains(c.tied, other.Addr) {
 				continue
 			}
 			if !other.Have.LeftoverOf.IsZero() && !other.Have.Obsolete {

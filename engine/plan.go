@@ -94,9 +94,11 @@ type Change struct {
 	// Want is nil for deletes, Have for creates; Have may be Unknown.
 	Want *resources.Resource
 	Have *resources.Observed
-	// tied are the addresses of all that is stopped and comes back together with
-	// it, itself included, in order.
+	// tied are the addresses of all that comes back together with it, itself
+	// included, in order.
 	tied []resources.Addr
+	// yields says that it is stopped before any of those is replaced.
+	yields bool
 }
 
 // Pos is where the resource is declared, or was in the spec that is compared

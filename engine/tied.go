@@ -16,6 +16,10 @@ import (
 // Where objects take over from one another in a circle, none of them can be first.
 // They are tied: all are stopped, then replaced, and only when all are ready do
 // the old ones go. When one fails, all the old ones come back.
+//
+// What lives in another object, as a container in the network namespace of another
+// one, is tied to that as well: its old one cannot come back once the other's is
+// gone. Nothing has to be stopped first for that.
 
 // tie ties the swappable changes of a cycle that rivals have made, and reports
 // whether there is something new to try.
@@ -33,12 +37,8 @@ func (d *decider) tie(cycle []Step) bool {
 			members = append(members, a)
 		}
 	}
-	for _, a := range slices.Clone(members) {
-		members = append(members, d.plan.byAddr[a].tied...)
-	}
-	slices.SortFunc(members, resources.Addr.Compare)
-	members = slices.Compact(members)
-	if len(members) == 0 || len(d.plan.byAddr[members[0]].tied) == len(members) {
+	known := !slices.ContainsFunc(members, func(a resources.Addr) bool { return !d.plan.byAddr[a].yields })
+	if len(members) == 0 || !d.together(members) && known {
 		return false
 	}
 	for _, a := range members {
@@ -46,9 +46,48 @@ func (d *decider) tie(cycle []Step) bool {
 		if c.Action == resources.Update {
 			c.Reason, c.Code = "it takes over what another gives up that takes over what it gives up", reasonKnot
 		}
-		c.Action, c.Mode, c.tied = resources.Replace, resources.SwapBack, members
+		c.Action, c.Mode, c.yields = resources.Replace, resources.SwapBack, true
 	}
 	return true
+}
+
+// together ties changes, and all that they are tied to already, and reports whether
+// any of them was not.
+func (d *decider) together(members []resources.Addr) bool {
+	all := slices.Clone(members)
+	for _, a := range members {
+		all = append(all, d.plan.byAddr[a].tied...)
+	}
+	slices.SortFunc(all, resources.Addr.Compare)
+	all = slices.Compact(all)
+	isNew := false
+	for _, a := range all {
+		isNew = isNew || len(d.plan.byAddr[a].tied) != len(all)
+		d.plan.byAddr[a].tied = all
+	}
+	return isNew
+}
+
+// join ties what is swapped while it lives in an object that is swapped too.
+func (d *decider) join() {
+	isSwapped := func(c *Change) bool {
+		return c != nil && c.Action == resources.Replace && c.Mode == resources.SwapBack
+	}
+	for _, c := range d.plan.Changes {
+		if len(c.tied) > 0 && !isSwapped(c) {
+			d.untied(c)
+		}
+	}
+	for _, c := range d.plan.Changes {
+		if !isSwapped(c) {
+			continue
+		}
+		for _, ref := range c.Want.Refs {
+			if ref.Within && isSwapped(d.plan.byAddr[ref.To]) {
+				d.together([]resources.Addr{c.Addr, ref.To})
+			}
+		}
+	}
 }
 
 // canBeTied reports whether the object of a change can be replaced with a way
@@ -61,20 +100,23 @@ func (d *decider) canBeTied(c *Change) bool {
 // ties orders the steps of tied changes.
 func (d *decider) ties(g *graph.Graph[Step]) {
 	for _, c := range d.plan.Changes {
-		yield := Step{c.Addr, VerbYield}
-		if !g.Has(yield) {
+		for _, a := range c.tied {
+			m := d.plan.byAddr[a]
+			if c.yields && m.yields {
+				g.Add(Step{c.Addr, VerbSwap}, Step{a, VerbYield})
+			}
+			g.Add(Step{c.Addr, VerbCommit}, readyStep(m))
+		}
+		if !c.yields {
 			continue
 		}
+		yield := Step{c.Addr, VerbYield}
 		for _, ref := range c.Want.Refs {
 			// Images and networks come before the first stop. What is tied itself, and what
 			// may depend on that, comes after it.
 			if _, rival := d.declared.Kind(ref.To.Kind).(resources.Rival); !rival {
 				wait(g, yield, d.readyOf(ref, g, map[resources.Addr]bool{}))
 			}
-		}
-		for _, a := range c.tied {
-			g.Add(Step{c.Addr, VerbSwap}, Step{a, VerbYield})
-			g.Add(Step{c.Addr, VerbCommit}, readyStep(d.plan.byAddr[a]))
 		}
 	}
 }
@@ -94,6 +136,10 @@ func tiedManner(c *Change) resources.Manner {
 		if a != c.Addr {
 			others = append(others, a.String())
 		}
+	}
+	if !c.yields {
+		c.Manner.Text += fmt.Sprintf("; when it or %s fails, all the old ones come back", strings.Join(others, " or "))
+		return c.Manner
 	}
 	return resources.Manner{Order: "stop_first", Text: fmt.Sprintf("it is stopped together with %s, because each takes over a port or an address that another one gives up; when one fails, all the old ones come back",
 		strings.Join(others, " and "))}
@@ -119,12 +165,15 @@ func (a *apply) untie(ctx context.Context) {
 		}
 		var back []*Change
 		ready := true
-		for _, addr := range c.tied {
-			done[addr] = true
-			m := a.plan.byAddr[addr]
+		for _, m := range a.plan.Changes { // what others live in comes back before them
+			if !slices.Contains(c.tied, m.Addr) {
+				continue
+			}
+			done[m.Addr] = true
 			ready = ready && a.isDone(readyStep(m))
-			begun := a.results[Step{addr, VerbSwap}] != nil
-			if a.results[Step{addr, VerbYield}] != nil && (a.opt.OnFailure == Rollback || !begun) {
+			begun := a.results[Step{m.Addr, VerbSwap}] != nil
+			stopped := begun || a.results[Step{m.Addr, VerbYield}] != nil
+			if stopped && (a.opt.OnFailure == Rollback || !begun) && !a.rolledBack(m.Addr) {
 				back = append(back, m)
 			}
 		}

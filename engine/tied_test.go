@@ -211,3 +211,84 @@ func TestTiedChangesComeBackTogether(t *testing.T) {
 		t.Errorf("%d came back, counts %+v", back, report.Counts)
 	}
 }
+
+// nested is a kind whose objects live in those that they hold.
+type nested struct {
+	resources.Kind
+	resources.Gated
+	resources.Replaced
+	resources.Comparer
+}
+
+func (n nested) Refs(r *resources.Resource) []resources.Ref {
+	refs := n.Kind.Refs(r)
+	for i := range refs {
+		refs[i].Within = refs[i].Bind == resources.Hold
+	}
+	return refs
+}
+
+// What lives in an object that is replaced comes back only together with that:
+// the old one of neither goes before both are ready.
+func TestWhatLivesInAnotherComesBackWithIt(t *testing.T) {
+	var kinds []resources.Kind
+	for _, k := range fake.Kinds() {
+		if k.Table().Kind == "crate" {
+			kinds = []resources.Kind{nested{k, k.(resources.Gated), k.(resources.Replaced), k.(resources.Comparer)}}
+		}
+	}
+	plan := func(t *testing.T, w *fake.World, text string) *engine.Plan {
+		t.Helper()
+		root, err := specs.ParseNode("spec.yaml", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, problems := engine.Resolve(&specs.Spec{Root: root, Stack: "s"}, kinds)
+		if err := problems.Err(); err != nil {
+			t.Fatal(err)
+		}
+		seen, err := engine.Observe(t.Context(), w.ReadersOf(kinds), all, resources.Scope{Owned: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return engine.MakePlan(all, seen, engine.Options{})
+	}
+	const before = "crates: {a: {colour: red}, c: {colour: red, holds: [crate/a]}}"
+	for name, c := range map[string]struct{ after, want string }{
+		"it fails": {"crates: {a: {colour: blue}, c: {colour: blue, ready: false, holds: [crate/a]}}",
+			`done swap crate/a (replace)
+done await crate/a (no-op)
+done swap crate/c (replace)
+failed, put back await crate/c: spec.yaml:1:29: await crate/c: gate of crate/c: health check failed
+skipped commit crate/a because of crate/c
+skipped commit crate/c because of crate/c
+`},
+		"the other fails": {"crates: {a: {colour: blue, ready: false}, c: {colour: blue, holds: [crate/a]}}",
+			`done swap crate/a (replace)
+failed, put back await crate/a: spec.yaml:1:10: await crate/a: gate of crate/a: health check failed
+skipped swap crate/c because of crate/a
+skipped await crate/c because of crate/a
+skipped commit crate/a because of crate/a
+skipped commit crate/c because of crate/a
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &fake.World{}
+			all := engine.World{Readers: w.ReadersOf(kinds), Writers: w.WritersOf(kinds)}
+			if _, err := engine.Apply(t.Context(), plan(t, w, before), all, engine.ApplyOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			w.Restart()
+			report, err := engine.Apply(t.Context(), plan(t, w, c.after), all, engine.ApplyOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := outcomes(report); got != c.want {
+				t.Errorf("report:\n%s\nwant:\n%s", got, c.want)
+			}
+			if p := plan(t, w, before); !p.IsEmpty() || report.Counts != (engine.Counts{}) {
+				t.Errorf("it is not as before, counts %+v:\n%s", report.Counts, p)
+			}
+		})
+	}
+}

@@ -89,6 +89,9 @@ type Ref struct {
 	// Soft references order, and nothing more: when To fails, the resource that
 	// refers to it still gets its turn.
 	Soft bool
+	// Within says that the resource lives in the very object of To: its object of
+	// before can only come back together with that one's.
+	Within bool
 	// ID is the object that a reader saw being referred to, of To.Kind. The engine
 	// replaces it by the address at which that object was seen, and drops the
 	// reference when it was seen nowhere: a name or a label may say otherwise.

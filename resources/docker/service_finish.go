@@ -304,7 +304,7 @@ func (k containerKind) Refs(r *resources.Resource) []resources.Ref {
 	}
 	for _, field := range peerFields {
 		if key, ok := strings.CutPrefix(r.Config.Text(field), "service:"); ok {
-			refs = append(refs, resources.Ref{To: resources.NewAddr(kindOfDependency(r, key, nil), key), At: "/" + field, Bind: resources.Hold})
+			refs = append(refs, resources.Ref{To: resources.NewAddr(kindOfDependency(r, key, nil), key), At: "/" + field, Bind: resources.Hold, Within: r.Addr.Kind == "service"})
 		}
 	}
 	return append(refs, dependencies(r)...)

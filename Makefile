@@ -117,18 +117,24 @@ recovery: build ## a run killed before and after each write, then each kind of n
 	@mkdir -p .cache
 	MIDAZ_BIN=$(CURDIR)/$(MIDAZ) MIDAZ_RECOVERY="$(RECOVERY)" MIDAZ_RECOVERY_LANES=4 MIDAZ_RECOVERY_TABLE=$(CURDIR)/.cache/recovery.md $(GO) test -tags e2e -count=1 -timeout 6h -parallel 4 -v -run '^TestRecovery$$' ./e2e
 
+.PHONY: readback
+readback: build ## changes that an engine only says it has made, on Docker 20.10, 26.1, and 28.5
+	.ci/engines start
+	for suite in bookworm trixie forky; do MIDAZ_BIN=$(CURDIR)/$(MIDAZ) .ci/engines with $$suite $(GO) test -tags e2e -count=1 -timeout 15m -run '^TestReadBack$$' ./e2e || exit 1; done
+
 PROJECTS ?= 400
 .PHONY: imports
 imports: ## generated Compose projects, imported and compared with what Compose's own loader reads; PROJECTS= says how many (400)
 	MIDAZ_PROJECTS=$(PROJECTS) $(GO) test -count=1 -timeout 1h -run '^TestImportComposeAgreesWithCompose$$' ./cmd/midaz
 
 .PHONY: nightly
-nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, 400 imported Compose projects, all faults, all recoveries
+nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, 400 imported Compose projects, all faults, all recoveries, what is read back on three engines
 	@$(MAKE) --no-print-directory worlds WORLDS=100000
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=1000000x
 	@$(MAKE) --no-print-directory imports
 	@$(MAKE) --no-print-directory faults
 	@$(MAKE) --no-print-directory recovery
+	@$(MAKE) --no-print-directory readback
 
 .PHONY: e2e
 e2e: build ## on a real engine, when one answers (with MIDAZ_E2E_REQUIRED=1 one must)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/docker/docker/api/types/container"
 )
 
 // counted is a job that adds a line to a file, and a service that shows the file.
@@ -83,6 +85,22 @@ func TestJob_that_runs_once_must_not_run_again_when_it_changed(t *testing.T) {
 		t.Errorf("lines: %q", got)
 	}
 	s.converged()
+}
+
+// Everyone's clean-up removes containers that have ended.
+func TestJob_that_runs_once_must_not_run_again_without_its_container(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, counted("once", "first"))
+	s.apply()
+	if err := docker.ContainerRemove(t.Context(), s.container("once").ID, container.RemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s.exits(0, "drift")
+	s.converged()
+	s.apply()
+	if got := s.lines(); got != "first" {
+		t.Errorf("lines: %q", got)
+	}
 }
 
 func TestJob_that_fails_must_hold_its_dependents_and_run_again(t *testing.T) {

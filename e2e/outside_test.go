@@ -109,18 +109,18 @@ func outsiders(t *testing.T) []outside {
 	const file = `files: [{ content: "as declared", target: /etc/tiny.conf, mode: "0444" }]`
 	write := func(mode int64, content string) func(*stack, string) error {
 		return func(_ *stack, id string) error {
-			var b bytes.Buffer
-			w := tar.NewWriter(&b)
-			if err := w.WriteHeader(&tar.Header{Name: "etc/tiny.conf", Mode: mode, Size: int64(len(content))}); err != nil {
+			return put(ctx, id, &tar.Header{Name: "etc/tiny.conf", Mode: mode}, content)
+		}
+	}
+	// overwrite leaves the time of the file's change as it is, by which plan could
+	// take it for unchanged.
+	overwrite := func(uid int, content string) func(*stack, string) error {
+		return func(_ *stack, id string) error {
+			st, err := docker.ContainerStatPath(ctx, id, "/etc/tiny.conf")
+			if err != nil {
 				return err
 			}
-			if _, err := w.Write([]byte(content)); err != nil {
-				return err
-			}
-			if err := w.Close(); err != nil {
-				return err
-			}
-			return docker.CopyToContainer(ctx, id, "/", &b, container.CopyToContainerOptions{})
+			return put(ctx, id, &tar.Header{Name: "etc/tiny.conf", Mode: 0o444, Uid: uid, ModTime: st.Mtime}, content)
 		}
 	}
 	pids := int64(50)
@@ -173,6 +173,8 @@ func outsiders(t *testing.T) []outside {
 		}, on("tagged", "image")},
 		{"an edited file", "edited", file, write(0o444, "as edited "), on("edited", `files["/etc/tiny.conf"].content`)},
 		{"chmod of a file", "chmod", file, write(0o600, "as declared"), on("chmod", `files["/etc/tiny.conf"].mode`)},
+		{"chown of a file", "chown", file, overwrite(7, "as declared"), on("chown", `files["/etc/tiny.conf"].uid`)},
+		{"an edit that keeps size and time", "kept", file, overwrite(0, "AS DECLARED"), on("kept", `files["/etc/tiny.conf"].content`)},
 		{"docker exec that changes nothing", "exec", file, func(s *stack, id string) error {
 			code, out, err := execIn(id, "/tiny", "cat", "/etc/tiny.conf")
 			if err == nil && code != 0 {
@@ -184,6 +186,23 @@ func outsiders(t *testing.T) []outside {
 			return docker.ContainerRestart(ctx, id, container.StopOptions{})
 		}, nil},
 	}
+}
+
+// put places one file, or what its header says, in a container.
+func put(ctx context.Context, id string, h *tar.Header, content string) error {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	h.Size = int64(len(content))
+	if err := w.WriteHeader(h); err != nil {
+		return err
+	}
+	if _, err := w.Write([]byte(content)); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return docker.CopyToContainer(ctx, id, "/", &b, container.CopyToContainerOptions{AllowOverwriteDirWithFile: true})
 }
 
 func TestDrift_must_find_each_change_made_outside_and_apply_must_repair_it(t *testing.T) {

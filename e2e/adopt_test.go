@@ -18,6 +18,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
+	"github.com/LerianStudio/midaz-infra/e2e/proxy"
 	"github.com/LerianStudio/midaz-infra/e2e/rig"
 )
 
@@ -342,4 +343,32 @@ func TestAdopt_that_fails_must_leave_the_container_with_its_owner(t *testing.T) 
 			}
 		})
 	}
+}
+
+// A run that takes a container over is killed, and the next spec neither has it nor
+// changes anything else: its owner has it again, as it was.
+func TestAdopt_that_was_killed_must_be_given_back_by_a_run_without_changes(t *testing.T) {
+	t.Parallel()
+	const rest = "services:\n  b: { image: TINY, gate: { stable_for: 1ms } }\n"
+	s := newStack(t, rest)
+	s.sweepLock()
+	s.apply()
+	id := runContainer(t, s.name+"-a", &container.Config{Image: tiny, Cmd: []string{"serve"}}, nil)
+	s.write("midaz.infra.yaml", rest+"  a: { image: TINY, network_mode: bridge, restart: always, command: [serve], gate: { stable_for: 1ms } }\n")
+	p := s.record()
+	killAfter := slices.IndexFunc(faults, func(f fault) bool { return f.name == "kill after" })
+	if call, r := s.strike(p, killAfter, func(c proxy.Call) bool { return strings.HasSuffix(c.Path, "/update") }, "apply", "-auto-approve", "-adopt", "*"); call.N == 0 {
+		t.Fatalf("it did not change the container in place\n%s", r)
+	}
+	if c := inspect(t, id); !c.HostConfig.RestartPolicy.IsAlways() {
+		t.Fatalf("it was killed too early: %v", c.HostConfig.RestartPolicy)
+	}
+	s.write("midaz.infra.yaml", rest)
+	s.apply()
+	if c := inspect(t, id); !c.HostConfig.RestartPolicy.IsNone() || !c.State.Running || c.Name != "/"+s.name+"-a" {
+		t.Errorf("%s, %s, restart %s", c.Name, c.State.Status, c.HostConfig.RestartPolicy.Name)
+	}
+	s.converged()
+	s.write("midaz.infra.yaml", rest+"  a: { image: TINY, network_mode: bridge, command: [serve] }\n")
+	s.exits(7, "plan").says("belongs to nobody that midaz knows").saysNot("cut off")
 }

@@ -21,13 +21,16 @@ import (
 	"github.com/LerianStudio/midaz-infra/e2e/rig"
 )
 
-// faults are what goes wrong with one call. Each of them leaves the caller in
-// another kind of doubt.
-var faults = []struct {
+// fault is one thing that goes wrong with a call.
+type fault struct {
 	name  string
 	fault proxy.Fault
 	kill  bool // of midaz, with signal 9, at that moment
-}{
+}
+
+// faults are what goes wrong with one call. Each of them leaves the caller in
+// another kind of doubt.
+var faults = []fault{
 	{"error before", proxy.Fault{When: proxy.Before, What: proxy.Error}, false},
 	{"kill after", proxy.Fault{When: proxy.After, What: proxy.Reset}, true},
 	{"reset after", proxy.Fault{When: proxy.After, What: proxy.Reset}, false},

@@ -98,6 +98,29 @@ func (k *recorder) giveBack(ctx context.Context, r *record, applied map[string]*
 	return waiting, errors.Join(errs...)
 }
 
+// giveAllBack gives back what a run that was killed had begun to take over, and
+// writes down that it did.
+func (k *recorder) giveAllBack(ctx context.Context, stack string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	adopted, err := k.adopted(ctx, stack, nil)
+	if adopted == nil {
+		return err
+	}
+	return errors.Join(k.change(ctx, stack, adopted), err)
+}
+
+// isAdopting reports whether a container is being taken over, or was when a run was
+// killed.
+func (c recordContent) isAdopting() bool {
+	for key, o := range c.Adopted {
+		if strings.HasPrefix(key, sortContainer+"/") && o.Was != nil && o.Labels[labelAdopting] != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // hasReplacement reports whether a container exists that replaces the one of that
 // ID and was not rejected.
 func (w containerWriter) hasReplacement(ctx context.Context, id string) (bool, error) {

@@ -294,22 +294,32 @@ func (e *Engine) isLeft(ctx context.Context, v *volume.Volume) bool {
 }
 
 // HasTraces reports whether there was, when the engine was looked at, what only
-// a run that works or one that was killed leaves: a lock, or two records; and of
-// a stack that is gone, any record.
+// a run that works or one that was killed leaves: a lock, two records, or a
+// container that it had begun to take over; and of a stack that is gone, any record.
 func (e *ReadEngine) HasTraces(ctx context.Context, stack string, gone bool) bool {
 	all, err := e.recorded.records(ctx)
-	return err == nil && (all.locks[stack] || len(all.of(stack).old(gone)) > 0)
+	return err == nil && (all.locks[stack] || all.of(stack).content.isAdopting() || len(all.of(stack).old(gone)) > 0)
 }
 
-// Clear removes what a killed run has left of its lock and its records.
+// Clear removes what a killed run has left of its lock and its records, and gives
+// back what it had begun to take over. It is for a stack with nothing to be done.
 func (e *Engine) Clear(ctx context.Context, stack string, gone bool, ended func(string) bool) (bool, error) {
 	did, alive, err := e.clearLock(ctx, stack, ended)
 	if err != nil || alive {
 		return did, err
 	}
-	all, err := e.recorded.records(ctx)
+	all, err := e.recorded.fresh(ctx)
 	if err != nil {
 		return did, err
+	}
+	if all.of(stack).content.isAdopting() {
+		did = true
+		if err := e.recorder.giveAllBack(ctx, stack); err != nil {
+			return did, err
+		}
+		if all, err = e.recorded.fresh(ctx); err != nil {
+			return did, err
+		}
 	}
 	if old := all.of(stack).old(gone); len(old) > 0 {
 		return true, e.dropRecords(ctx, old)

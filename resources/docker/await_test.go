@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -107,5 +108,33 @@ func TestChangesOutwaitABusyEngine(t *testing.T) {
 	}
 	if limit <= readTimeout || limit > settleTimeout {
 		t.Errorf("it waits for %v, want more than %v and at most %v", limit, readTimeout, settleTimeout)
+	}
+}
+
+func (b *busy) ContainerRename(_ context.Context, id, name string) error {
+	if _, taken := b.containers[name]; taken {
+		return fmt.Errorf("%s: %w", name, cerrdefs.ErrConflict)
+	}
+	for old, c := range b.containers {
+		if c.ID == id {
+			delete(b.containers, old)
+			c.Name, b.containers[name] = "/"+name, c
+		}
+	}
+	return nil
+}
+
+// A run is killed when the replacement has the name and was not started yet. What
+// was set aside gets its name back, whether or not the replacement has gone by then.
+func TestNameIsTakenBackFromWhatNeverRan(t *testing.T) {
+	for status, want := range map[string]string{"created": "test-web", "running": "test-web.old-2"} {
+		w, b, r := busyWriter(t)
+		delete(b.containers, "test-web")
+		old := b.put(t, r, "test-web.old-2", "exited")
+		b.put(t, r, "test-web", status, labelReplaces+"="+old.ID)
+		err := w.takeName(t.Context(), r, old, "test-web")
+		if got := nameOf(old); got != want || (err == nil) != (want == "test-web") {
+			t.Errorf("%s: it is called %s, %v", status, got, err)
+		}
 	}
 }

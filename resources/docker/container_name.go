@@ -29,7 +29,7 @@ func (w containerWriter) takeName(ctx context.Context, r *resources.Resource, c 
 	case cerrdefs.IsNotFound(lookErr): // it has gone meanwhile
 	case lookErr != nil:
 		return err
-	case nameOf(&other) != name || !w.givesUp(name, &other):
+	case nameOf(&other) != name || !w.givesUp(name, &other) && !neverRan(&other, r):
 		return err
 	default:
 		if err := w.setNameAside(ctx, name, other.ID); err != nil {
@@ -37,6 +37,13 @@ func (w containerWriter) takeName(ctx context.Context, r *resources.Resource, c 
 		}
 	}
 	return w.rename(ctx, c, name)
+}
+
+// neverRan reports whether a container is a replacement of the resource's that a
+// killed run has left under its name and never started. It is removed in any order
+// with what takes the name back.
+func neverRan(c *container.InspectResponse, r *resources.Resource) bool {
+	return isOurs(c.Config.Labels, r) && c.Config.Labels[labelReplaces] != "" && c.State.Status == container.StateCreated
 }
 
 // setNameAside takes a name from the container of that ID. It is called with

@@ -127,11 +127,18 @@ PROJECTS ?= 400
 imports: ## generated Compose projects, imported and compared with what Compose's own loader reads; PROJECTS= says how many (400)
 	MIDAZ_PROJECTS=$(PROJECTS) $(GO) test -count=1 -timeout 1h -run '^TestImportComposeAgreesWithCompose$$' ./cmd/midaz
 
+INSPECTS ?= 40
+.PHONY: inspects
+inspects: build ## what docker inspect says of containers that Compose makes, and of those of the imported project; INSPECTS= says how many (40)
+	@specs/debian/build.sh valkey
+	MIDAZ_INSPECTS=$(INSPECTS) $(GO) test -tags e2e -count=1 -timeout 1h -v -run '^TestImportedProjectHasTheSameContainers$$' ./cmd/midaz
+
 .PHONY: nightly
-nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, 400 imported Compose projects, all faults, all recoveries, what is read back on three engines
+nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, 400 imported Compose projects, 40 of them on an engine, all faults, all recoveries, what is read back on three engines
 	@$(MAKE) --no-print-directory worlds WORLDS=100000
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=1000000x
 	@$(MAKE) --no-print-directory imports
+	@$(MAKE) --no-print-directory inspects
 	@$(MAKE) --no-print-directory faults
 	@$(MAKE) --no-print-directory recovery
 	@$(MAKE) --no-print-directory readback

@@ -156,7 +156,7 @@ func (c inspectComparison) here(text, dir, name string) string {
 	text = regexp.MustCompile(`, driver_opts: \{com.docker[^}]*\}`).ReplaceAllString(text, "")
 	text = regexp.MustCompile(`interval: (1m30s|"[^"]*")`).ReplaceAllString(text, "interval: 1s")
 	return strings.NewReplacer("name: shop\n", "name: "+name+"\n", "/srv/", dir+"/srv/", "{external: true}", "{}", "shop-back", name+"-back", "name: own-", "name: "+name+"-own-",
-		"container_name: \"", "container_name: \""+name+"-", "cap_add: [ALL]", "cap_add: [NET_ADMIN]", "condition: none, max_attempts: 2", "condition: none", "PLAIN: 2024-05-06", "PLAIN: '2024-05-06'", ", interface_name: eth7", "", "{interface_name: eth7}", "{}", ", start_interval: 5s", "").Replace(text)
+		"container_name: \"", "container_name: \""+name+"-", "cap_add: [ALL]", "cap_add: [NET_ADMIN]", "oom_score_adj: -500", "oom_score_adj: 500", "condition: none, max_attempts: 2", "condition: none", "PLAIN: 2024-05-06", "PLAIN: '2024-05-06'", ", interface_name: eth7", "", "{interface_name: eth7}", "{}", ", start_interval: 5s", "").Replace(text)
 }
 
 func (c inspectComparison) run(t *testing.T, dir, program string, args ...string) (string, error) {

@@ -80,6 +80,8 @@ type RecordedObject struct {
 	ID string `json:"id,omitempty"`
 	// Whether it is marked as protected.
 	Protected bool `json:"protected,omitempty"`
+	// Declared settings that were not in force.
+	Overruled []RecordedOverruled `json:"overruled,omitempty"`
 	// What the object refers to.
 	Refs []RecordedRef `json:"refs,omitempty"`
 	// Why it goes although the stack did not make it.
@@ -96,6 +98,18 @@ type RecordedObject struct {
 	LeftoverOf string `json:"leftover_of,omitempty"`
 	// What else the kind of the object needs to compare it.
 	Memory json.RawMessage `json:"memory,omitempty"`
+}
+
+// RecordedOverruled is a declared setting that was not in force.
+type RecordedOverruled struct {
+	// Place within the resource.
+	Path string `json:"path"`
+	// The value found. Settings with a secret on either side are left out.
+	Before any `json:"before"`
+	// The value declared.
+	After any `json:"after"`
+	// What takes its place, and what to do about it.
+	Why string `json:"why"`
 }
 
 // RecordedRef is a reference of an object that was seen.
@@ -168,6 +182,11 @@ func recorded(o *resources.Observed, declared, bare *resources.Declared, w *reso
 	}
 	for _, n := range o.Notes {
 		out.Notes = append(out.Notes, w.Prose(n))
+	}
+	for _, f := range o.Overruled {
+		if !f.Sensitive() {
+			out.Overruled = append(out.Overruled, RecordedOverruled{f.Path, f.Before, f.After, w.Prose(f.Why)})
+		}
 	}
 	for _, r := range o.Refs {
 		out.Refs = append(out.Refs, RecordedRef{r.To.String(), binds[r.Bind]})
@@ -341,12 +360,31 @@ func (was *RecordedObject) observed(declared *resources.Declared, moved map[stri
 	}
 	have, _ := resources.Normalize(was.Fields).(map[string]any)
 	o.Have, o.Applied = w.Restore(have, applied, want)
+	o.Overruled = was.overruled(want)
 	if k, ok := declared.Kind(addr.Kind).(resources.Recorded); ok && o.Presence == resources.Present {
 		if err := k.Replay(o, was.Memory, now); err != nil {
 			return nil, fmt.Errorf("recording: %s: %w", was.Address, err)
 		}
 	}
 	return o, nil
+}
+
+// overruled returns the settings that were not in force, as far as they are still
+// declared with the same value.
+func (was *RecordedObject) overruled(want resources.Config) resources.Delta {
+	var out resources.Delta
+	for _, f := range was.Overruled {
+		field, rest, _ := strings.Cut(f.Path, ".")
+		now := want[field]
+		if m, ok := now.(map[string]any); ok && rest != "" {
+			now = m[rest]
+		}
+		before, after := resources.Normalize(f.Before), resources.Normalize(f.After)
+		if resources.Equal(now, after) {
+			out = append(out, resources.Diff{Path: f.Path, Field: field, Drift: true, Cost: resources.Free, Before: before, After: after, Why: f.Why})
+		}
+	}
+	return out
 }
 
 // Values are those of the variables, by name, in the form of specs.Options.

@@ -46,6 +46,8 @@ type Saved struct {
 	Observed string `json:"observed"`
 	// Unknown counts resources whose API could not be asked.
 	Unknown int `json:"unknown,omitempty"`
+	// Overruled are declared settings that are not in force. They are only shown.
+	Overruled []SavedOverruled `json:"overruled,omitempty"`
 	// Objects pin what was seen of the resources without a change, by address.
 	Objects map[string]string `json:"objects,omitempty"`
 }
@@ -104,6 +106,14 @@ type SavedChange struct {
 	OrderReason string `json:"order_reason,omitempty"`
 }
 
+// SavedOverruled is a declared setting that is not in force.
+type SavedOverruled struct {
+	Address string    `json:"address"`
+	Path    string    `json:"path"`
+	Why     string    `json:"why"`
+	Source  *SavedPos `json:"source,omitempty"`
+}
+
 // SavedPos is a place in the spec.
 type SavedPos struct {
 	File   string `json:"file"`   // name of the file, as it was given
@@ -139,6 +149,9 @@ func Save(p *Plan, opt Options) (*Saved, error) {
 	s := &Saved{FormatVersion: SavedVersion, Stack: p.Stack, Options: opt, Salt: hex.EncodeToString(salt)}
 	s.Unknown = p.Unknown
 	for _, c := range p.Changes {
+		for _, f := range c.Overruled {
+			s.Overruled = append(s.Overruled, SavedOverruled{c.Addr.String(), f.Path, f.Why, savedPos(f.Pos)})
+		}
 		switch {
 		case !c.IsNoOp():
 			s.Changes = append(s.Changes, savedChange(c))
@@ -239,6 +252,18 @@ func (s *Saved) Plan() *Plan {
 		c := was.change()
 		p.Changes = append(p.Changes, c)
 		p.byAddr[c.Addr] = c
+	}
+	for _, was := range s.Overruled {
+		addr, err := resources.ParseAddr(was.Address)
+		if err != nil {
+			continue
+		}
+		if p.byAddr[addr] == nil {
+			p.byAddr[addr] = &Change{Addr: addr, Action: resources.NoOp, Have: &resources.Observed{Addr: addr}, Want: &resources.Resource{Addr: addr}}
+			p.Changes = append(p.Changes, p.byAddr[addr])
+		}
+		c := p.byAddr[addr]
+		c.Overruled = append(c.Overruled, resources.Diff{Path: was.Path, Drift: true, Why: was.Why, Pos: was.Source.pos()})
 	}
 	return p
 }

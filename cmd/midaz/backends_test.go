@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -44,7 +45,10 @@ func TestBrokerAloneNeedsNoEngine(t *testing.T) {
 // midazWithoutEngine runs a command where only the broker of the spec answers.
 func midazWithoutEngine(spec string, args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	status = run(context.Background(), append(args, "-f", "-"), system{
+	if spec != "" {
+		args = append(args, "-f", "-")
+	}
+	status = run(context.Background(), args, system{
 		stdin: strings.NewReader(spec), stdout: &out, stderr: &errs, now: newClock().now, who: "ann@host", world: realWorld(),
 		lookupEnv: func(name string) (string, bool) {
 			v, ok := map[string]string{"DOCKER_HOST": "unix:///nowhere/no.sock"}[name]
@@ -81,6 +85,26 @@ func TestSettingsNotInForceAreDrift(t *testing.T) {
 		}
 	}
 	check(spec, 2, []string{"queue/v/q max_length: 1000 in the spec, 1 found", why, "Nothing to apply"}, "plan", "-detailed-exitcode")
+	for _, format := range []string{"markdown", "html", "github", "sarif"} {
+		check(spec, 0, []string{"max_length: 1000 in the spec, 1 found", why}, "plan", "-format", format)
+	}
+	for _, format := range []string{"markdown", "html"} {
+		if _, stdout, _ := midazWithoutEngine(spec, "plan", "-format", format); strings.Contains(stdout, "No changes") || !strings.Contains(stdout, textNothingToDo) {
+			t.Errorf("plan -format %s says that all is as declared:\n%s", format, stdout)
+		}
+	}
+	dir := t.TempDir()
+	for _, text := range []string{"", "    w: {queues: {more: {type: classic}}}\n"} {
+		changed := strings.Replace(spec, "  vhosts: {v: {queues: {q: {type: classic, max_length: 1000}}}}\n", "  vhosts:\n    v: {queues: {q: {type: classic, max_length: 1000}}}\n"+text, 1)
+		file, saved, observed := filepath.Join(dir, "midaz.infra.yaml"), filepath.Join(dir, "plan"), filepath.Join(dir, "observed")
+		if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		check("", 0, nil, "plan", "-f", file, "-out", saved)
+		check("", 0, []string{"queue/v/q max_length", why}, "show", saved)
+		check("", 0, nil, "observe", "-f", file, "-out", observed)
+		check("", 0, []string{"queue/v/q max_length: 1000 in the spec, 1 found", why}, "plan", "-f", file, "-observed", observed)
+	}
 	check(spec, 2, []string{"max_length = 1 -> 1000", why, "An apply does not change"}, "drift")
 	check(spec, 2, []string{`"drifted": true`, `"path": "max_length"`}, "drift", "-json")
 	check(spec, 0, []string{why}, "up")

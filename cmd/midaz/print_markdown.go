@@ -90,6 +90,7 @@ func planMarkdown(plan *engine.Plan, problems specs.Problems, most int) string {
 	}
 	m.refused(plan)
 	m.dangers(plan)
+	m.overruled(plan)
 	m.problems(problems)
 	m.unread(plan.Missed())
 	if plan.Unknown > len(plan.Missed()) {
@@ -199,6 +200,26 @@ func (m *markdown) dangers(plan *engine.Plan) {
 		lines = append(lines, line+"\n")
 	}
 	m.list(lines, m.left/2, "danger")
+	m.put("\n")
+}
+
+// overruled lists declared settings that are not in force.
+func (m *markdown) overruled(plan *engine.Plan) {
+	var lines []string
+	for _, c := range overruledIn(plan) {
+		for _, f := range c.Overruled {
+			line := "> * " + code(overruledText(c, f)) + ": " + prose(f.Why)
+			if !f.Pos.IsZero() {
+				line += " (" + code(f.Pos.String()) + ")"
+			}
+			lines = append(lines, line+"\n")
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	m.put("> [!WARNING]\n> **Not in force**: " + notInForce + "\n")
+	m.list(lines, m.left/2, "setting")
 	m.put("\n")
 }
 

@@ -200,6 +200,7 @@ func planHTML(plan *engine.Plan, problems specs.Problems) string {
 	}
 	p.refusals(plan)
 	p.dangers(plan)
+	p.overruled(plan)
 	p.problems(problems)
 	for _, c := range shown {
 		p.Entries = append(p.Entries, p.changeEntry(plan, pic, c))
@@ -279,6 +280,23 @@ func (p *page) dangers(plan *engine.Plan) {
 		a.Items = append(a.Items, item)
 	}
 	p.Alerts = append(p.Alerts, a)
+}
+
+// overruled lists declared settings that are not in force.
+func (p *page) overruled(plan *engine.Plan) {
+	a := pageAlert{Class: "warning", Title: "Not in force: " + notInForce}
+	for _, c := range overruledIn(plan) {
+		for _, f := range c.Overruled {
+			item := pageItem{Subject: overruledText(c, f), Text: clean(f.Why)}
+			if !f.Pos.IsZero() {
+				item.Text += " (" + clean(f.Pos.String()) + ")"
+			}
+			a.Items = append(a.Items, item)
+		}
+	}
+	if len(a.Items) > 0 {
+		p.Alerts = append(p.Alerts, a)
+	}
 }
 
 // problems lists findings of the spec, most severe first.

@@ -38,8 +38,6 @@ func planText(plan *engine.Plan, i ink) string {
 		case len(plan.Refusals) > 0:
 			p.unread(missed)
 		case len(missed) == 0 && plan.Unknown > 0:
-		case len(missed) == 0 && len(overruledIn(plan)) > 0:
-			p.WriteString(textNothingToDo + "\n")
 		default:
 			p.empty()
 		}
@@ -76,14 +74,27 @@ func (p *planPrinter) overruled() {
 	if len(found) == 0 {
 		return
 	}
-	p.WriteString(p.ink.in(yellow, "Not in force:") + " something outside the spec takes precedence over declared settings, and an apply does not change that\n")
+	p.WriteString(p.ink.in(yellow, "Not in force:") + " " + notInForce + "\n")
 	for _, c := range found {
 		for _, f := range c.Overruled {
-			fmt.Fprintf(p, "  %s %s: %s in the spec, %s found%s\n", addrText(c.Addr), clean(f.Path), shownValue(f, f.After), shownValue(f, f.Before), p.place(f.Pos))
+			fmt.Fprintf(p, "  %s%s\n", overruledText(c, f), p.place(f.Pos))
 			p.remark(clean(f.Why))
 		}
 	}
 	p.WriteString("\n")
+}
+
+// notInForce introduces declared settings that are not in force.
+const notInForce = "something outside the spec takes precedence over declared settings, and an apply does not change that"
+
+// overruledText names a declared setting that is not in force, with its values
+// where they are known: a plan file has none.
+func overruledText(c *engine.Change, f resources.Diff) string {
+	text := addrText(c.Addr) + " " + clean(f.Path)
+	if f.After == nil && f.Before == nil {
+		return text
+	}
+	return fmt.Sprintf("%s: %s in the spec, %s found", text, shownValue(f, f.After), shownValue(f, f.Before))
 }
 
 func overruledIn(plan *engine.Plan) []*engine.Change {
@@ -104,6 +115,10 @@ func shownValue(d resources.Diff, v resources.Value) string {
 }
 
 func (p *planPrinter) empty() {
+	if len(p.plan.Refusals) > 0 {
+		p.WriteString("Refused: this plan cannot be applied.\n")
+		return
+	}
 	if p.plan.Destroy {
 		if missed := p.plan.Missed(); len(missed) > 0 {
 			p.unread(missed)
@@ -123,6 +138,10 @@ func (p *planPrinter) empty() {
 	if missed := p.plan.Missed(); len(missed) > 0 {
 		p.unread(missed)
 		p.WriteString("Nothing is to be done in what could be read.\n")
+		return
+	}
+	if len(overruledIn(p.plan)) > 0 {
+		p.WriteString(textNothingToDo + "\n")
 		return
 	}
 	p.WriteString(p.ink.in(green, "No changes.") + strings.TrimPrefix(textNoChanges, "No changes.") + "\n")

@@ -37,6 +37,14 @@ type setting struct {
 	in, inOperator versions
 	// narrow are values that some versions refuse.
 	narrow []narrowed
+	// stored are queues that keep the argument, whatever its value, and do not read it.
+	stored []storing
+}
+
+// storing are queues of some types on some versions.
+type storing struct {
+	on    versions
+	types string
 }
 
 // narrowed is what a value must be on some versions.
@@ -59,25 +67,25 @@ var settings = []setting{
 	{name: "dead-letter-strategy", quorum: true, policy: "dead-letter-strategy", advise: true, check: word("at-most-once", "at-least-once")},
 	{name: "max-priority", classic: true, integer: true, check: integer(0, 255)},
 	{name: "single-active-consumer", classic: true, quorum: true, check: boolean},
-	{name: "queue-mode", classic: true, policy: "queue-mode", advise: true, check: word("default", "lazy")},
+	{name: "queue-mode", classic: true, policy: "queue-mode", advise: true, check: word("default", "lazy"), stored: []storing{{versions{from: 403}, "classic"}}},
 	{name: "queue-version", classic: true, policy: "queue-version", operator: true, inOperator: after310, integer: true, advise: true, check: integer(1, 2)},
 	{name: "queue-master-locator", classic: true, policy: "queue-master-locator", operator: true, in: before43, inOperator: versions{from: 311, until: 403}, check: word("min-masters", "client-local", "random", "balanced"),
-		narrow: []narrowed{{until310, word("min-masters", "client-local", "random")}}},
+		narrow: []narrowed{{until310, word("min-masters", "client-local", "random")}}, stored: []storing{{versions{from: 311, until: 403}, "classic"}}},
 	{name: "queue-leader-locator", classic: true, quorum: true, stream: true, policy: "queue-leader-locator", check: word("client-local", "balanced", "random", "min-masters"), policyCheck: word("client-local", "balanced", "random")},
 	{name: "delivery-limit", quorum: true, policy: "delivery-limit", operator: true, integer: true, advise: true, check: integer(math.MinInt64, math.MaxInt64),
-		narrow: []narrowed{{until310, integer(0, math.MaxInt64)}}},
+		narrow: []narrowed{{until310, integer(0, math.MaxInt64)}}, stored: []storing{{versions{}, "quorum"}}},
 	{name: "quorum-initial-group-size", quorum: true, integer: true, check: integer(1, math.MaxInt64)},
-	{name: "quorum-target-group-size", quorum: true, policy: "target-group-size", operator: true, in: after310, inOperator: after310, integer: true, check: integer(1, math.MaxInt64)},
+	{name: "quorum-target-group-size", quorum: true, policy: "target-group-size", operator: true, in: after310, inOperator: after310, integer: true, check: integer(1, math.MaxInt64), stored: []storing{{versions{}, everyType}}},
 	{name: "max-in-memory-length", quorum: true, policy: "max-in-memory-length", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
 	{name: "max-in-memory-bytes", quorum: true, policy: "max-in-memory-bytes", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
-	{name: "consumer-timeout", quorum: true, policy: "consumer-timeout", in: after310, integer: true, advise: true, check: integer(0, math.MaxInt64)},
-	{name: "delayed-retry-type", quorum: true, policy: "delayed-retry-type", operator: true, in: after40, inOperator: after40, check: word("disabled", "all", "failed", "returned")},
-	{name: "delayed-retry-min", quorum: true, policy: "delayed-retry-min", operator: true, in: after40, inOperator: after40, integer: true, check: integer(0, maxTimer)},
-	{name: "delayed-retry-max", quorum: true, policy: "delayed-retry-max", operator: true, in: after40, inOperator: after40, integer: true, check: integer(0, maxTimer)},
-	{name: "consumer-disconnected-timeout", quorum: true, policy: "consumer-disconnected-timeout", in: after40, integer: true, check: integer(0, math.MaxInt64)},
+	{name: "consumer-timeout", quorum: true, policy: "consumer-timeout", in: after310, integer: true, advise: true, check: integer(0, math.MaxInt64), stored: []storing{{before43, everyType}}},
+	{name: "delayed-retry-type", quorum: true, policy: "delayed-retry-type", operator: true, in: after40, inOperator: after40, check: word("disabled", "all", "failed", "returned"), stored: []storing{{before43, everyType}, {versions{}, "quorum"}}},
+	{name: "delayed-retry-min", quorum: true, policy: "delayed-retry-min", operator: true, in: after40, inOperator: after40, integer: true, check: integer(1, math.MaxInt64), stored: []storing{{before43, everyType}, {versions{}, "quorum"}}},
+	{name: "delayed-retry-max", quorum: true, policy: "delayed-retry-max", operator: true, in: after40, inOperator: after40, integer: true, check: integer(1, math.MaxInt64), stored: []storing{{before43, everyType}, {versions{}, "quorum"}}},
+	{name: "consumer-disconnected-timeout", quorum: true, policy: "consumer-disconnected-timeout", in: after40, integer: true, check: integer(0, math.MaxInt64), stored: []storing{{before43, everyType}}},
 	{name: "max-age", stream: true, policy: "max-age", advise: true, check: age},
 	{name: "stream-max-segment-size-bytes", stream: true, policy: "stream-max-segment-size-bytes", integer: true, check: integer(0, 3_000_000_000)},
-	{name: "stream-filter-size-bytes", stream: true, policy: "stream-filter-size-bytes", in: after310, integer: true, check: integer(16, 255)},
+	{name: "stream-filter-size-bytes", stream: true, policy: "stream-filter-size-bytes", in: after310, integer: true, check: integer(16, 255), stored: []storing{{until310, "stream"}, {before43, "classic quorum"}}},
 	{name: "initial-cluster-size", stream: true, policy: "initial-cluster-size", integer: true, check: integer(1, math.MaxInt64), policyCheck: integer(0, math.MaxInt64)},
 	// Further keys that only policies have.
 	{policy: "alternate-exchange", check: text},
@@ -92,9 +100,10 @@ var settings = []setting{
 	{policy: "ha-promote-on-failure", in: before40, check: word("always", "when-synced")},
 }
 
-// maxTimer is the longest time in milliseconds that was taken: 2^32 and 6e9
-// are, 2^40 is not.
-const maxTimer = 1<<40 - 1
+// maxTimer is the longest time in milliseconds that is taken: ten years.
+const maxTimer = 315_360_000_000
+
+const everyType = "classic quorum stream"
 
 func argumentSetting(argument string) *setting {
 	name, ok := strings.CutPrefix(argument, "x-")
@@ -128,6 +137,24 @@ func (s *setting) takes(queueType string) bool {
 	default:
 		return s.classic
 	}
+}
+
+// isStored reports whether queues of the type keep the argument on the version
+// without reading it; v = 0 asks whether they do on any version.
+func (s *setting) isStored(v release, queueType string) bool {
+	return slices.ContainsFunc(s.stored, func(at storing) bool { return at.on.has(v) && strings.Contains(at.types, queueType) })
+}
+
+// misfit says why the value cannot be an argument of queues of the type, "" when
+// it can.
+func (s *setting) misfit(queueType string, v resources.Value) (rule *specs.Rule, msg, hint string) {
+	if !s.takes(queueType) {
+		return ruleArgumentType, fmt.Sprintf("a %s queue does not take the argument x-%s, which is for %s queues", queueType, s.name, s.types()), instead(s, queueType)
+	}
+	if want := s.check(v); want != "" {
+		return ruleArgumentValue, fmt.Sprintf("the argument x-%s must be %s, not %s", s.name, want, resources.Show(v)), ""
+	}
+	return nil, "", ""
 }
 
 func (s *setting) types() string {
@@ -242,14 +269,16 @@ func checkArguments(r *resources.Resource, queueType string, report resources.Re
 				report(ruleArgumentUnknown.At(pos(name), fmt.Sprintf("no queue knows the argument %q: the broker stores it and does nothing", name), "did you mean \""+near+"\"?"))
 			}
 			continue
-		case !s.takes(queueType):
-			report(ruleArgumentType.At(pos(name), fmt.Sprintf("a %s queue does not take the argument %s, which is for %s queues", queueType, name, s.types()), instead(s, queueType)))
-			continue
+		case s.isStored(0, queueType):
+			if _, msg, hint := s.misfit(queueType, arguments[name]); msg != "" {
+				report(ruleArgumentUnknown.At(pos(name), msg+"; a broker that does not refuse it stores it and does nothing", hint))
+			}
+		default:
+			if rule, msg, hint := s.misfit(queueType, arguments[name]); rule != nil {
+				report(rule.At(pos(name), msg, hint))
+			}
 		}
-		if want := s.check(arguments[name]); want != "" {
-			report(ruleArgumentValue.At(pos(name), fmt.Sprintf("the argument %s must be %s, not %s", name, want, resources.Show(arguments[name])), ""))
-		}
-		if s.advise {
+		if s.advise && s.takes(queueType) {
 			advise = append(advise, name)
 		}
 	}

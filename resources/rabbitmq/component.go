@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -145,21 +146,106 @@ func uris(v resources.Value) string {
 		if scheme = strings.ToLower(scheme); !ok || scheme != "amqp" && scheme != "amqps" {
 			return want
 		}
+		if !isAddress(resources.Text(e)) {
+			return want + ", with special characters of the password written as %XX"
+		}
 	}
 	return ""
 }
 
+// isAddress reports whether the broker can take a URI apart: a port is a number
+// from 1 to 65535, the path is one virtual host, and the heartbeat is a number.
+func isAddress(uri string) bool {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return !strings.Contains(err.Error(), "port") && !strings.Contains(err.Error(), "escape")
+	}
+	port, err := strconv.Atoi(cmpText(u.Port(), "5672"))
+	if err != nil || port < 1 || port > 65535 || strings.HasSuffix(u.Host, ":") || strings.Count(u.EscapedPath(), "/") > 1 {
+		return false
+	}
+	_, err = strconv.Atoi(cmpText(u.Query().Get("heartbeat"), "0"))
+	return err == nil && u.Fragment == ""
+}
+
+// fields are a map of known keys, each with a value of its form.
+func fields(known map[string]form) form {
+	return func(v resources.Value) string {
+		if want := mapping(v); want != "" {
+			return want
+		}
+		m, _ := v.(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			check := known[key]
+			if check == nil {
+				return "a map of " + strings.Join(slices.Sorted(maps.Keys(known)), ", ") + "; it knows no " + key
+			}
+			if want := check(m[key]); want != "" {
+				return fmt.Sprintf("a map in which %s is %s", key, want)
+			}
+		}
+		return ""
+	}
+}
+
+// texts are a map with texts as values.
+func texts(v resources.Value) string {
+	if want := mapping(v); want != "" {
+		return want
+	}
+	m, _ := v.(map[string]any)
+	for _, e := range m {
+		if text(e) != "" {
+			return "a map of texts"
+		}
+	}
+	return ""
+}
+
+// declaredArgs are the arguments of the queue that a shovel declares.
+func declaredArgs(v resources.Value) string {
+	if want := mapping(v); want != "" {
+		return want
+	}
+	m, _ := v.(map[string]any)
+	if given, ok := m["x-max-age"]; ok && age(given) != "" {
+		return "a map in which x-max-age is " + age(given)
+	}
+	return ""
+}
+
+// queueArgs are the arguments of the queue that a shovel declares, as they are
+// known up to 4.0. Later versions take any.
+func queueArgs(v resources.Value) string {
+	known := map[string]form{}
+	for _, name := range []string{"x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy", "x-max-length", "x-max-length-bytes",
+		"x-max-in-memory-length", "x-max-in-memory-bytes", "x-max-priority", "x-overflow", "x-queue-mode", "x-queue-version", "x-single-active-consumer", "x-queue-type",
+		"x-quorum-initial-group-size", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size", "x-queue-leader-locator"} {
+		known[name] = anything
+	}
+	return fields(known)(v)
+}
+
+var (
+	consumerArgs = fields(map[string]form{"x-priority": anything, "x-cancel-on-ha-failover": anything, "x-stream-offset": anything, "x-stream-filter": anything})
+	// properties are those of messages in AMQP 0.9.1, without headers.
+	properties = fields(map[string]form{"content_type": text, "content_encoding": text, "delivery_mode": number, "priority": number, "correlation_id": text, "reply_to": text,
+		"expiration": text, "message_id": text, "timestamp": number, "type": text, "user_id": text, "app_id": text, "cluster_id": text})
+)
+
 var ackMode = word("on-confirm", "on-publish", "no-ack")
 
-// shovelForms are the keys of shovels: of every one, of one side of AMQP 0.9.1,
-// and of one side of AMQP 1.0.
+// The keys of shovels: of every one, of one side of AMQP 0.9.1 ("src-" or "dest-"
+// is left out where both have it), and of one side of AMQP 1.0.
 var (
 	shovelForms = map[string]form{"src-uri": uris, "dest-uri": uris, "src-protocol": word("amqp091", "amqp10", "local"), "dest-protocol": word("amqp091", "amqp10", "local"),
 		"ack-mode": ackMode, "reconnect-delay": number, "src-delete-after": deleteAfter, "src-prefetch-count": number, "dest-add-forward-headers": boolean, "dest-add-timestamp-header": boolean}
-	classicForms = map[string]form{"src-queue": text, "src-queue-args": mapping, "src-exchange": text, "src-exchange-key": text, "src-consumer-args": mapping, "src-predeclared": boolean,
-		"prefetch-count": number, "delete-after": deleteAfter, "dest-queue": text, "dest-queue-args": mapping, "dest-exchange": text, "dest-exchange-key": text, "dest-predeclared": boolean,
-		"add-forward-headers": boolean, "add-timestamp-header": boolean, "publish-properties": mapping, "dest-publish-properties": mapping}
-	amqp10Forms = map[string]form{"src-address": text, "dest-address": text, "dest-properties": mapping, "dest-application-properties": mapping, "dest-message-annotations": mapping}
+	classicForms = [2]map[string]form{
+		{"src-queue": text, "src-queue-args": declaredArgs, "src-exchange": text, "src-exchange-key": text, "src-consumer-args": mapping, "src-predeclared": boolean, "prefetch-count": number, "delete-after": deleteAfter},
+		{"dest-queue": text, "dest-queue-args": declaredArgs, "dest-exchange": text, "dest-exchange-key": text, "dest-predeclared": boolean,
+			"add-forward-headers": boolean, "add-timestamp-header": boolean, "publish-properties": properties, "dest-publish-properties": properties},
+	}
+	amqp10Forms = [2]map[string]form{{"src-address": text, "src-consumer-args": mapping, "src-predeclared": boolean}, {"dest-address": text, "dest-predeclared": boolean, "dest-properties": texts, "dest-application-properties": texts, "dest-message-annotations": texts}}
 )
 
 func checkShovel(r *resources.Resource, report resources.Report) {
@@ -171,11 +257,12 @@ func checkShovel(r *resources.Resource, report resources.Report) {
 	at := func(key string) specs.Pos { return parameterPos(r, key) }
 	protocols := []string{cmpText(resources.Text(value["src-protocol"]), "amqp091"), cmpText(resources.Text(value["dest-protocol"]), "amqp091")}
 	forms := maps.Clone(shovelForms)
-	if slices.ContainsFunc(protocols, func(p string) bool { return p != "amqp10" }) {
-		maps.Copy(forms, classicForms)
-	}
-	if slices.Contains(protocols, "amqp10") {
-		maps.Copy(forms, amqp10Forms)
+	for side, protocol := range protocols {
+		if protocol == "amqp10" {
+			maps.Copy(forms, amqp10Forms[side])
+		} else {
+			maps.Copy(forms, classicForms[side])
+		}
 	}
 	checkForms(r, value, forms, report)
 	for i, side := range []string{"src", "dest"} {

@@ -226,6 +226,9 @@ func (k policyKind) checkDefinition(r *resources.Resource, all *resources.Declar
 	if len(federation) > 1 {
 		report(rulePolicyValue.At(node.KeyPos("/"+federation[0]), strings.Join(federation, " and ")+" exclude each other", "keep one of them"))
 	}
+	if kind := definition["delayed-retry-type"]; kind != nil && kind != "disabled" && definition["delayed-retry-min"] == nil {
+		report(rulePolicyValue.At(node.KeyPos("/delayed-retry-type"), "delayed-retry-type needs delayed-retry-min beside it", "add the shortest delay in milliseconds"))
+	}
 	checkMirrors(definition, node, report)
 }
 

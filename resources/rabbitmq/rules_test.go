@@ -96,7 +96,7 @@ rabbitmq:
 `, []string{
 		`7:41 MZ204 a quorum queue does not take the argument x-max-priority`, `8:41 MZ204 stream queue does not take`,
 		`9:27 MZ204 classic queue does not take the argument x-max-age`, `9:42 MZ204 x-delivery-limit`,
-		`10:27 MZ205 from 0 to 255, not 256`, `10:48 MZ205 one of default, lazy, not "fast"`, `10:48 MZ207 replacing the queue`, `10:68 MZ205 true or false, not "yes"`,
+		`10:27 MZ205 from 0 to 255, not 256`, `10:48 MZ206 one of default, lazy, not "fast"`, `10:48 MZ207 replacing the queue`, `10:68 MZ205 true or false, not "yes"`,
 		`11:41 MZ205 such as 7D, not "7 days"`, `11:41 MZ207 replacing`, `12:27 MZ206 no queue knows the argument "x-max-priorities"`, `13:27 MZ206 "max-length"`,
 		`14:27 MZ208 needs x-dead-letter-exchange`, `14:27 MZ207 replacing`, `15:41 MZ212 say different things`, `16:27 MZ205 not 5.0`,
 	}},

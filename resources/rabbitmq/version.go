@@ -56,6 +56,8 @@ func refusedBy(v release, r *resources.Resource) []resources.Unfit {
 		}
 	case vhostName:
 		return vhostRefusedBy(v, r)
+	case parameterName:
+		return parameterRefusedBy(v, r)
 	}
 	return nil
 }
@@ -96,11 +98,84 @@ func queueRefusedBy(v release, r *resources.Resource) []resources.Unfit {
 			out = append(out, resources.Unfit{At: "/arguments/" + argument, Msg: fmt.Sprintf("%s %s", v, msg), Hint: hint})
 		}
 	}
-	classic := typeOf(r) == "classic"
+	queueType := typeOf(r)
+	for _, name := range slices.Sorted(maps.Keys(arguments)) {
+		s := argumentSetting(name)
+		if s == nil || !s.isStored(0, queueType) || s.isStored(v, queueType) {
+			continue
+		}
+		if _, msg, hint := s.misfit(queueType, arguments[name]); msg != "" {
+			out = append(out, resources.Unfit{At: "/arguments/" + escapePointer(name), Msg: fmt.Sprintf("on %s %s", v, msg), Hint: hint})
+		}
+	}
+	classic := queueType == "classic"
 	refuse("x-queue-master-locator", v >= 403, "refuses the argument x-queue-master-locator", "write x-queue-leader-locator")
 	refuse("x-queue-version", v >= 403 && arguments["x-queue-version"] == int64(1), "refuses x-queue-version: 1", "remove it: there is only version 2")
 	refuse("x-queue-leader-locator", v < 311 && classic, "does not take x-queue-leader-locator for classic queues", "write x-queue-master-locator")
-	refuse("x-consumer-timeout", v >= 403 && classic, "does not take x-consumer-timeout for classic queues", "remove it")
+	refuse("x-queue-leader-locator", v < 311 && !classic && arguments["x-queue-leader-locator"] == "min-masters", "refuses x-queue-leader-locator: min-masters", "write balanced")
+	return out
+}
+
+// lateSettings are settings of parameters that not all versions know: by
+// component, "key" for any value, "key=value" for one, "key/part" for one part.
+var lateSettings = map[string]map[string]versions{
+	"shovel": {
+		"src-predeclared": after310, "dest-predeclared": after310, "src-protocol=local": after40, "dest-protocol=local": after40,
+		"src-queue-args/x-stream-filter-size-bytes": after310, "dest-queue-args/x-stream-filter-size-bytes": after310, "src-consumer-args/x-stream-filter": after40,
+	},
+	"federation-upstream":     {"ha-policy": before40, "queue-type": after310},
+	"federation-upstream-set": {"ha-policy": before40, "queue-type": after310},
+}
+
+func parameterRefusedBy(v release, r *resources.Resource) []resources.Unfit {
+	var out []resources.Unfit
+	late := lateSettings[r.Addr.Parts()[1]]
+	look := func(at string, value resources.Value) {
+		m, _ := value.(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(late)) {
+			name, word, oneValue := strings.Cut(key, "=")
+			name, part, onePart := strings.Cut(name, "/")
+			have, given := m[name]
+			if onePart {
+				parts, _ := have.(map[string]any)
+				_, given = parts[part]
+			}
+			if given && !late[key].has(v) && (!oneValue || have == word) {
+				out = append(out, resources.Unfit{At: at + "/" + name, Msg: fmt.Sprintf("%s refuses %s here", v, strings.NewReplacer("=", ": ", "/", ": ").Replace(key)), Hint: "remove it"})
+			}
+		}
+	}
+	look("/value", r.Config["value"])
+	if value, ok := r.Config["value"].(map[string]any); ok && r.Addr.Parts()[1] == "shovel" && v <= 400 {
+		out = append(out, shovelRefusedUntil40(v, value)...)
+	}
+	list, _ := r.Config["value"].([]any)
+	for i, e := range list {
+		look(fmt.Sprintf("/value/%d", i), e)
+	}
+	return out
+}
+
+// shovelRefusedUntil40 returns what versions up to 4.0 refuse of a shovel, and 4.3
+// takes.
+func shovelRefusedUntil40(v release, value map[string]any) []resources.Unfit {
+	var out []resources.Unfit
+	for _, c := range []struct {
+		key   string
+		check form
+	}{{"src-queue-args", queueArgs}, {"dest-queue-args", queueArgs}, {"src-consumer-args", consumerArgs}} {
+		if args, given := value[c.key]; given {
+			if want := c.check(args); want != "" {
+				out = append(out, resources.Unfit{At: "/value/" + c.key, Msg: fmt.Sprintf("on %s %s must be %s", v, c.key, want), Hint: "remove what it does not know"})
+			}
+		}
+	}
+	for _, key := range []string{"src-predeclared", "src-consumer-args", "dest-predeclared"} {
+		side, _, _ := strings.Cut(key, "-")
+		if _, given := value[key]; given && value[side+"-protocol"] == "amqp10" {
+			out = append(out, resources.Unfit{At: "/value/" + key, Msg: fmt.Sprintf("%s refuses %s with AMQP 1.0", v, key), Hint: "remove it"})
+		}
+	}
 	return out
 }
 

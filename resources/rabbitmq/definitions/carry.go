@@ -485,7 +485,7 @@ func (c *carrier) binding(v *vhost, r row) {
 		v.bindings.notes = append(v.bindings.notes, told+": the export does not have the "+kind)
 		return
 	case !v.exchanges.has(source) && !strings.HasPrefix(source, "amq."):
-		v.bindings.notes = append(v.bindings.notes, told+": the export does not have its exchange (4.3 leaves internal ones out)")
+		v.bindings.notes = append(v.bindings.notes, told+": the export does not have its exchange (some exports leave internal ones out)")
 		return
 	}
 	if key != "" {

@@ -23,9 +23,10 @@ import (
 // broker is a RabbitMQ of nobody's stack, with a recording proxy before its
 // management API.
 type broker struct {
-	t    *testing.T
-	base string // of the API, not through the proxy
-	amqp string // host and port where it speaks AMQP
+	t         *testing.T
+	container string // its name
+	base      string // of the API, not through the proxy
+	amqp      string // host and port where it speaks AMQP
 	*proxy.Proxy
 	address string // of the proxy
 }
@@ -41,21 +42,28 @@ func brokerImage() string {
 	return cmp.Or(os.Getenv("MIDAZ_E2E_RABBITMQ"), "midaz-debian/rabbitmq:4.0")
 }
 
-// newBroker starts a broker and waits until it is ready.
-func newBroker(t *testing.T, s *stack) *broker {
+// newBroker starts a broker, with more plugins than its image enables if they are
+// named, and waits until it is ready.
+func newBroker(t *testing.T, s *stack, plugins ...string) *broker {
 	t.Helper()
 	needDebianImage(t, brokerImage(), "rabbitmq")
 	port, amqp := s.port("PORT9"), s.port("PORT8")
+	var command []string
+	if len(plugins) > 0 {
+		enabled := strings.Join(append(plugins, "rabbitmq_management"), ",")
+		command = []string{"sh", "-c", "echo '[" + enabled + "].' >/etc/rabbitmq/enabled_plugins; exec docker-entrypoint.sh rabbitmq-server"}
+	}
 	runContainer(t, s.name+"-broker", &container.Config{
 		Image: brokerImage(),
 		Env:   []string{"RABBITMQ_DEFAULT_USER=" + brokerUser, "RABBITMQ_DEFAULT_PASS=" + brokerPassword},
+		Cmd:   command,
 	}, &container.HostConfig{
 		PortBindings: nat.PortMap{
 			"15672/tcp": {{HostIP: "127.0.0.1", HostPort: fmt.Sprint(port)}},
 			"5672/tcp":  {{HostIP: "127.0.0.1", HostPort: fmt.Sprint(amqp)}},
 		},
 	})
-	b := &broker{t: t, base: fmt.Sprintf("http://127.0.0.1:%d", port), amqp: fmt.Sprintf("127.0.0.1:%d", amqp)}
+	b := &broker{t: t, container: s.name + "-broker", base: fmt.Sprintf("http://127.0.0.1:%d", port), amqp: fmt.Sprintf("127.0.0.1:%d", amqp)}
 	b.Proxy, b.address = proxyTo(t, b.base)
 	eventually(t, 2*time.Minute, func() error {
 		code, body, err := b.try("GET", "/api/health/checks/virtual-hosts", "")

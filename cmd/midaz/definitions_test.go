@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -172,6 +174,83 @@ func TestImportOfForms(t *testing.T) {
 			t.Errorf("%s: not the same:\n%s\n%s", name, specs[0], specs[1])
 		}
 	}
+}
+
+// TestImportOfEveryVersion imports exports of each version, as the management API
+// and the broker's own commands write them: the spec is valid, and each object of
+// the file is in it or named in a note.
+func TestImportOfEveryVersion(t *testing.T) {
+	files, err := filepath.Glob("testdata/definitions/*.json")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d fixtures: %v", len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := definitions.Spec(data, definitions.Options{Stack: "test", Hash: rabbitmq.HashPassword})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, declared, problems, err := imported(data)
+		if err != nil || problems.Errors() > 0 {
+			t.Errorf("%s: the spec is not valid: %v %v", file, err, problems)
+		}
+		notes := strings.Join(got.Notes, "\n")
+		has := func(kind string, parts ...string) {
+			if declared.Get(resources.NewAddr(kind, parts...)) == nil && !strings.Contains(notes, fmt.Sprintf("%q", parts[len(parts)-1])) {
+				t.Errorf("%s: %s %q is lost without a word", file, kind, parts)
+			}
+		}
+		var doc map[string][]map[string]any
+		if err := json.Unmarshal(listsOf(t, data), &doc); err != nil {
+			t.Fatal(err)
+		}
+		for section, kind := range map[string]string{"users": "user", "vhosts": "vhost", "global_parameters": "global-parameter", "exchanges": "exchange", "queues": "queue", "policies": "policy"} {
+			for _, r := range doc[section] {
+				if vhost, ok := r["vhost"].(string); ok {
+					has(kind, vhost, r["name"].(string))
+				} else {
+					has(kind, r["name"].(string))
+				}
+			}
+		}
+		for _, r := range doc["permissions"] {
+			has("permission", r["vhost"].(string), r["user"].(string))
+		}
+		for _, r := range doc["topic_permissions"] {
+			has("topic-permission", r["vhost"].(string), r["user"].(string), r["exchange"].(string))
+		}
+		for _, r := range doc["parameters"] {
+			switch vhost, component := r["vhost"].(string), r["component"].(string); component {
+			case "operator_policy":
+				has("operator-policy", vhost, r["name"].(string))
+			case "vhost-limits": // those of -1 limit nothing
+			default:
+				has("parameter", vhost, component, r["name"].(string))
+			}
+		}
+		if bindings := len(declared.Of("binding")) + strings.Count(notes, "binding from"); bindings != len(doc["bindings"]) {
+			t.Errorf("%s: %d of %d bindings", file, bindings, len(doc["bindings"]))
+		}
+		fixpoint(t, data)
+	}
+}
+
+// listsOf returns the lists of a definitions file, without what describes it.
+func listsOf(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(data, &doc); err != nil {
+		t.Fatal(err)
+	}
+	maps.DeleteFunc(doc, func(_ string, v json.RawMessage) bool { return v[0] != '[' })
+	out, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // TestImportOfTheOwnLogin: of the administrator that midaz is to log in as, a

@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"schema":                         {"specs", "resources"},
 	"resources":                      {"specs"},
 	"resources/docker":               {"specs", "specs/draft", "resources"},
-	"resources/rabbitmq":             {"specs", "resources", "resources/rabbitmq/routing"},
+	"resources/rabbitmq":             {"specs", "resources", "resources/rabbitmq/routing", "resources/rabbitmq/definitions"},
 	"resources/rabbitmq/routing":     {},
 	"resources/rabbitmq/definitions": {},
 	"resources/fake":                 {"specs", "resources"},

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 )
 
 // Objects of a broker carry no labels, so what a stack manages is written in a
@@ -156,7 +157,7 @@ func parseBooks(rows []row, stack string) *books {
 		owner, ok := strings.CutPrefix(r.text("name"), ledgerPrefix)
 		value := row(r.object("value"))
 		if value == nil {
-			value, _ = paired(resources.Normalize(r["value"])).(map[string]any)
+			value, _ = definitions.Unpair(resources.Normalize(r["value"])).(map[string]any)
 		}
 		if !ok || value["objects"] == nil {
 			continue
@@ -182,28 +183,6 @@ func parseBooks(rows []row, stack string) *books {
 		}
 	}
 	return b
-}
-
-// paired returns lists of pairs as the maps they stand for: what rabbitmqctl
-// exports and imports again comes back so.
-func paired(v any) any {
-	list, ok := v.([]any)
-	if !ok || len(list) == 0 {
-		return v
-	}
-	out := make(map[string]any, len(list))
-	for _, e := range list {
-		pair, ok := e.([]any)
-		if !ok || len(pair) != 2 {
-			return v
-		}
-		key, ok := pair[0].(string)
-		if !ok {
-			return v
-		}
-		out[key] = paired(pair[1])
-	}
-	return out
 }
 
 func parseMark(mark any) *resources.Sealed {

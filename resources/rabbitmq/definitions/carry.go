@@ -182,7 +182,7 @@ func (c *carrier) vhostFields(v *vhost, r row) {
 
 // limits reads {"max-queues": 5}, or a list of such objects.
 func (c *carrier) limits(v *vhost, value any) {
-	value = unpair(value)
+	value = Unpair(value)
 	if list, ok := value.([]any); ok {
 		for _, e := range list {
 			c.limits(v, e)
@@ -598,7 +598,7 @@ func (c *carrier) parameter(v *vhost, r row) {
 		c.policy(v, "policies", "policy", name, r, value)
 		return
 	case "vhost-limits":
-		c.limits(v, unpair(r["value"]))
+		c.limits(v, Unpair(r["value"]))
 		return
 	}
 	if r["value"] == nil {
@@ -624,7 +624,7 @@ func (c *carrier) parameter(v *vhost, r row) {
 // upstream set is a list of maps; all others are maps.
 func parameterValue(component string, v any) any {
 	if component != "federation-upstream-set" {
-		return unpair(v)
+		return Unpair(v)
 	}
 	list, ok := v.([]any)
 	if !ok {
@@ -632,7 +632,7 @@ func parameterValue(component string, v any) any {
 	}
 	out := make([]any, len(list))
 	for i, e := range list {
-		out[i] = unpair(e)
+		out[i] = Unpair(e)
 	}
 	return out
 }
@@ -651,7 +651,7 @@ func (c *carrier) globalParameter(r row) {
 	}
 	value := r["value"]
 	if c.paired {
-		value = unpair(value)
+		value = Unpair(value)
 	}
 	if value == nil {
 		c.notes = append(c.notes, fmt.Sprintf("global parameter %q is null, for which the spec has no form", name))

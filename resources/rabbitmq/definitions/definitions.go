@@ -70,13 +70,14 @@ type row map[string]any
 func (r row) text(key string) string { s, _ := r[key].(string); return s }
 
 // object returns a map, in whichever form it is written.
-func (r row) object(key string) map[string]any { m, _ := unpair(r[key]).(map[string]any); return m }
+func (r row) object(key string) map[string]any { m, _ := Unpair(r[key]).(map[string]any); return m }
 
-// unpair returns a list of pairs as the map it stands for: rabbitmqctl writes
-// maps of parameters as [["key", value], ...]. Anything else is returned as it is.
+// Unpair returns a list of pairs as the map it stands for: rabbitmqctl exports
+// maps of parameters as [["key", value], ...], and what it imports again comes back
+// so. Anything else is returned as it is.
 // A list of lists of two in which each first one is a text is such a map: the
 // parameters of RabbitMQ hold no others.
-func unpair(v any) any {
+func Unpair(v any) any {
 	list, ok := v.([]any)
 	if !ok || len(list) == 0 {
 		return v
@@ -91,7 +92,7 @@ func unpair(v any) any {
 		if _, twice := out[key]; !ok || twice {
 			return v
 		}
-		out[key] = unpair(pair[1])
+		out[key] = Unpair(pair[1])
 	}
 	return out
 }

@@ -32,7 +32,15 @@ const (
 // MakePlan compares what is declared with what was seen. It does no I/O, and
 // equal arguments give equal plans.
 func MakePlan(declared *resources.Declared, seen *Seen, opt Options) *Plan {
-	d := decider{declared: declared, seen: seen, opt: opt, unkept: map[resources.Addr]bool{},
+	plan := makePlan(declared, seen, opt, nil)
+	if left := plan.leftBehind(seen); len(left) > 0 {
+		return makePlan(declared, seen.without(left, declared), opt, left)
+	}
+	return plan
+}
+
+func makePlan(declared *resources.Declared, seen *Seen, opt Options, left map[resources.Addr]leftover) *Plan {
+	d := decider{declared: declared, seen: seen, opt: opt, left: left, unkept: map[resources.Addr]bool{},
 		plan: &Plan{Stack: declared.Stack, Destroy: opt.Destroy, declared: declared, byAddr: map[resources.Addr]*Change{}, onlyDrift: opt.OnlyDrift}}
 	d.checkPatterns()
 	d.selected = d.selection()
@@ -62,6 +70,7 @@ type decider struct {
 	// unkept are leftovers that are not kept until what they were left by is
 	// ready, because no order of steps would allow it.
 	unkept map[resources.Addr]bool
+	left   map[resources.Addr]leftover
 }
 
 func matchAny(a resources.Addr, globs []string) bool {
@@ -236,7 +245,7 @@ func (d *decider) one(r *resources.Resource) *Change {
 		d.release(c)
 		return c
 	case have.Presence == resources.Absent && have.Done != "":
-		if matchAny(r.Addr, d.opt.Replace) {
+		if matchAny(r.Addr, d.opt.Replace) && !d.opt.Made[r.Addr] {
 			c.Action, c.Reason, c.Code = resources.Create, "its replacement was asked for", reasonRequested
 		}
 		return c
@@ -331,13 +340,16 @@ func (d *decider) against(c *Change) {
 	c.Unchanged = unchanged(r, c.Delta)
 	overruled, let := relevant(d.declared, d.opt.OnlyDrift, r.Addr, slices.Clone(have.Overruled))
 	c.Overruled, c.Ignored = overruled, append(c.Ignored, let...)
+	if d.opt.Made[r.Addr] {
+		c.Delta = slices.DeleteFunc(c.Delta, func(f resources.Diff) bool { return f.Repeats })
+	}
 	for _, delta := range []resources.Delta{c.Delta, c.Ignored, c.Overruled} {
 		for i := range delta {
 			delta[i].Pos = r.Pos(resources.Pointer(delta[i].Path))
 		}
 	}
 	switch {
-	case matchAny(r.Addr, d.opt.Replace):
+	case matchAny(r.Addr, d.opt.Replace) && !d.opt.Made[r.Addr]:
 		c.Action, c.Reason, c.Code = resources.Replace, "its replacement was asked for", reasonRequested
 	case len(c.Delta) == 0:
 	case c.Delta.Cost() == resources.Remake:
@@ -600,6 +612,7 @@ func (d *decider) hazards() {
 		if h, ok := d.declared.Kind(c.Addr.Kind).(resources.Hazarder); ok {
 			c.Hazards = h.Hazards(c.Action, c.Want, c.Have)
 		}
+		c.Hazards = append(c.Hazards, d.lostInside(c)...)
 		if m, ok := d.declared.Kind(c.Addr.Kind).(resources.Mannered); ok && c.Action == resources.Replace && c.Mode == resources.SwapBack {
 			c.Manner = m.Manner(c.Want, c.Have)
 			if len(c.tied) > 0 {

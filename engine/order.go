@@ -354,13 +354,13 @@ func (d *decider) leftovers(g *graph.Graph[Step]) {
 }
 
 // awaits has the gates of what needs no change waited for, where that was asked
-// for.
+// for, or where what lives inside has to be looked at again.
 func (d *decider) awaits(g *graph.Graph[Step]) {
-	if !d.opt.Await || d.opt.Destroy {
+	if d.opt.Destroy {
 		return
 	}
 	for _, c := range d.plan.Changes {
-		if c.IsNoOp() && c.Gate != nil && d.selected(c.Addr) {
+		if c.IsNoOp() && c.Gate != nil && d.selected(c.Addr) && (d.opt.Await || d.isUnsettled(c)) {
 			d.readyOf(resources.Ref{To: c.Addr, Wait: resources.Ready}, g, map[resources.Addr]bool{})
 		}
 	}

@@ -41,6 +41,9 @@ type Options struct {
 	// OnlyDrift plans only what was changed outside, and leaves pending changes
 	// of the spec alone.
 	OnlyDrift bool
+	// Made are the objects that an earlier round of the same run has made anew.
+	// Replace and what repeats have been done for them.
+	Made map[resources.Addr]bool `json:"-"`
 	// Await has the gates of what needs no change waited for too, as is due after
 	// a run that did not end well. It belongs to one run and is never saved.
 	Await bool `json:"-"`

@@ -33,6 +33,8 @@ type Diff struct {
 	Applied Value
 	// Alone: the part can be changed without the rest of its field.
 	Alone bool
+	// Repeats: nothing differs; the object is made anew by each run.
+	Repeats bool
 	// Pos is where the spec asks for it; the engine fills it in.
 	Pos specs.Pos
 }

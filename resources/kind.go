@@ -306,6 +306,13 @@ type (
 	ReplacedBy interface {
 		ReplacementOf(want *Resource, have *Observed) Replacement
 	}
+	// Emptier is a kind whose objects others live inside, and whose replacement may
+	// come up without those.
+	Emptier interface {
+		// Empties says why what lives inside the object is not in the one that
+		// replaces it, "" when it is.
+		Empties(want *Resource, have *Observed) string
+	}
 	// Mannered tells how an object that is swapped takes the other's place.
 	Mannered interface {
 		Manner(want *Resource, have *Observed) Manner

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -369,16 +370,34 @@ func (a *applying) round(p *engine.Plan) (again bool, err error) {
 	if err := a.verdict(report); err != nil {
 		return false, err
 	}
-	if p.Unknown > 0 && !p.Destroy && a.saved == nil {
+	again = !p.Destroy && (p.Unknown > 0 || report.IsOutdated())
+	if again && a.saved == nil {
+		a.options.Made = madeBy(report, a.options.Made)
 		return true, nil
 	}
 	if err := a.end(p); err != nil {
 		return false, err
 	}
-	if p.Unknown > 0 && a.saved != nil {
+	switch {
+	case !again:
+	case p.Unknown == 0:
+		a.say(savedOutdatedText)
+	default:
 		a.say(savedUnknownText)
 	}
 	return false, nil
+}
+
+// madeBy adds what a round has made to what those before it have.
+func madeBy(report *engine.Report, before map[resources.Addr]bool) map[resources.Addr]bool {
+	made := maps.Clone(before)
+	if made == nil {
+		made = map[resources.Addr]bool{}
+	}
+	for _, a := range report.Made() {
+		made[a] = true
+	}
+	return made
 }
 
 // end ends a run in which everything was done that was planned. What could not be

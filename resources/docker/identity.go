@@ -385,19 +385,58 @@ func nodeName(s side) string {
 
 // identityHazards tells what a replacement does to data that outlives it.
 func identityHazards(want *resources.Resource, have *resources.Observed) []resources.Hazard {
-	if want == nil || have == nil {
+	old, now, ok := sides(want, have)
+	if !ok {
 		return nil
 	}
-	seen, ok := have.Native.(*seenContainer)
-	if !ok || seen.inspect.Config == nil {
-		return nil
+	return strands(old, now)
+}
+
+// sides returns the two containers of a replacement; ok is false where one of them
+// is not known.
+func sides(want *resources.Resource, have *resources.Observed) (old, now side, ok bool) {
+	if want == nil || have == nil {
+		return old, now, false
+	}
+	seen, is := have.Native.(*seenContainer)
+	if !is || seen.inspect.Config == nil {
+		return old, now, false
 	}
 	req, err := newRequest(want, &facts{API: "1.44"})
 	if err != nil {
-		return nil
+		return old, now, false
 	}
-	old := oldSide(&seen.inspect, cmpRef(have.Have.Text("image"), seen.inspect.Config.Image))
-	return strands(old, newSide(req, imageRef(want), old))
+	old = oldSide(&seen.inspect, cmpRef(have.Have.Text("image"), seen.inspect.Config.Image))
+	return old, newSide(req, imageRef(want), old), true
+}
+
+// Empties tells why a broker that is replaced comes up without its topology.
+func (k containerKind) Empties(want *resources.Resource, have *resources.Observed) string {
+	old, now, ok := sides(want, have)
+	if !ok {
+		return ""
+	}
+	return empties(old, now)
+}
+
+func empties(old, now side) string {
+	was, ok := editionOf(old.image, old.env)
+	if !ok || was.name != "RabbitMQ" {
+		return ""
+	}
+	folder := old.folder(was)
+	source, at := old.holding(folder)
+	if source == "" {
+		return "its data is kept in the container itself"
+	}
+	is, ok := editionOf(now.image, nil)
+	if !ok {
+		return ""
+	}
+	if text := moved(was, is, old, now, folder, source, at); text != "" {
+		return text
+	}
+	return otherNode(is, old, now)
 }
 
 func cmpRef(a, b string) string {

@@ -116,6 +116,25 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+// TestEmpties: a broker that is replaced has its topology where it finds its data.
+func TestEmpties(t *testing.T) {
+	volume := map[string]string{"/var/lib/rabbitmq": "volume mq"}
+	for name, c := range map[string]struct {
+		old, now side
+		want     string // a part of the reason, "" where the topology comes along
+	}{
+		"as it was":         {side{image: "rabbitmq:4.0", hostname: "a", data: volume}, side{image: "rabbitmq:4.0", hostname: "a", data: volume}, ""},
+		"another name":      {side{image: "rabbitmq:4.0", hostname: "a", data: volume}, side{image: "rabbitmq:4.0", hostname: "b", data: volume}, "from rabbit@a to rabbit@b"},
+		"mounted elsewhere": {side{image: "rabbitmq:4.0", hostname: "a", data: volume}, side{image: "rabbitmq:4.0", hostname: "a", data: map[string]string{"/data": "volume mq"}}, "has that at /data"},
+		"without a volume":  {side{image: "rabbitmq:4.0", hostname: "a"}, side{image: "rabbitmq:4.0", hostname: "a"}, "in the container itself"},
+		"no broker":         {side{image: "postgres:17"}, side{image: "postgres:17"}, ""},
+	} {
+		if got := empties(c.old, c.now); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 func withEnv(s side, key, value string) side {
 	s.env = map[string]string{key: value}
 	return s

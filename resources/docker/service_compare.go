@@ -318,7 +318,7 @@ func jobDelta(delta resources.Delta, want *resources.Resource, have *resources.O
 	switch {
 	case have.State == "exited (0)":
 		if want.Config.Text("run") == "always" && len(delta) == 0 {
-			return resources.Delta{{Path: "run", Field: "run", Before: have.State, After: "always", Cost: resources.Remake, Why: "it runs at each apply", Pending: true}}
+			return resources.Delta{{Path: "run", Field: "run", Before: have.State, After: "always", Cost: resources.Remake, Why: "it runs at each apply", Pending: true, Repeats: true}}
 		}
 		return delta
 	case state == "exited":

@@ -59,6 +59,7 @@ func table(name, section string) *resources.Table {
 			{Key: "holds", Type: resources.Set(resources.String()), Doc: "Addresses it holds open.", Example: "[box/x]", Other: "[box/y]", Cost: resources.InPlace},
 			{Key: "made_of", Type: resources.Set(resources.String()), Doc: "Addresses that are its content.", Example: "[box/x]", Other: "[box/y]", Cost: resources.InPlace},
 			{Key: "made_on", Type: resources.Set(resources.String()), Doc: "Addresses it is joined to when it is made.", Example: "[box/x]", Other: "[box/y]", Cost: resources.Remake},
+			{Key: "inside", Type: resources.Set(resources.String()), Doc: "Addresses it lives in.", Example: "[crate/x]", Other: "[crate/y]", Cost: resources.Remake},
 			{Key: "ready", Type: resources.Bool(), Doc: "Whether its gate passes.", Example: "true", Other: "false", Default: true, Cost: resources.InPlace},
 			{Key: "protect", Type: resources.Bool(), Doc: "Refuse to remove it.", Example: "true", Other: "false", Unmarked: true},
 			{Key: "external", Type: resources.Bool(), Doc: "Someone else's.", Example: "true", Other: "false", Unmarked: true},
@@ -77,7 +78,7 @@ func (k kind) Gate(*resources.Resource) (resources.Gate, bool) {
 
 func (k kind) Refs(r *resources.Resource) []resources.Ref {
 	var refs []resources.Ref
-	for field, bind := range map[string]resources.Bind{"needs": resources.Order, "holds": resources.Hold, "made_of": resources.Content, "made_on": resources.Made} {
+	for field, bind := range map[string]resources.Bind{"needs": resources.Order, "holds": resources.Hold, "made_of": resources.Content, "made_on": resources.Made, "inside": resources.Inside} {
 		for _, text := range r.Config.Texts(field) {
 			if to, err := resources.ParseAddr(text); err == nil {
 				refs = append(refs, resources.Ref{To: to, At: "/" + field, Bind: bind})
@@ -94,15 +95,28 @@ func (k kind) Finish(r *resources.Resource, all *resources.Declared, _ resources
 	}
 }
 
-// Compare ignores the fields that only say how to treat the resource.
+// Compare ignores the fields that only say how to treat the resource. What has
+// "again" written on it is made anew by each run.
 func (k kind) Compare(want *resources.Resource, have *resources.Observed) resources.Delta {
-	return k.table.Compare(fieldsOf(want.Config), have.Have, have.Applied)
+	delta := k.table.Compare(fieldsOf(want.Config), have.Have, have.Applied)
+	if len(delta) == 0 && want.Config.Text("text") == "again" {
+		return resources.Delta{{Path: "text", Field: "text", Before: "again", After: "again", Cost: resources.Remake, Why: "it is made anew by each run", Pending: true, Repeats: true}}
+	}
+	return delta
 }
 
 // Recover takes every drift that can be changed in place for the mark of an
 // interrupted replacement.
 func (k kind) Recover(want *resources.Resource, have *resources.Observed) resources.Delta {
 	return slices.DeleteFunc(k.Compare(want, have), func(d resources.Diff) bool { return !d.Drift || d.Cost != resources.InPlace })
+}
+
+// Empties: what another colour has starts without what lives inside.
+func (k kind) Empties(want *resources.Resource, have *resources.Observed) string {
+	if want.Config.Text("colour") == have.Have.Text("colour") {
+		return ""
+	}
+	return "its colour changes"
 }
 
 func (k kind) Hazards(a resources.Action, _ *resources.Resource, have *resources.Observed) []resources.Hazard {

@@ -402,8 +402,22 @@ func (x writer) Swap(_ context.Context, r *resources.Resource, have *resources.O
 		}
 		x.w.put(old(r.Addr, have.ID), o)
 		x.w.put(r.Addr, x.make(r))
+		x.empty(r, o)
 		return nil
 	})
+}
+
+// empty loses what lives inside an object that was replaced by one of another
+// colour, or that has "leaks" written on it.
+func (x writer) empty(r *resources.Resource, o *Object) {
+	if r.Config.Text("colour") == o.Fields.Text("colour") && o.Fields.Text("text") != "leaks" {
+		return
+	}
+	for a, in := range x.w.objects {
+		if slices.Contains(in.Fields.Texts("inside"), r.Addr.String()) {
+			delete(x.w.objects, a)
+		}
+	}
 }
 
 func (x writer) Commit(_ context.Context, r *resources.Resource, have *resources.Observed, _ resources.Note) error {

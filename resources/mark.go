@@ -114,6 +114,16 @@ func CheckName(n specs.Node, what string, report Report) bool {
 	return !reportSensitiveName(n, what, report)
 }
 
+// CheckPairName reports a sensitive value in the name of an item written
+// NAME=value, and returns whether there was none. An item without "=" is all
+// name.
+func CheckPairName(item specs.Node, report Report) bool {
+	if !item.Sensitive() || strings.Contains(item.PublicPrefix(), "=") {
+		return true
+	}
+	return CheckName(item, "the name before \"=\"", report)
+}
+
 // Remark returns what a kind has made of decoded fields, with the marks that the
 // fields had: a text that was a Secret is one, and so is a text that holds a
 // known secret. before are the fields as they were decoded.

@@ -471,8 +471,8 @@ func (t mapType) Decode(n specs.Node, report Report) (Value, bool) {
 				_, good = wrongValue(item, "KEY=value", report)
 				continue
 			}
-			if written, _ := item.Written().(string); item.Sensitive() && ok && !strings.HasPrefix(written, key+"=") {
-				good = CheckName(item, "the name before \"=\"", report)
+			if !CheckPairName(item, report) {
+				good = false
 				continue
 			}
 			out[key] = texted(item, text)

@@ -90,7 +90,7 @@ func (in *interpolation) scalar(t, out *tree) {
 	if !e.substituted {
 		return
 	}
-	out.written, out.sensitive, out.parts = t.text, e.sensitive, e.secrets
+	out.written, out.sensitive, out.parts, out.public = t.text, e.sensitive, e.secrets, e.public
 	if e.incomplete || t.style != plain || t.tagged && t.kind == String {
 		return
 	}
@@ -123,6 +123,7 @@ type expansion struct {
 	substituted bool     // a reference was there
 	sensitive   bool     // a sensitive variable was
 	secrets     []string // its value, where it stands in the result
+	public      int      // how much of the result stands before the first of them
 	incomplete  bool     // a variable had no value
 }
 
@@ -152,7 +153,9 @@ func (e *expansion) write(text string) {
 func (e *expansion) reference(ref *reference) {
 	e.substituted = true
 	v := e.in.spec.scope.lookup(ref.name)
-	e.sensitive = e.sensitive || v.sensitive
+	if v.sensitive && !e.sensitive {
+		e.sensitive, e.public = true, e.out.Len()
+	}
 	given := v.set && (v.text != "" || !strings.HasPrefix(ref.op, ":"))
 	switch strings.TrimPrefix(ref.op, ":") {
 	case "-":

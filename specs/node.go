@@ -61,6 +61,7 @@ type tree struct {
 	written   string   // scalars with a substituted variable: the text before it
 	sensitive bool     // scalars: holds the value of a sensitive variable
 	parts     []string // scalars: the values of sensitive variables in it
+	public    int      // scalars: how much of the text stands before the first of them, in bytes
 	unset     bool     // scalars: a reference without a value stands there as written
 	entries   []Entry
 	items     []Node
@@ -169,6 +170,15 @@ func (n Node) SensitiveParts() []string {
 		return []string{n.t.text}
 	}
 	return n.t.parts
+}
+
+// PublicPrefix returns the text of the scalar up to the first value of a
+// sensitive variable: all of it where there is none.
+func (n Node) PublicPrefix() string {
+	if !n.Sensitive() {
+		return n.Text()
+	}
+	return n.t.text[:min(n.t.public, len(n.t.text))]
 }
 
 // HasSensitive reports whether the node is sensitive, or a scalar in it is.

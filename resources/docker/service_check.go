@@ -39,9 +39,30 @@ func (k containerKind) Check(all *resources.Declared, report resources.Report) {
 		c.mounts(r)
 		c.files(r)
 		c.labels(r)
+		c.volumeNames(r)
 		c.job(r)
 		c.dependencies(r)
 		c.order(r)
+	}
+}
+
+// volumeNames refuses a sensitive value in the name of a volume. The source of
+// a mount may also be a path, which is none.
+func (c *checker) volumeNames(r *resources.Resource) {
+	written, _ := r.Node.Entry("volumes")
+	for _, item := range written.Value.Items() {
+		source, name := item, item.Text()
+		if item.Kind() == specs.Map {
+			e, _ := item.Entry("source")
+			source, name = e.Value, e.Value.Text()
+		} else if short, _, ok := strings.Cut(name, ":"); ok && len(short) > len(item.PublicPrefix()) {
+			name = short
+		} else {
+			continue
+		}
+		if name != "" && !isPath(name) {
+			resources.CheckName(source, "the name of a volume", c.report)
+		}
 	}
 }
 

@@ -56,6 +56,8 @@ func (t envType) Decode(n specs.Node, report resources.Report) (resources.Value,
 			case !item.IsScalar():
 				bad(item, "KEY=value", report)
 				good = false
+			case !resources.CheckPairName(item, report):
+				good = false
 			case !ok:
 				good = noValue(item, key, report)
 			default:
@@ -73,9 +75,6 @@ func (t envType) Decode(n specs.Node, report resources.Report) (resources.Value,
 // noValue reports a variable without a value, which Compose would take from
 // the shell that runs it.
 func noValue(n specs.Node, key string, report resources.Report) bool {
-	if n.Sensitive() {
-		key = "KEY"
-	}
 	report(resources.RuleValue.At(n.Pos(), "variable "+specs.Printable(key)+" has no value, and midaz does not pass on those of the shell",
 		"write "+key+": \"${"+key+"}\" and declare the variable, or "+key+": \"\" for an empty value"))
 	return false

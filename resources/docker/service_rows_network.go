@@ -29,7 +29,7 @@ var networkRows = []row{
 		send: sendNetworks, seen: seenNetworks, bare: bareNetworks,
 	},
 	{
-		Field: resources.Field{Key: "network_mode", Type: resources.Checked("bridge, host, none, service:NAME or container:NAME", checkNetworkMode), Cost: resources.Remake,
+		Field: resources.Field{Key: "network_mode", Name: true, Type: resources.Checked("bridge, host, none, service:NAME or container:NAME", checkNetworkMode), Cost: resources.Remake,
 			Doc:     "Instead of `networks`: `host` for the host's network, `none`, `bridge` for the engine's own bridge, or `service:NAME` and `container:NAME` to share another container's network.",
 			Example: "host", Other: "none"},
 		send: func(d *draft, v resources.Value) { d.host.NetworkMode = container.NetworkMode(d.peer(v)) },

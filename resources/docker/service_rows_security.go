@@ -42,13 +42,13 @@ var securityRows = []row{
 		seen: seenSecurityOpt,
 	},
 	{
-		Field: resources.Field{Key: "ipc", Type: modeOf("private", "shareable", "host", "none"), Open: true, Cost: resources.Remake,
+		Field: resources.Field{Key: "ipc", Name: true, Type: modeOf("private", "shareable", "host", "none"), Open: true, Cost: resources.Remake,
 			Doc: "The IPC namespace: `private`, `shareable`, `host`, `none`, `service:NAME` or `container:NAME`.", Example: "shareable", Other: "host"},
 		send: func(d *draft, v resources.Value) { d.host.IpcMode = container.IpcMode(d.peer(v)) },
 		seen: func(s *sight) resources.Value { return s.mode("ipc", string(s.c.HostConfig.IpcMode)) },
 	},
 	{
-		Field: resources.Field{Key: "pid", Type: modeOf("host"), Cost: resources.Remake,
+		Field: resources.Field{Key: "pid", Name: true, Type: modeOf("host"), Cost: resources.Remake,
 			Doc: "The process namespace: `host`, `service:NAME` or `container:NAME`.", Example: "host", Other: "\"container:other\""},
 		send: func(d *draft, v resources.Value) { d.host.PidMode = container.PidMode(d.peer(v)) },
 		seen: func(s *sight) resources.Value { return s.mode("pid", string(s.c.HostConfig.PidMode)) },

@@ -134,7 +134,7 @@ inspects: build ## what docker inspect says of containers that Compose makes, an
 	MIDAZ_INSPECTS=$(INSPECTS) $(GO) test -tags e2e -count=1 -timeout 1h -v -run '^TestImportedProjectHasTheSameContainers$$' ./cmd/midaz
 
 .PHONY: nightly
-nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, 400 imported Compose projects, 40 of them on an engine, all faults, all recoveries, what is read back on three engines
+nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, 400 imported Compose projects, secrets at every position, 40 of them on an engine, all faults, all recoveries, what is read back on three engines
 	@$(MAKE) --no-print-directory worlds WORLDS=100000
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=1000000x
 	@$(MAKE) --no-print-directory imports

@@ -426,6 +426,7 @@ type matcher struct {
 	depth   []int32 // of a state: how much of the text's end begins a word
 	longest []int32 // of a state: the longest word that ends here
 	words   map[string]bool
+	blank   [256]int32 // a state without transitions
 }
 
 func newMatcher(words map[string]bool) *matcher {
@@ -451,7 +452,7 @@ func newMatcher(words map[string]bool) *matcher {
 
 func (m *matcher) grow(depth int32) int32 {
 	state := int32(len(m.depth))
-	m.next = append(m.next, make([]int32, m.width)...)
+	m.next = append(m.next, m.blank[:m.width]...)
 	m.depth = append(m.depth, depth)
 	m.longest = append(m.longest, 0)
 	return state

@@ -102,27 +102,29 @@ func mapEntry(v Value, key string) Value {
 }
 
 // item is the place of a list's element: the one of the same index where the
-// lists are of one length, else the first that equals it.
+// lists are of one length, else, in what is declared, the first that equals it.
 func (a withheldAt) item(e Value, i, n int) withheldAt {
 	want, _ := a.want.([]any)
 	bare, _ := a.bare.([]any)
-	a.amongSecretsOfAList = HasSecret(a.want)
+	was, _ := a.applied.([]any)
+	a.amongSecretsOfAList = HasSecret(a.want) || len(was) != n && HasSecret(unseal(was))
 	a.want, a.bare = nil, nil
+	at := i
 	if len(want) != n {
-		i = slices.IndexFunc(want, func(v any) bool { return Equal(v, e) })
+		at = slices.IndexFunc(want, func(v any) bool { return Equal(v, e) })
 	}
-	if i >= 0 && i < len(want) {
-		a.want = want[i]
+	if at >= 0 && at < len(want) {
+		a.want = want[at]
 		if len(bare) == len(want) {
-			a.bare = bare[i]
+			a.bare = bare[at]
 		}
 	}
-	if was, ok := a.applied.([]any); ok && len(was) == n && i >= 0 {
+	if was != nil && len(was) == n {
 		a.applied = was[i]
 	} else {
 		a.applied = nil
 	}
-	if have, ok := a.have.([]any); ok && len(have) == n && i >= 0 {
+	if have, ok := a.have.([]any); ok && len(have) == n {
 		a.have = have[i]
 	} else {
 		a.have = nil

@@ -275,7 +275,7 @@ const oldMark = ".old-"
 type writer struct{ w *World }
 
 func (x writer) make(r *resources.Resource) *Object {
-	return &Object{Stack: r.Stack, Fields: fieldsOf(r.Config), Applied: sealed(r.Config),
+	return &Object{Stack: r.Stack, Fields: fieldsOf(r.Config), Applied: sealed(r),
 		Protect: r.Protect, Refs: slices.Clone(r.Refs)}
 }
 
@@ -288,8 +288,8 @@ func fieldsOf(c resources.Config) resources.Config {
 	return out
 }
 
-func sealed(c resources.Config) *resources.Sealed {
-	s := resources.Seal(fieldsOf(c))
+func sealed(r *resources.Resource) *resources.Sealed {
+	s := r.Seal(fieldsOf(r.Config))
 	return &s
 }
 

@@ -133,12 +133,22 @@ inspects: build ## what docker inspect says of containers that Compose makes, an
 	@specs/debian/build.sh valkey
 	MIDAZ_INSPECTS=$(INSPECTS) $(GO) test -tags e2e -count=1 -timeout 1h -v -run '^TestImportedProjectHasTheSameContainers$$' ./cmd/midaz
 
+.PHONY: canary
+canary: ## a secret at every position of the language, every command in every format, and all that was written searched for it
+	MIDAZ_CANARY=all $(GO) test -count=1 -timeout 2h -run '^TestCanary' ./cmd/midaz
+
+.PHONY: agree
+agree: ## plan and drift of every row in every state
+	MIDAZ_AGREE=20000 $(GO) test -count=1 -timeout 2h -run '^TestPlanAndDriftAgree$$' ./cmd/midaz
+
 .PHONY: nightly
-nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, 400 imported Compose projects, secrets at every position, 40 of them on an engine, all faults, all recoveries, what is read back on three engines
+nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, 400 imported Compose projects, 40 of them on an engine, secrets at every position, plan and drift of every row in every state, all faults, all recoveries, what is read back on three engines
 	@$(MAKE) --no-print-directory worlds WORLDS=100000
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=1000000x
 	@$(MAKE) --no-print-directory imports
 	@$(MAKE) --no-print-directory inspects
+	@$(MAKE) --no-print-directory canary
+	@$(MAKE) --no-print-directory agree
 	@$(MAKE) --no-print-directory faults
 	@$(MAKE) --no-print-directory recovery
 	@$(MAKE) --no-print-directory readback

@@ -248,6 +248,22 @@ func (s side) folder(e edition) string {
 	return ""
 }
 
+// identityEnv returns the variables that decide where a server keeps its data, and
+// under which name.
+func identityEnv(env []string) []string {
+	names := []string{"RABBITMQ_NODENAME", "RABBITMQ_USE_LONGNAME"}
+	for _, f := range families {
+		names = append(append(names, f.variables...), f.release)
+	}
+	var out []string
+	for _, e := range env {
+		if name, _, _ := strings.Cut(e, "="); name != "" && slices.Contains(names, name) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 // strands names what a replacement does to data that the old container has
 // written and the new one would go on with.
 func strands(old, now side) []resources.Hazard {

@@ -1,10 +1,14 @@
 package docker
 
 import (
+	"encoding/json"
 	"maps"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
 	"pgregory.net/rapid"
 
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -151,4 +155,29 @@ func TestSameEditionIsNoHazard(t *testing.T) {
 			t.Fatalf("%s: %v", s.image, got)
 		}
 	})
+}
+
+// What a replacement does to data is the same against a recording.
+func TestIdentityIsRecorded(t *testing.T) {
+	c := container.InspectResponse{
+		ContainerJSONBase: &container.ContainerJSONBase{ID: "1", Name: "/test-web", HostConfig: &container.HostConfig{}, State: &container.State{}},
+		Config:            &container.Config{Hostname: "mq", User: "999", Env: []string{"RABBITMQ_NODENAME=mq@one", "RABBITMQ_MNESIA_BASE=/data", "RABBITMQ_VERSION=4.0.5", "RABBITMQ_DEFAULT_PASS=hush"}},
+		Mounts:            []container.MountPoint{{Type: mount.TypeVolume, Name: "mq", Destination: "/data", RW: true}},
+	}
+	memory, err := json.Marshal(containerKind{}.Record(&resources.Observed{ID: "1", Native: &seenContainer{inspect: c}}, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(memory), "hush") {
+		t.Errorf("a password was recorded: %s", memory)
+	}
+	o := &resources.Observed{ID: "1"}
+	if err := (containerKind{}).Replay(o, memory, nil); err != nil {
+		t.Fatal(err)
+	}
+	want, got := oldSide(&c, "rabbitmq:latest"), oldSide(&o.Native.(*seenContainer).inspect, "rabbitmq:latest")
+	delete(want.env, "RABBITMQ_DEFAULT_PASS")
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
 }

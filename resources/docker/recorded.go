@@ -27,6 +27,9 @@ type recordedContainer struct {
 	Grace       *int              `json:"grace,omitempty"` // in seconds
 	Ports       nat.PortMap       `json:"ports,omitempty"`
 	NetworkMode string            `json:"network_mode,omitempty"`
+	Hostname    string            `json:"hostname,omitempty"`
+	User        string            `json:"user,omitempty"`
+	Env         []string          `json:"env,omitempty"` // what says where a server keeps its data, and under which name
 	Mounts      []recordedMount   `json:"mounts,omitempty"`
 	Untaken     map[string]string `json:"untaken,omitempty"`
 	Why         string            `json:"why,omitempty"`
@@ -49,7 +52,8 @@ func (k containerKind) Record(o *resources.Observed, _ *resources.Resource) any 
 	}
 	c := &n.inspect
 	out := recordedContainer{Name: strings.TrimPrefix(c.Name, "/"), Address: c.Config.Labels[labelAddress], Status: string(c.State.Status), StartFailed: oneLine(c.State.Error),
-		Up: isUp(c.State), Upgraded: n.upgraded, Current: n.current, Grace: c.Config.StopTimeout, Ports: c.HostConfig.PortBindings, NetworkMode: string(c.HostConfig.NetworkMode), Untaken: n.untaken.Shown, Why: n.untaken.Why}
+		Up: isUp(c.State), Upgraded: n.upgraded, Current: n.current, Grace: c.Config.StopTimeout, Ports: c.HostConfig.PortBindings, NetworkMode: string(c.HostConfig.NetworkMode), Untaken: n.untaken.Shown, Why: n.untaken.Why,
+		Hostname: c.Config.Hostname, User: c.Config.User, Env: identityEnv(c.Config.Env)}
 	for _, m := range c.Mounts {
 		out.Mounts = append(out.Mounts, recordedMount{string(m.Type), m.Name, m.Source, m.Destination, m.RW})
 	}
@@ -58,6 +62,9 @@ func (k containerKind) Record(o *resources.Observed, _ *resources.Resource) any 
 
 // Replay puts it back.
 func (k containerKind) Replay(o *resources.Observed, memory []byte, _ *resources.Resource) error {
+	if len(memory) == 0 {
+		return nil
+	}
 	var was recordedContainer
 	if err := unmarshalMemory(memory, &was); err != nil {
 		return err
@@ -65,7 +72,7 @@ func (k containerKind) Replay(o *resources.Observed, memory []byte, _ *resources
 	c := container.InspectResponse{
 		ContainerJSONBase: &container.ContainerJSONBase{ID: o.ID, Name: "/" + was.Name, HostConfig: &container.HostConfig{PortBindings: was.Ports, NetworkMode: container.NetworkMode(was.NetworkMode)},
 			State: &container.State{Running: was.Up, Status: container.ContainerState(was.Status), Error: was.StartFailed}},
-		Config: &container.Config{Labels: map[string]string{labelAddress: was.Address}, StopTimeout: was.Grace},
+		Config: &container.Config{Labels: map[string]string{labelAddress: was.Address}, StopTimeout: was.Grace, Hostname: was.Hostname, User: was.User, Env: was.Env},
 	}
 	for _, m := range was.Mounts {
 		c.Mounts = append(c.Mounts, container.MountPoint{Type: mount.Type(m.Type), Name: m.Name, Source: m.Source, Destination: m.Destination, RW: m.Writes})

@@ -59,7 +59,7 @@ func table(name, section string) *resources.Table {
 			{Key: "holds", Type: resources.Set(resources.String()), Doc: "Addresses it holds open.", Example: "[box/x]", Other: "[box/y]", Cost: resources.InPlace},
 			{Key: "made_of", Type: resources.Set(resources.String()), Doc: "Addresses that are its content.", Example: "[box/x]", Other: "[box/y]", Cost: resources.InPlace},
 			{Key: "made_on", Type: resources.Set(resources.String()), Doc: "Addresses it is joined to when it is made.", Example: "[box/x]", Other: "[box/y]", Cost: resources.Remake},
-			{Key: "inside", Type: resources.Set(resources.String()), Doc: "Addresses it lives in.", Example: "[crate/x]", Other: "[crate/y]", Cost: resources.Remake},
+			{Key: "inside", Type: resources.Set(resources.String()), Doc: "Addresses it lives in.", Example: "[box/x]", Other: "[box/y]", Cost: resources.Remake},
 			{Key: "ready", Type: resources.Bool(), Doc: "Whether its gate passes.", Example: "true", Other: "false", Default: true, Cost: resources.InPlace},
 			{Key: "protect", Type: resources.Bool(), Doc: "Refuse to remove it.", Example: "true", Other: "false", Unmarked: true},
 			{Key: "external", Type: resources.Bool(), Doc: "Someone else's.", Example: "true", Other: "false", Unmarked: true},

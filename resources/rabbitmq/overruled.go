@@ -30,8 +30,44 @@ func (s *snapshot) overruled(ctx context.Context, b *books) overrulings {
 			f.declare()
 			f.compare(ctx)
 		}
+		s.unplugged(ctx)
 	})
 	return s.overrulings
+}
+
+// pluginOf names the plugin that does what the parameters of a component say.
+var pluginOf = map[string]string{"shovel": "rabbitmq_shovel", "federation-upstream": "rabbitmq_federation", "federation-upstream-set": "rabbitmq_federation"}
+
+// unplugged notes the parameters whose plugin no running node has enabled. The
+// broker keeps and lists them, and does nothing with them.
+func (s *snapshot) unplugged(ctx context.Context) {
+	isOfPlugin := func(r *resources.Resource) bool {
+		return pluginOf[r.Addr.Parts()[1]] != "" && !r.Dormant && !r.External
+	}
+	if !slices.ContainsFunc(s.declared.Of(parameterName), isOfPlugin) {
+		return
+	}
+	nodes, err := s.list(ctx, "/api/nodes?columns=running,enabled_plugins")
+	if err != nil {
+		return
+	}
+	enabled := map[string]bool{}
+	for _, node := range nodes {
+		for _, name := range resources.Texts(node["enabled_plugins"]) {
+			enabled[name] = enabled[name] || node["running"] == true
+		}
+	}
+	if len(enabled) == 0 { // the statistics are not there yet
+		return
+	}
+	for _, r := range s.declared.Of(parameterName) {
+		plugin := pluginOf[r.Addr.Parts()[1]]
+		if !isOfPlugin(r) || enabled[plugin] {
+			continue
+		}
+		s.overrulings[r.Addr] = append(s.overrulings[r.Addr], resources.Diff{Path: "plugin", Field: "plugin", Drift: true, Cost: resources.Free, After: plugin,
+			Why: fmt.Sprintf("not in force: the plugin %s is not enabled; run `rabbitmq-plugins enable %s` on the broker", plugin, plugin)})
+	}
 }
 
 // outside returns the policies that neither the spec nor the stack's ledger has, by

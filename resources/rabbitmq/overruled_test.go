@@ -126,3 +126,15 @@ func checkOverruled(t *testing.T, b *target, row outsideRow) {
 	equal(t, overruled(t, b, spec), row.want)
 	world{t: t, b: b}.settled(spec) // the objects themselves are as declared
 }
+
+// A broker keeps and lists the parameters of a plugin that was switched off, and
+// does nothing with them.
+func TestParametersOfAPluginThatIsNotEnabled(t *testing.T) {
+	b := fakeTarget(t, "4.0.5")
+	const shovel = `{src-protocol: amqp091, src-uri: "amqp://", src-queue: a, dest-protocol: amqp091, dest-uri: "amqp://", dest-queue: b}`
+	spec := inVhost + "      queues: { a: {}, b: {} }\n      parameters: { shovel: { s: { value: " + shovel + " } }, federation-upstream: { u: { value: { uri: \"amqp://east\" } } } }\n"
+	world{t: t, b: b}.apply(spec)
+	equal(t, overruled(t, b, spec), nil)
+	b.fake.DisabledPlugins = []string{"rabbitmq_shovel"}
+	equal(t, overruled(t, b, spec), []string{`parameter/midaz-test/shovel/s plugin: "rabbitmq_shovel", found null`})
+}

@@ -28,6 +28,9 @@ type Broker struct {
 	// Fault, when set, is asked before each call. What it returns as handled is
 	// not handled further.
 	Fault func(w http.ResponseWriter, r *http.Request) (handled bool)
+	// DisabledPlugins are those of rabbitmq_shovel and rabbitmq_federation that are
+	// not enabled.
+	DisabledPlugins []string
 
 	server *httptest.Server
 
@@ -318,7 +321,7 @@ func (b *Broker) read(r *http.Request) *call {
 
 func (b *Broker) route(c *call) {
 	routes := map[string]func(*call){
-		"overview": b.overview, "health": b.health, "vhosts": b.vhost, "users": b.user, "permissions": b.permission,
+		"overview": b.overview, "nodes": b.nodes, "health": b.health, "vhosts": b.vhost, "users": b.user, "permissions": b.permission,
 		"topic-permissions": b.topicPermission, "exchanges": b.exchange, "queues": b.queue, "bindings": b.binding,
 		"policies":          func(c *call) { b.policy(c, b.policies, policyKeys) },
 		"operator-policies": func(c *call) { b.policy(c, b.operators, operatorKeys) },
@@ -338,6 +341,16 @@ func (b *Broker) overview(*call) {
 	}
 	ok(object{"rabbitmq_version": b.Version, "node": "rabbit@test", "cluster_name": "rabbit@test", "exchange_types": types,
 		"listeners": []any{object{"protocol": "http", "port": 15672}}})
+}
+
+func (b *Broker) nodes(*call) {
+	plugins := []any{"rabbitmq_management"}
+	for _, name := range []string{"rabbitmq_shovel", "rabbitmq_federation"} {
+		if !slices.Contains(b.DisabledPlugins, name) {
+			plugins = append(plugins, name)
+		}
+	}
+	ok([]any{object{"name": "rabbit@test", "running": true, "enabled_plugins": plugins}})
 }
 
 func (b *Broker) health(c *call) {

@@ -136,11 +136,7 @@ func (r *Redactor) forms(line string, out map[string]bool) {
 		encodedForms(text, add)
 	}
 	for _, spelled := range append([]func(string) string{specs.Printable}, r.spellings...) {
-		text := spelled(line)
-		add(text)
-		for _, again := range jsonForms(text) {
-			add(again)
-		}
+		add(spelled(line))
 	}
 	for _, quoted := range []string{
 		strings.ReplaceAll(line, "'", `'\''`), strings.ReplaceAll(line, "'", "''"), strings.ReplaceAll(line, "'", `'"'"'`),

@@ -54,7 +54,7 @@ func TestRedactorLeavesNamesAlone(t *testing.T) {
 	}
 }
 
-var secretText = rapid.StringOfN(rapid.RuneFrom([]rune("abcXYZ019+/=&<>\"'\\$%:@ ,#ü`|_-~")), 8, 40, -1).Filter(func(s string) bool {
+var secretText = rapid.StringOfN(rapid.RuneFrom([]rune("abcXYZ019+/=&<>\"'\\$%:@ ,#ü`|_-~\a")), 8, 40, -1).Filter(func(s string) bool {
 	return len(strings.TrimSpace(s)) >= LeastRedacted
 })
 
@@ -67,13 +67,17 @@ func TestRedactorKnowsEncodings(t *testing.T) {
 		all := before + secret + after
 		quoted, _ := json.Marshal(all)
 		twice, _ := json.Marshal(string(quoted))
+		bare := bareJSON(all)
 		r := redactorOf(secret)
 		for name, text := range map[string]string{
 			"plain": all, "json": string(quoted), "json in json": string(twice), "go": strconv.Quote(all), "html": html.EscapeString(all),
 			"query": url.QueryEscape(all), "path": url.PathEscape(all), "lower": lowerEscapes(url.QueryEscape(all)),
-			"shell":  "'" + strings.ReplaceAll(all, "'", `'\''`) + "'",
-			"base64": base64.StdEncoding.EncodeToString([]byte(all)), "base64 raw": base64.RawStdEncoding.EncodeToString([]byte(all)),
+			"shell":                  "'" + strings.ReplaceAll(all, "'", `'\''`) + "'",
+			"shell in double quotes": "'" + strings.ReplaceAll(all, "'", `'"'"'`) + "'", "yaml": "'" + strings.ReplaceAll(all, "'", "''") + "'",
+			"go ascii": strconv.QuoteToASCII(all),
+			"base64":   base64.StdEncoding.EncodeToString([]byte(all)), "base64 raw": base64.RawStdEncoding.EncodeToString([]byte(all)),
 			"base64 url": base64.URLEncoding.EncodeToString([]byte(all)), "base64 of json": base64.StdEncoding.EncodeToString(quoted),
+			"bare json": bare, "bare json in json": bareJSON(bare), "base64 of bare json": base64.StdEncoding.EncodeToString([]byte(bare)),
 			"hex": fmt.Sprintf("%x", all),
 		} {
 			if got := r.Text(text); !strings.Contains(got, Masked) {
@@ -84,6 +88,15 @@ func TestRedactorKnowsEncodings(t *testing.T) {
 			t.Fatalf("%q became %q", all, got)
 		}
 	})
+}
+
+// bareJSON encodes a text as programs do that leave <, >, and & as they are.
+func bareJSON(text string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(text)
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // A document stays one, and what is masked in it does not depend on escapes.

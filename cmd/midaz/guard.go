@@ -134,8 +134,15 @@ func (g guardedExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadO
 func (g guardedExporter) attributes(all []attribute.KeyValue) []attribute.KeyValue {
 	out := make([]attribute.KeyValue, len(all))
 	for i, a := range all {
-		if a.Value.Type() == attribute.STRING {
+		switch a.Value.Type() {
+		case attribute.STRING:
 			a.Value = attribute.StringValue(g.redactor.Text(a.Value.AsString()))
+		case attribute.STRINGSLICE:
+			texts := a.Value.AsStringSlice()
+			for j := range texts {
+				texts[j] = g.redactor.Text(texts[j])
+			}
+			a.Value = attribute.StringSliceValue(texts)
 		}
 		out[i] = a
 	}

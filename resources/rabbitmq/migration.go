@@ -370,9 +370,13 @@ func applying(h routing.Holding) []*routing.Policy {
 // rehearse finds out, before anything depends on it, whether the management user
 // may do what moving messages takes.
 func (g *migration) rehearse(ctx context.Context) error {
-	bound, err := bindingsOf(ctx, g.c.reads, g.exchangePath(g.name(roleOut))+"/bindings/source")
-	if err != nil || len(bound) > 0 {
-		return err // an interrupted run has moved messages already
+	// What an interrupted run has left bound leads to the queue: what is published
+	// there now would reach its consumers. That run has rehearsed already.
+	for _, role := range []string{roleIn, roleOut} {
+		bound, err := bindingsOf(ctx, g.c.reads, g.exchangePath(g.name(role))+"/bindings/source")
+		if err != nil || len(bound) > 0 {
+			return err
+		}
 	}
 	if err := g.mover.rehearse([]string{g.name(roleIn), g.name(roleOut)}, []string{g.name(roleOld), g.name(roleNew)}); err != nil {
 		return &resources.Diagnosis{Err: fmt.Errorf("messages cannot be moved: %w", err),

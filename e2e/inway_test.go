@@ -13,7 +13,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// What stands in the way of one file keeps no command from working on the stack.
+// A file that cannot be read does not keep any command from working on the stack.
 func TestFile_whose_way_is_blocked_must_block_nothing_else(t *testing.T) {
 	t.Parallel()
 	for name, inTheWay := range map[string]*tar.Header{

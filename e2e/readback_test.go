@@ -162,7 +162,7 @@ func (p pretended) try(t *testing.T) {
 		if c.Query != "" {
 			text += "?" + c.Query
 		}
-		// A body that is altered is told by itself.
+		// An altered body is reported on its own.
 		if hit && p.fault.Rewrite == nil || !at.MatchString(text) {
 			return nil
 		}

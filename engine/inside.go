@@ -110,7 +110,8 @@ func hostOf(declared *resources.Declared, a resources.Addr, seen []resources.Ref
 }
 
 // isUnsettled reports whether an object lives inside one that the plan replaces, and
-// has something in it that was seen: that can be looked at again when it is ready.
+// itself contains something that was observed, which must be observed again once the
+// object is ready.
 func (d *decider) isUnsettled(c *Change) bool {
 	replaced := func(a resources.Addr) bool {
 		to := d.plan.byAddr[a]
@@ -138,8 +139,8 @@ func (r *Report) Made() []resources.Addr {
 	return slices.DeleteFunc(made, func(a resources.Addr) bool { return back[a] })
 }
 
-// IsOutdated reports whether something that was seen before the run lives inside
-// an object that the run has made anew, so that it need not be there any more.
+// IsOutdated reports whether something that was observed before the run lives inside
+// an object that the run has recreated, so that it may no longer exist.
 func (r *Report) IsOutdated() bool {
 	made := map[resources.Addr]bool{}
 	for _, a := range r.Made() {

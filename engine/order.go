@@ -354,7 +354,7 @@ func (d *decider) leftovers(g *graph.Graph[Step]) {
 }
 
 // awaits has the gates of what needs no change waited for, where that was asked
-// for, or where what lives inside has to be looked at again.
+// for, or where what lives inside must be observed again.
 func (d *decider) awaits(g *graph.Graph[Step]) {
 	if d.opt.Destroy {
 		return

@@ -41,7 +41,7 @@ type Options struct {
 	// OnlyDrift plans only what was changed outside, and leaves pending changes
 	// of the spec alone.
 	OnlyDrift bool
-	// Made are the objects that an earlier round of the same run has made anew.
+	// Made are the objects that an earlier round of the same run has recreated.
 	// Replace and what repeats have been done for them.
 	Made map[resources.Addr]bool `json:"-"`
 	// Await has the gates of what needs no change waited for too, as is due after

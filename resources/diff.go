@@ -33,7 +33,7 @@ type Diff struct {
 	Applied Value
 	// Alone: the part can be changed without the rest of its field.
 	Alone bool
-	// Repeats: nothing differs; the object is made anew by each run.
+	// Repeats: nothing differs; each run recreates the object.
 	Repeats bool
 	// Pos is where the spec asks for it; the engine fills it in.
 	Pos specs.Pos

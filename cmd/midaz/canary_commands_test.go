@@ -531,7 +531,7 @@ type canaryReader struct {
 func (r canaryReader) Observe(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
 	all, err := r.Reader.Observe(ctx, scope)
 	for i, o := range all {
-		if o.Addr.Kind == "broker" { // nobody makes it
+		if o.Addr.Kind == "broker" { // no one creates it
 			o.Presence, o.Stack, o.Have = resources.Present, scope.Stack, scope.Want[i].Config
 		}
 		if o.Addr.Name == "cannot-be-read" && r.c.unread {

@@ -215,10 +215,8 @@ func planSARIF(plan *engine.Plan, problems specs.Problems) string {
 		}
 		s.add(sarifDestroy, "warning", text, orRoot(c.Pos(), root), c.Addr.String(), nil)
 	}
-	for _, c := range overruledIn(plan) {
-		for _, f := range c.Overruled {
-			s.add(sarifDrift, "warning", overruledText(c, f)+"\n"+clean(f.Why), orRoot(f.Pos, root), c.Addr.String(), nil)
-		}
+	for c, f := range overruledSettings(plan) {
+		s.add(sarifDrift, "warning", overruledText(c, f)+"\n"+clean(f.Why), orRoot(f.Pos, root), c.Addr.String(), nil)
 	}
 	return s.String()
 }

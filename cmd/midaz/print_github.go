@@ -119,10 +119,8 @@ func planGitHub(plan *engine.Plan, problems specs.Problems) string {
 			all = append(all, changeAnnotation(plan, c))
 		}
 	}
-	for _, c := range overruledIn(plan) {
-		for _, f := range c.Overruled {
-			all = append(all, annotation{level: "warning", weight: 1, pos: f.Pos, title: "midaz plan: not in force", message: overruledText(c, f) + "\n" + clean(f.Why)})
-		}
+	for c, f := range overruledSettings(plan) {
+		all = append(all, annotation{level: "warning", weight: 1, pos: f.Pos, title: "midaz plan: not in force", message: overruledText(c, f) + "\n" + clean(f.Why)})
 	}
 	n := plan.Counts()
 	return annotationText(all) + fmt.Sprintf("Plan: %d to add, %d to change, %d to destroy.\n", n.Add, n.Change, n.Destroy)

@@ -206,14 +206,12 @@ func (m *markdown) dangers(plan *engine.Plan) {
 // overruled lists declared settings that are not in force.
 func (m *markdown) overruled(plan *engine.Plan) {
 	var lines []string
-	for _, c := range overruledIn(plan) {
-		for _, f := range c.Overruled {
-			line := "> * " + code(overruledText(c, f)) + ": " + prose(f.Why)
-			if !f.Pos.IsZero() {
-				line += " (" + code(f.Pos.String()) + ")"
-			}
-			lines = append(lines, line+"\n")
+	for c, f := range overruledSettings(plan) {
+		line := "> * " + code(overruledText(c, f)) + ": " + prose(f.Why)
+		if !f.Pos.IsZero() {
+			line += " (" + code(f.Pos.String()) + ")"
 		}
+		lines = append(lines, line+"\n")
 	}
 	if len(lines) == 0 {
 		return

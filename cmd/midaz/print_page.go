@@ -285,14 +285,12 @@ func (p *page) dangers(plan *engine.Plan) {
 // overruled lists declared settings that are not in force.
 func (p *page) overruled(plan *engine.Plan) {
 	a := pageAlert{Class: "warning", Title: "Not in force: " + notInForce}
-	for _, c := range overruledIn(plan) {
-		for _, f := range c.Overruled {
-			item := pageItem{Subject: overruledText(c, f), Text: clean(f.Why)}
-			if !f.Pos.IsZero() {
-				item.Text += " (" + clean(f.Pos.String()) + ")"
-			}
-			a.Items = append(a.Items, item)
+	for c, f := range overruledSettings(plan) {
+		item := pageItem{Subject: overruledText(c, f), Text: clean(f.Why)}
+		if !f.Pos.IsZero() {
+			item.Text += " (" + clean(f.Pos.String()) + ")"
 		}
+		a.Items = append(a.Items, item)
 	}
 	if len(a.Items) > 0 {
 		p.Alerts = append(p.Alerts, a)

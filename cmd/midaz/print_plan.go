@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -70,16 +71,13 @@ func planText(plan *engine.Plan, i ink) string {
 // overruled lists declared settings that are not in force and that an apply does
 // not change.
 func (p *planPrinter) overruled() {
-	found := overruledIn(p.plan)
-	if len(found) == 0 {
+	if len(overruledIn(p.plan)) == 0 {
 		return
 	}
 	p.WriteString(p.ink.in(yellow, "Not in force:") + " " + notInForce + "\n")
-	for _, c := range found {
-		for _, f := range c.Overruled {
-			fmt.Fprintf(p, "  %s%s\n", overruledText(c, f), p.place(f.Pos))
-			p.remark(clean(f.Why))
-		}
+	for c, f := range overruledSettings(p.plan) {
+		fmt.Fprintf(p, "  %s%s\n", overruledText(c, f), p.place(f.Pos))
+		p.remark(clean(f.Why))
 	}
 	p.WriteString("\n")
 }
@@ -95,6 +93,19 @@ func overruledText(c *engine.Change, f resources.Diff) string {
 		return text
 	}
 	return fmt.Sprintf("%s: %s in the spec, %s found", text, shownValue(f, f.After), shownValue(f, f.Before))
+}
+
+// overruledSettings are the declared settings that are not in force, by address.
+func overruledSettings(plan *engine.Plan) iter.Seq2[*engine.Change, resources.Diff] {
+	return func(yield func(*engine.Change, resources.Diff) bool) {
+		for _, c := range overruledIn(plan) {
+			for _, f := range c.Overruled {
+				if !yield(c, f) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func overruledIn(plan *engine.Plan) []*engine.Change {

@@ -288,6 +288,28 @@ func stillRefers(r *resources.Resource, to resources.Addr) bool {
 // rivals makes the work on an object wait until another one has given up what it
 // takes over, a host port for example, and does not need it back any more.
 func (d *decider) rivals(g *graph.Graph[Step]) {
+	type release struct {
+		by   *Change
+		step Step
+	}
+	var releases []release
+	for _, c := range d.plan.Changes {
+		if c.Have == nil || c.Have.Presence != resources.Present {
+			continue
+		}
+		if !c.Have.LeftoverOf.IsZero() && !c.Have.Obsolete {
+			continue // set aside, it is in no one's way, and someone may have to go back to it
+		}
+		if _, ok := d.declared.Kind(c.Addr.Kind).(resources.Rival); !ok {
+			continue
+		}
+		if step, ok := releaseStep(c); ok && g.Has(step) {
+			releases = append(releases, release{c, step})
+		}
+	}
+	if len(releases) == 0 {
+		return
+	}
 	for _, c := range d.plan.Changes {
 		work, ok := workStep(c)
 		if !ok {
@@ -297,20 +319,13 @@ func (d *decider) rivals(g *graph.Graph[Step]) {
 		if !ok {
 			continue
 		}
-		for _, other := range d.plan.Changes {
-			if other == c || other.Have == nil || other.Have.Presence != resources.Present || c.yields && other.yields && slices.Contains(c.tied, other.Addr) {
+		for _, other := range releases {
+			if other.by == c || c.yields && other.by.yields && slices.Contains(c.tied, other.by.Addr) {
 				continue
 			}
-			if !other.Have.LeftoverOf.IsZero() && !other.Have.Obsolete {
-				continue // set aside, it is in no one's way, and someone may have to go back to it
-			}
-			if _, ok := d.declared.Kind(other.Addr.Kind).(resources.Rival); !ok {
-				continue
-			}
-			gone, ok := releaseStep(other)
-			if ok && g.Has(gone) && rival.Rivals(c.Want, other.Have) {
-				g.Add(work, gone)
-				d.rivalry[[2]Step{work, gone}] = true
+			if rival.Rivals(c.Want, other.by.Have) {
+				g.Add(work, other.step)
+				d.rivalry[[2]Step{work, other.step}] = true
 			}
 		}
 	}

@@ -340,14 +340,21 @@ func jobDelta(delta resources.Delta, want *resources.Resource, have *resources.O
 // there: they have a port of the host or a fixed address in common. A name is no
 // matter: it passes from one to the other at any time.
 func (k containerKind) Rivals(want *resources.Resource, have *resources.Observed) bool {
-	taken := publishedPlaces(have.Have.Map("ports"))
-	for _, p := range publishedPlaces(want.Config.Map("ports")) {
-		if slices.ContainsFunc(taken, p.clashes) {
-			return true
+	// Most containers want neither, and every pair is compared.
+	if ports := publishedPlaces(want.Config.Map("ports")); len(ports) > 0 {
+		taken := publishedPlaces(have.Have.Map("ports"))
+		for _, p := range ports {
+			if slices.ContainsFunc(taken, p.clashes) {
+				return true
+			}
 		}
 	}
+	fixed := fixedAddresses(want)
+	if len(fixed) == 0 {
+		return false
+	}
 	held := heldAddresses(have)
-	return slices.ContainsFunc(fixedAddresses(want), func(a netAddress) bool { return held[a] })
+	return slices.ContainsFunc(fixed, func(a netAddress) bool { return held[a] })
 }
 
 // netAddress is an address on a network of that name on the engine.

@@ -108,14 +108,7 @@ func newPair(b *testing.B, forMidaz, forCompose string) *pair {
 	var random [3]byte
 	_, _ = rand.Read(random[:])
 	p := &pair{b: b, dir: b.TempDir(), name: "bench-" + hex.EncodeToString(random[:])}
-	for name, text := range map[string]string{
-		"midaz.infra.yaml": "version: \"1\"\nstack: " + p.name + "-m\nservices:\n" + forMidaz,
-		"compose.yaml":     "name: " + p.name + "-c\nservices:\n" + forCompose,
-	} {
-		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644); err != nil {
-			b.Fatal(err)
-		}
-	}
+	p.write(forMidaz, forCompose)
 	b.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer cancel()
@@ -126,6 +119,19 @@ func newPair(b *testing.B, forMidaz, forCompose string) *pair {
 		}
 	})
 	return p
+}
+
+// write replaces the services of both files.
+func (p *pair) write(forMidaz, forCompose string) {
+	p.b.Helper()
+	for name, text := range map[string]string{
+		"midaz.infra.yaml": "version: \"1\"\nstack: " + p.name + "-m\nservices:\n" + forMidaz,
+		"compose.yaml":     "name: " + p.name + "-c\nservices:\n" + forCompose,
+	} {
+		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644); err != nil {
+			p.b.Fatal(err)
+		}
+	}
 }
 
 func (p *pair) midaz(args ...string) time.Duration { return p.time(binary, args...) }
@@ -193,7 +199,7 @@ func (p *pair) running(n int) {
 // interval of five seconds.
 func BenchmarkChain(b *testing.B) {
 	p := newPair(b, healthy(5), healthy(5))
-	up := row{what: "chain of 5, healthy after 300 ms, interval 5 s: up", aim: 0.15}
+	up := row{what: "chain of 5, healthy after 300 ms, interval 5 s: up", aim: 0.12}
 	for b.Loop() {
 		up.midaz = append(up.midaz, p.midaz("apply", "-auto-approve"))
 		p.midaz("down")
@@ -221,9 +227,9 @@ func BenchmarkFiftyDefaultGate(b *testing.B) {
 func fifty(b *testing.B, suffix, forMidaz string, aim float64) {
 	p := newPair(b, forMidaz, plain(50, ""))
 	up := row{what: "50 services" + suffix + ": up", aim: aim}
-	again := row{what: "50 services" + suffix + ", seen to run: nothing to do", aim: 0.25}
+	again := row{what: "50 services" + suffix + ", seen to run: nothing to do", aim: 0.15}
 	bare := row{what: "50 services" + suffix + ", Compose only lists: again"}
-	down := row{what: "50 services" + suffix + ": down", aim: 0.9}
+	down := row{what: "50 services" + suffix + ": down", aim: 0.95}
 	for b.Loop() {
 		// One after the other, so that neither has the other's containers beside it.
 		up.midaz = append(up.midaz, p.midaz("apply", "-auto-approve"))
@@ -241,6 +247,29 @@ func fifty(b *testing.B, suffix, forMidaz string, aim float64) {
 	}
 	bare.midaz = again.midaz
 	report(b, up, again, bare, down)
+}
+
+// BenchmarkFiftyChanged measures one change of fifty running services: a new
+// environment variable, for which every container has to be replaced. midaz
+// reads back each container; Compose waits until all of them run.
+func BenchmarkFiftyChanged(b *testing.B) {
+	const gate = "{ stable_for: 0s }"
+	with := func(text string, round int) string {
+		return strings.ReplaceAll(text, "    command: [serve]\n", fmt.Sprintf("    command: [serve]\n    environment: { ROUND: \"%d\" }\n", round))
+	}
+	p := newPair(b, plain(50, gate), plain(50, ""))
+	p.midaz("apply", "-auto-approve")
+	p.compose("up", "-d", "--wait")
+	changed := row{what: "50 services: one change of each", aim: 0.85}
+	for round := 1; b.Loop(); round++ {
+		p.write(with(plain(50, gate), round), with(plain(50, ""), round))
+		changed.midaz = append(changed.midaz, p.midaz("apply", "-auto-approve"))
+		changed.compose = append(changed.compose, p.compose("up", "-d", "--wait"))
+	}
+	p.running(50)
+	p.midaz("down")
+	p.compose("down")
+	report(b, changed)
 }
 
 // Two hundred services that run and have nothing to be done: a plan, which looks

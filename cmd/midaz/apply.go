@@ -579,7 +579,7 @@ func (a *applying) parallelism() int {
 	if a.flags.IsSet("parallelism") {
 		return a.flags.Int("parallelism")
 	}
-	const least, most = 8, 32
+	const least, most = 12, 32
 	return min(most, max(least, 2*a.world.look.cpus(a.ctx)))
 }
 

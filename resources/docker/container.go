@@ -259,7 +259,7 @@ func (w containerWriter) confirmStart(ctx context.Context, r *resources.Resource
 		return err
 	}
 	return resources.NotApplied(r.Addr, slices.DeleteFunc(left, func(d resources.Diff) bool {
-		return req.Unreached && (d.Field == "networks" || d.Field == "container_name")
+		return req.Unreached && d.Field == "networks" || req.Beside && d.Field == "container_name"
 	}))
 }
 

@@ -70,7 +70,12 @@ func (w containerWriter) Swap(ctx context.Context, r *resources.Resource, have *
 	}
 	order := orderOf(r, req, &old)
 	if order.startFirst {
-		withoutAliases(req)
+		req.Beside = true
+		// Where running is all that is asked of it, it may be reached at once, and
+		// does not have to leave its networks and join them again.
+		if !gateOf(r).isMetByRunning() {
+			withoutAliases(req)
+		}
 	}
 	note("creating the replacement")
 	id, err := w.make(ctx, r, req, note)

@@ -116,6 +116,11 @@ func gateOf(r *resources.Resource) gateSpec {
 	return g
 }
 
+// isMetByRunning reports whether the gate passes as soon as the container runs.
+func (g gateSpec) isMetByRunning() bool {
+	return !g.Healthy && !g.Auto && !g.Completed && len(g.TCP) == 0 && g.HTTP == nil && len(g.Exec) == 0 && g.Log == "" && g.StableFor <= 0
+}
+
 // text returns the gate on one line for people.
 func (g gateSpec) text() string {
 	if g.Completed {
@@ -146,7 +151,7 @@ func (g gateSpec) text() string {
 	if g.StableFor > 0 {
 		parts = append(parts, "stable for "+resources.ShowDuration(g.StableFor))
 	}
-	if len(parts) == 0 {
+	if g.isMetByRunning() {
 		return "running"
 	}
 	return strings.Join(slices.Compact(parts), ", ")

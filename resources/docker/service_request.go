@@ -21,6 +21,9 @@ type request struct {
 	Net      *network.NetworkingConfig            // what create takes: one endpoint below API 1.44
 	Connect  map[string]*network.EndpointSettings // to connect after create, by the network's name on the engine
 	Platform *ocispec.Platform
+	// Beside is set while the container runs beside the one that it replaces, under
+	// a name of its own.
+	Beside bool
 	// Unreached leaves the aliases out until the container is put in place.
 	Unreached bool
 }

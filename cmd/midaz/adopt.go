@@ -20,16 +20,7 @@ import (
 // each the spec is loaded again, so that nothing but that value has changed.
 type rewriting struct {
 	*call
-	before, after map[string]string // texts by the spec's name of the file
-	notes         []rewrite
-}
-
-// rewrite is one thing that was written into the spec, or could not be.
-type rewrite struct {
-	addr resources.Addr
-	path string
-	pos  specs.Pos
-	why  string // it was not written; "" when it was
+	rewritten
 }
 
 // adoptDrift writes what was observed of the drifted resources into the spec.
@@ -49,7 +40,7 @@ func adoptDrift(c *call, d drift, patterns []string) error {
 }
 
 func newRewriting(c *call) *rewriting {
-	return &rewriting{call: c, before: map[string]string{}, after: map[string]string{}}
+	return &rewriting{call: c, rewritten: rewritten{stack: c.declared.Stack, before: map[string]string{}, after: map[string]string{}}}
 }
 
 // finish writes the files and shows what has become of them.
@@ -59,28 +50,16 @@ func (w *rewriting) finish() error {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
-	if err := w.emit(rewriteJSON(w)); err != nil {
+	if err := w.emit(rewriteJSON(w.rewritten)); err != nil {
 		return err
 	}
 	if !w.wantsJSON() {
-		w.print(rewriteText(w, w.out()))
+		w.print(rewriteText(w.rewritten, w.out()))
 	}
 	if slices.ContainsFunc(w.notes, func(n rewrite) bool { return n.why != "" }) {
 		return shown(errors.New("not everything could be written"))
 	}
 	return nil
-}
-
-// changed returns the names of the files that change, in order.
-func (w *rewriting) changed() []string {
-	var out []string
-	for name, text := range w.after {
-		if text != w.before[name] {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
 }
 
 // adopt writes each difference of one resource that was made outside.

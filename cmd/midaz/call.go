@@ -54,7 +54,7 @@ func runCommand(ctx context.Context, args []string, sys system, in *interrupt) (
 		return err
 	}
 	if line.help {
-		_, err := io.WriteString(sys.stdout, helpText(all, line.verb, inkFor(sys.stdout, sys, false)))
+		_, err := io.WriteString(sys.stdout, helpText(all, line.verb, inkFor(sys.stdout, sys.env, false)))
 		return err
 	}
 	app := &cli.App{
@@ -101,8 +101,8 @@ func action(most int, do func(c *call) error) cli.ActionFunc {
 }
 
 // out and err are the colours of the two streams.
-func (c *call) out() ink { return inkFor(c.sys.stdout, c.sys, c.flags.Bool("no-color")) }
-func (c *call) err() ink { return inkFor(c.sys.stderr, c.sys, c.flags.Bool("no-color")) }
+func (c *call) out() ink { return inkFor(c.sys.stdout, c.sys.env, c.flags.Bool("no-color")) }
+func (c *call) err() ink { return inkFor(c.sys.stderr, c.sys.env, c.flags.Bool("no-color")) }
 
 // print writes data; tell writes what is not data.
 func (c *call) print(text string) { _, _ = io.WriteString(c.sys.stdout, text) }

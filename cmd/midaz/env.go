@@ -14,17 +14,6 @@ import (
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
-// envFile is what env adds to a file of values.
-type envFile struct {
-	path    string
-	exists  bool
-	added   []string // names
-	kept    []string
-	needed  []specs.Variable // no value can be made up for these
-	text    string           // what is written behind the old text
-	hadText string
-}
-
 // writeEnv writes .env from the variables of the spec. Problems of the spec do
 // not matter here, as long as its variables can be read: most often it is not
 // valid just because .env is missing.
@@ -46,7 +35,7 @@ func writeEnv(c *call) error {
 		return err
 	}
 	if !c.flags.Bool("dry-run") {
-		if err := e.write(); err != nil {
+		if err := saveEnvFile(e); err != nil {
 			return fmt.Errorf("write %s: %w", path, err)
 		}
 	}
@@ -174,10 +163,10 @@ func envQuote(value string) string {
 	return `"` + r.Replace(value) + `"`
 }
 
-// write adds the text. A new file is readable by its owner only and is never
+// saveEnvFile adds the text. A new file is readable by its owner only and is never
 // put in the place of one that has appeared meanwhile; an old one keeps every
 // byte it had.
-func (e *envFile) write() error {
+func saveEnvFile(e *envFile) error {
 	if e.text == "" {
 		return nil
 	}

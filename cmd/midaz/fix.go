@@ -18,26 +18,6 @@ import (
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
-// fixes is what validate -fix would change.
-type fixes struct {
-	files []*fixedFile
-	fixed []rabbitmq.Advised
-	not   []notFixed
-}
-
-// fixedFile is one spec file with its text before and after.
-type fixedFile struct {
-	name          string // as given on the command line
-	path          string
-	before, after string
-	staged        string // a file beside it that holds the new text
-}
-
-type notFixed struct {
-	addr resources.Addr
-	why  string
-}
-
 // fixSpec turns arguments into policies, in the files that the spec was read
 // from. Nothing is written unless all of it has been found to mean the same.
 func fixSpec(c *call) error {
@@ -50,7 +30,7 @@ func fixSpec(c *call) error {
 	if err != nil {
 		return err
 	}
-	defer f.discard()
+	defer discardStaged(f)
 	if len(f.fixed) > 0 {
 		if err := c.stage(f); err != nil {
 			return err
@@ -64,7 +44,7 @@ func fixSpec(c *call) error {
 		return nil
 	}
 	for _, file := range f.files {
-		if err := file.replace(); err != nil {
+		if err := replaceFile(file); err != nil {
 			return fmt.Errorf("write %s: %w", file.name, err)
 		}
 	}
@@ -238,7 +218,7 @@ func (c *call) stage(f *fixes) error {
 	return nil
 }
 
-func (f *fixes) discard() {
+func discardStaged(f *fixes) {
 	for _, file := range f.files {
 		if file.staged != "" {
 			_ = os.Remove(file.staged)
@@ -246,9 +226,9 @@ func (f *fixes) discard() {
 	}
 }
 
-// replace puts the new text in place, unless someone changed the file
+// replaceFile puts the new text in place, unless someone changed the file
 // meanwhile.
-func (file *fixedFile) replace() error {
+func replaceFile(file *fixedFile) error {
 	if file.staged == "" {
 		return nil
 	}

@@ -239,8 +239,8 @@ func TestDangerComesFirst(t *testing.T) {
 	c := &call{flags: cli.NewContext(nil, flag.NewFlagSet("", 0), nil), sys: fakeSystem(), problems: warnings}
 	formats := c.planRenderings(plan)
 	formats[formatMarkdown] = func(string) string { return planMarkdown(plan, warnings, maxComment) }
-	for name, render := range formats {
-		text := render("")
+	for name, form := range formats {
+		text := form("")
 		want := "box/zz-goes"
 		switch name {
 		case formatGitLab: // it has room for numbers only

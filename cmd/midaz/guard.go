@@ -148,14 +148,3 @@ func (g guardedExporter) attributes(all []attribute.KeyValue) []attribute.KeyVal
 	}
 	return out
 }
-
-// errorLine is an error as one line of bounded length. It is masked before it is
-// cut, so that no part of a secret is left at its end.
-func errorLine(err error, r *resources.Redactor) string {
-	const most = 500
-	text := clean(strings.TrimSpace(r.Text(err.Error())))
-	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most]) + "…"
-	}
-	return text
-}

@@ -100,7 +100,7 @@ func (c *call) writeImport(text []byte, secrets []definitions.Secret) (string, e
 		}
 	}
 	e.text = b.String()
-	if err := e.write(); err != nil {
+	if err := saveEnvFile(e); err != nil {
 		return "", fmt.Errorf("write %s: %w", e.path, err)
 	}
 	return e.path, writeSpec(path, string(text))

@@ -101,7 +101,7 @@ func (c *call) writeDraft(d *draft.Draft) error {
 		if values, err = newValues(c.path(path), d.Variables); err != nil {
 			return err
 		}
-		if err := values.write(); err != nil {
+		if err := saveEnvFile(values); err != nil {
 			return fmt.Errorf("write %s: %w", path, err)
 		}
 	}

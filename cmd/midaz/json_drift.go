@@ -2,7 +2,6 @@ package main
 
 import (
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -10,95 +9,6 @@ import (
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
-
-// drift is what a plan says about changes that were made outside, held apart
-// from what the spec asks for and was not applied yet.
-type drift struct {
-	plan *engine.Plan
-	// changed were changed outside: each holds only those differences.
-	changed []*engine.Change
-	// pending wait for an apply: each holds only those differences.
-	pending []*engine.Change
-	// runtime are objects that are as declared and do not run as they should.
-	runtime []*engine.Change
-	// ignored have differences that a rule of the spec lets be.
-	ignored []*engine.Change
-	// unmanaged stand on the broker and belong to no stack.
-	unmanaged []*resources.Observed
-	// unread could not be read, so that they may have been changed.
-	unread []engine.Unread
-}
-
-// findDrift parts the differences of a plan. It changes nothing in the plan.
-func findDrift(plan *engine.Plan) drift {
-	d := drift{plan: plan, unread: plan.Unread}
-	changes := slices.Clone(plan.Changes)
-	slices.SortFunc(changes, func(a, b *engine.Change) int { return a.Addr.Compare(b.Addr) })
-	for _, c := range changes {
-		if moved, ok := driftOf(c); ok {
-			d.changed = append(d.changed, moved)
-		}
-		if waits, ok := pendingOf(c); ok && !isMissed(d.unread, c.Addr) {
-			d.pending = append(d.pending, waits)
-		}
-		if c.Have != nil && c.Want != nil && c.Have.Runtime != nil && c.Have.Runtime.Trouble != "" {
-			d.runtime = append(d.runtime, c)
-		}
-		if len(c.Ignored) > 0 {
-			d.ignored = append(d.ignored, c)
-		}
-	}
-	return d
-}
-
-// isClean reports whether there is nothing that somebody should look at.
-func (d drift) isClean() bool {
-	return len(d.changed)+len(d.runtime)+len(d.unread)+len(d.plan.Refusals) == 0
-}
-
-// driftOf returns the part of a change that undoes what was done outside.
-func driftOf(c *engine.Change) (*engine.Change, bool) {
-	if c.Removed {
-		return c, true
-	}
-	delta := slices.DeleteFunc(slices.Concat(c.Delta, c.Overruled), func(f resources.Diff) bool { return !f.Drift })
-	if len(delta) == 0 {
-		return nil, false
-	}
-	return narrowed(c, delta), true
-}
-
-// pendingOf returns the part of a change that the spec asks for.
-func pendingOf(c *engine.Change) (*engine.Change, bool) {
-	if c.IsNoOp() || c.Removed {
-		return nil, false
-	}
-	if len(c.Delta) == 0 {
-		return c, true
-	}
-	delta := slices.DeleteFunc(slices.Clone(c.Delta), func(f resources.Diff) bool { return !f.Pending })
-	if len(delta) == 0 {
-		return nil, false
-	}
-	return narrowed(c, delta), true
-}
-
-// narrowed returns the change with only these differences, as the action they
-// ask for by themselves.
-func narrowed(c *engine.Change, delta resources.Delta) *engine.Change {
-	n := *c
-	n.Delta = delta
-	n.Unchanged = 0
-	n.Hazards = nil
-	n.Gate = nil
-	if n.IsNoOp() {
-		n.Action = resources.Update
-	}
-	if n.Action == resources.Replace && delta.Cost() != resources.Remake {
-		n.Action = resources.Update
-	}
-	return &n
-}
 
 // jsonDrift is the answer of drift.
 type jsonDrift struct {
@@ -125,9 +35,9 @@ type jsonCoverage struct {
 	Percent   float64 `json:"percent"`   // managed ones of both
 }
 
-// coverage counts what the stack manages on the broker; ok is false where there
+// coverageOf counts what the stack manages on the broker; ok is false where there
 // is nothing to count.
-func (d drift) coverage() (c jsonCoverage, ok bool) {
+func coverageOf(d drift) (c jsonCoverage, ok bool) {
 	for _, change := range d.plan.Changes {
 		kind := d.plan.Declared().Kind(change.Addr.Kind)
 		onBroker := kind != nil && strings.HasPrefix(kind.Table().Section, "rabbitmq/")
@@ -195,7 +105,7 @@ func driftJSON(d drift, problems specs.Problems) jsonDrift {
 	for _, o := range d.unmanaged {
 		out.Unmanaged = append(out.Unmanaged, jsonUnmanaged{o.Addr.String(), o.Addr.Kind, o.Addr.Name, o.Owner, o.Notes})
 	}
-	if c, ok := d.coverage(); ok {
+	if c, ok := coverageOf(d); ok {
 		out.Coverage = &c
 	}
 	for _, c := range d.runtime {

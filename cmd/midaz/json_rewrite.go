@@ -17,8 +17,8 @@ type jsonWritten struct {
 	Source  *jsonSource `json:"source,omitempty"`
 }
 
-func rewriteJSON(w *rewriting) jsonRewrite {
-	out := jsonRewrite{FormatVersion: driftFormat, MidazVersion: version, Stack: w.declared.Stack, Files: w.changed(), Written: []jsonWritten{}, Refused: []jsonWritten{}}
+func rewriteJSON(w rewritten) jsonRewrite {
+	out := jsonRewrite{FormatVersion: driftFormat, MidazVersion: version, Stack: w.stack, Files: w.changed(), Written: []jsonWritten{}, Refused: []jsonWritten{}}
 	if out.Files == nil {
 		out.Files = []string{}
 	}

@@ -21,7 +21,7 @@ func driftText(d drift, i ink) string {
 		for _, c := range d.changed {
 			p.drifted(c)
 		}
-		fmt.Fprintf(p, "%s drifted. %s\n", capital(count(len(d.changed), "resource")), d.advice("`midaz apply -only-drift` brings them back and leaves the rest alone."))
+		fmt.Fprintf(p, "%s drifted. %s\n", capital(count(len(d.changed), "resource")), driftAdvice(d, "`midaz apply -only-drift` brings them back and leaves the rest alone."))
 	}
 	if len(d.changed) > 0 && len(d.unread) > 0 {
 		p.WriteString("\n")
@@ -55,16 +55,16 @@ func driftText(d drift, i ink) string {
 		}
 		writeList(&p.Builder, names)
 	}
-	if c, ok := d.coverage(); ok {
+	if c, ok := coverageOf(d); ok {
 		fmt.Fprintf(p, "\nOf %s on the broker the stack manages %d (%v %%).\n", count(c.Managed+c.Unmanaged, "object"), c.Managed, c.Percent)
 	}
 	p.refusals()
 	return p.String()
 }
 
-// advice says what brings back what was changed outside: back, apart from what no
+// driftAdvice says what brings back what was changed outside: back, apart from what no
 // apply can.
-func (d drift) advice(back string) string {
+func driftAdvice(d drift, back string) string {
 	switch n := len(overruledIn(d.plan)); {
 	case n == 0:
 		return back

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -15,16 +16,16 @@ const drainNotice = "Interrupted: what is in flight is being finished, nothing n
 
 // printError writes an error that ends the program, unless it was shown
 // before.
-func printError(sys system, err error) {
-	i := inkFor(sys.stderr, sys, false)
+func printError(w io.Writer, env func(string) string, err error) {
+	i := inkFor(w, env, false)
 	var was shownError
 	var late timeoutError
 	switch {
 	case errors.As(err, &late):
-		fmt.Fprint(sys.stderr, timeoutText(late, i))
+		fmt.Fprint(w, timeoutText(late, i))
 	case errors.As(err, &was):
 	default:
-		fmt.Fprint(sys.stderr, errorText(err, i))
+		fmt.Fprint(w, errorText(err, i))
 	}
 }
 
@@ -96,4 +97,15 @@ func hintOf(err error) string {
 		return d.Hint
 	}
 	return ""
+}
+
+// errorLine is an error as one line of bounded length. It is masked before it is
+// cut, so that no part of a secret is left at its end.
+func errorLine(err error, r *resources.Redactor) string {
+	const most = 500
+	text := clean(strings.TrimSpace(r.Text(err.Error())))
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	return text
 }

@@ -37,7 +37,7 @@ func mermaidText(pic picture) string {
 		for _, n := range groups[k] {
 			label := mermaidQuote(n.addr.Name)
 			if n.gate != "" {
-				label += "<br/><small>" + mermaidQuote(n.gate) + "</small>"
+				label += "<br/><small>" + mermaidQuote(clean(n.gate)) + "</small>"
 			}
 			fmt.Fprintf(&b, "    %s[\"%s\"]%s\n", ids[n.addr], label, mermaidClass(n))
 		}
@@ -88,7 +88,7 @@ func dotText(pic picture) string {
 		for _, n := range groups[k] {
 			label := n.addr.Name
 			if n.gate != "" {
-				label += "\n" + n.gate
+				label += "\n" + clean(n.gate)
 			}
 			fmt.Fprintf(&b, "    %s [label = %s%s];\n", dotQuote(n.addr.String()), dotQuote(label), dotColour(n))
 		}
@@ -138,7 +138,7 @@ func treeText(pic picture) string {
 			b.WriteString(" (external)")
 		}
 		if n.gate != "" {
-			b.WriteString("  # gate: " + n.gate)
+			b.WriteString("  # gate: " + clean(n.gate))
 		}
 		b.WriteByte('\n')
 		for _, e := range pic.edges {

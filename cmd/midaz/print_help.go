@@ -134,20 +134,3 @@ func flagUsage(f cli.Flag) string {
 	}
 	return strings.ReplaceAll(d.GetUsage(), "`", "")
 }
-
-// wrap breaks text into lines of at most width columns, at spaces.
-func wrap(text string, width int) []string {
-	var out []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			out = append(out, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(out, line)
-}

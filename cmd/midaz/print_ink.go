@@ -36,13 +36,13 @@ func (i ink) in(style, text string) string {
 
 // inkFor tells whether a stream gets colours: never with -no-color or NO_COLOR,
 // always with FORCE_COLOR or CLICOLOR_FORCE, else on a terminal that can.
-func inkFor(w io.Writer, sys system, noColor bool) ink {
+func inkFor(w io.Writer, env func(string) string, noColor bool) ink {
 	switch {
-	case noColor, sys.env("NO_COLOR") != "":
+	case noColor, env("NO_COLOR") != "":
 		return false
-	case isOn(sys.env("FORCE_COLOR")), isOn(sys.env("CLICOLOR_FORCE")):
+	case isOn(env("FORCE_COLOR")), isOn(env("CLICOLOR_FORCE")):
 		return true
-	case sys.env("TERM") == "dumb":
+	case env("TERM") == "dumb":
 		return false
 	default:
 		return ink(isTerminal(w))

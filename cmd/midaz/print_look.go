@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/LerianStudio/midaz-infra/resources"
 )
 
 // cell is one field of a table.
@@ -55,7 +58,7 @@ func psText(looks []serviceLook, i ink) string {
 		if health == "" && l.State != "" {
 			health = "-"
 		}
-		mark := l.mark()
+		mark := serviceMark(l)
 		rows = append(rows, []cell{
 			{clean(l.Addr.String()), ""}, {clean(state), stateStyle(state)}, {clean(health), stateStyle(health)},
 			{age, ""}, {clean(strings.Join(l.Ports, ", ")), ""}, {clean(l.Image), dim}, {mark, yellow},
@@ -103,7 +106,7 @@ func psJSON(stack string, looks []serviceLook) jsonPs {
 	out := jsonPs{FormatVersion: "1.0", Stack: stack, Services: []jsonService{}}
 	for _, l := range looks {
 		j := jsonService{Address: l.Addr.String(), Container: l.Name, ID: l.ID, Image: l.Image, State: l.State, Health: l.Health,
-			Ports: append([]string{}, l.Ports...), Created: stamp(l.Created), Started: stamp(l.Started), Restarts: l.Restarts, Spec: l.mark()}
+			Ports: append([]string{}, l.Ports...), Created: stamp(l.Created), Started: stamp(l.Started), Restarts: l.Restarts, Spec: serviceMark(l)}
 		if j.State == "" {
 			j.State = "absent"
 		}
@@ -167,4 +170,44 @@ func noContainersText(stack string) string {
 // otherEngineText warns of an engine that is not Docker.
 func otherEngineText(name string) string {
 	return fmt.Sprintf("The engine is %s, not Docker. What it answers the way Docker does is shown; networks, addresses, health, and what it does not report cannot be relied on. Nothing can be applied to it.\n", clean(name))
+}
+
+// serviceMark says how a service stands to the spec: "", "drift", "pending", or both.
+func serviceMark(l serviceLook) string {
+	if l.Leftover != "" {
+		return "left over: " + clean(l.Leftover)
+	}
+	if l.Change == nil || l.Change.IsNoOp() && len(l.Change.Overruled) == 0 {
+		return ""
+	}
+	if l.Change.Want == nil {
+		return "not in the spec"
+	}
+	if l.Change.Removed {
+		return "drift"
+	}
+	var marks []string
+	if len(l.Change.Overruled) > 0 || slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Drift }) {
+		marks = append(marks, "drift")
+	}
+	if len(l.Change.Delta) == 0 && !l.Change.IsNoOp() || slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Pending }) {
+		marks = append(marks, "pending")
+	}
+	return strings.Join(marks, "+")
+}
+
+// ageText is how long something has been: 12s, 5m, 3h, 8d.
+func ageText(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%dd", int(d.Hours()/24))
+	}
 }

@@ -276,7 +276,7 @@ func driftMarkdown(d drift, most int) string {
 	} else if len(d.changed) == 0 {
 		m.put("No drift. Nothing was changed outside since the last apply.\n\n")
 	} else {
-		m.put(fmt.Sprintf("**%s changed outside since the last apply.** %s\n\n", capital(count(len(d.changed), "resource")), d.advice("`midaz apply -only-drift` brings back what was.")))
+		m.put(fmt.Sprintf("**%s changed outside since the last apply.** %s\n\n", capital(count(len(d.changed), "resource")), driftAdvice(d, "`midaz apply -only-drift` brings back what was.")))
 	}
 	m.refused(d.plan)
 	var lines []string

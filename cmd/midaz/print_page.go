@@ -390,7 +390,7 @@ func graphHTML(stack string) func(picture) string {
 				e.What = "external: referred to, never changed"
 			}
 			if n.gate != "" {
-				e.Notes = append(e.Notes, "gate: "+n.gate)
+				e.Notes = append(e.Notes, "gate: "+clean(n.gate))
 			}
 			e.Needs, e.Then = p.neighbours(pic, n.addr)
 			p.Entries = append(p.Entries, e)

@@ -229,8 +229,8 @@ func (p *page) box(b boxed) drawnBox {
 		label = name + ": " + addrList(b.nodes)
 	}
 	if n.gate != "" {
-		small += " · gate: " + n.gate
-		label += ", gate: " + n.gate
+		small += " · gate: " + clean(n.gate)
+		label += ", gate: " + clean(n.gate)
 	}
 	if w := classWord(d.Class); w != "" {
 		label += ", " + w

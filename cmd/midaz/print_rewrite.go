@@ -9,7 +9,7 @@ import (
 
 // rewriteText shows the spec's files as they were and are, in the form that
 // patch reads, and then what could not be written.
-func rewriteText(w *rewriting, i ink) string {
+func rewriteText(w rewritten, i ink) string {
 	var b strings.Builder
 	for _, name := range w.changed() {
 		b.WriteString(unified(name, w.before[name], w.after[name], i))

@@ -109,12 +109,6 @@ func unreadJSON(all []engine.Unread) []jsonUnread {
 	return out
 }
 
-// isMissed reports whether the resource of a change could not be read and the plan
-// does not provide for it.
-func isMissed(missed []engine.Unread, a resources.Addr) bool {
-	return slices.ContainsFunc(missed, func(u engine.Unread) bool { return u.Addr == a })
-}
-
 // missedError is why a run that did all that was planned did not do everything.
 func missedError(missed []engine.Unread, destroy bool, n engine.Counts) error {
 	left := "what could not be read was left as it is"

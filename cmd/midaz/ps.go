@@ -5,18 +5,10 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
-
-// serviceLook is one line of ps: a service or job declared, running, or both.
-type serviceLook struct {
-	containerLook
-	// Change is what apply would do to it, nil when nothing is known.
-	Change *engine.Change
-}
 
 // isRunnable reports whether resources of the kind are containers.
 func isRunnable(kind string) bool { return kind == "service" || kind == "job" }
@@ -116,44 +108,4 @@ func listOr(names []string, none string) string {
 		return none
 	}
 	return strings.Join(names, ", ")
-}
-
-// mark says how a service stands to the spec: "", "drift", "pending", or both.
-func (l serviceLook) mark() string {
-	if l.Leftover != "" {
-		return "left over: " + clean(l.Leftover)
-	}
-	if l.Change == nil || l.Change.IsNoOp() && len(l.Change.Overruled) == 0 {
-		return ""
-	}
-	if l.Change.Want == nil {
-		return "not in the spec"
-	}
-	if l.Change.Removed {
-		return "drift"
-	}
-	var marks []string
-	if len(l.Change.Overruled) > 0 || slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Drift }) {
-		marks = append(marks, "drift")
-	}
-	if len(l.Change.Delta) == 0 && !l.Change.IsNoOp() || slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Pending }) {
-		marks = append(marks, "pending")
-	}
-	return strings.Join(marks, "+")
-}
-
-// ageText is how long something has been: 12s, 5m, 3h, 8d.
-func ageText(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "0s"
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	default:
-		return fmt.Sprintf("%dd", int(d.Hours()/24))
-	}
 }

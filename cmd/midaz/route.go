@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,9 +10,6 @@ import (
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
-
-// errUnroutable: route found that no queue takes the message.
-var errUnroutable = errors.New("the message reaches no queue")
 
 // showRoute tells where a message goes.
 func showRoute(c *call) error {
@@ -52,21 +48,6 @@ func showRoute(c *call) error {
 		return shown(errUnroutable)
 	}
 	return nil
-}
-
-// tracedRoute is a route with what becomes of the message in each queue when
-// it is rejected there.
-type tracedRoute struct {
-	vhost    *routing.Vhost
-	route    *routing.Route
-	rejected []rejection
-}
-
-// rejection is what a queue does with a message that is rejected; to is nil
-// when it is gone then.
-type rejection struct {
-	queue string
-	to    *routing.Rejected
 }
 
 // headers reads -header. A value is read as YAML reads it: 5 is a number, true

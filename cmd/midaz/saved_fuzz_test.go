@@ -27,7 +27,7 @@ func FuzzShow(f *testing.F) {
 			return
 		}
 		p := saved.Plan()
-		text := planText(p, inkFor(io.Discard, fakeSystem(), false))
+		text := planText(p, inkFor(io.Discard, fakeSystem().env, false))
 		if strings.ContainsAny(text, "\x1b\x07\b\r\x7f") {
 			t.Errorf("the text acts on a terminal: %q", text)
 		}

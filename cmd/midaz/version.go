@@ -10,9 +10,6 @@ import (
 
 //go:generate sh -c "go run . schema > ../../schema/midaz.infra.schema.json.new && mv ../../schema/midaz.infra.schema.json.new ../../schema/midaz.infra.schema.json"
 
-// version is set by the linker when a release is built.
-var version = "0.1.0-dev"
-
 // printSchema prints the JSON schema of the spec.
 func printSchema(c *call) error {
 	c.print(string(schema.Encode(schema.Assemble(c.sys.world.kinds()))))

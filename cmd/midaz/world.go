@@ -84,23 +84,6 @@ type liveOptions struct {
 	labels, names  []string
 }
 
-// containerLook is one container as ps shows it.
-type containerLook struct {
-	Addr     resources.Addr
-	ID, Name string
-	Image    string
-	State    string // "running", "exited (1)"
-	Health   string // "healthy", "unhealthy", "starting", "" without a check
-	Ports    []string
-	Created  time.Time
-	Started  time.Time
-	// Age is for how long it has been running, or ended, by the engine's clock.
-	Age      time.Duration
-	Restarts int
-	// Leftover says what a killed run left it as, "" for one in its place.
-	Leftover string
-}
-
 // logOptions say which lines of a log are wanted.
 type logOptions struct {
 	follow     bool
@@ -115,10 +98,4 @@ type logLine struct {
 	text   string
 	at     time.Time // zero without timestamps
 	stderr bool
-}
-
-// aboutPart is one heading of info with its rows.
-type aboutPart struct {
-	title string
-	rows  [][2]string
 }

@@ -20,7 +20,7 @@ COPY resources resources
 COPY schema schema
 COPY specs specs
 ARG VERSION=dev
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /out/usr/local/bin/midaz ./cmd/midaz \
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report.Version=${VERSION}" -o /out/usr/local/bin/midaz ./cmd/midaz \
  && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
  && printf 'midaz:x:65532:65532:midaz:/work:/usr/sbin/nologin\n' >/out/etc/passwd \
  && install -d -m 1777 /out/tmp \

@@ -67,7 +67,7 @@ images: build ## build the images of the Debian overlay
 build: $(MIDAZ) ## bin/midaz
 
 $(MIDAZ): $(GOFILES)
-	$(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/midaz
+	$(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report.Version=$(VERSION)' -o $@ ./cmd/midaz
 
 .PHONY: generate
 generate: build ## what is generated and checked in: the schemas

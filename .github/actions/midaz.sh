@@ -15,7 +15,7 @@ install() {
 	local midaz=${INPUT_MIDAZ:-}
 	if [ -z "$midaz" ]; then
 		midaz=$RUNNER_TEMP/midaz-bin/midaz
-		(cd "$GITHUB_ACTION_PATH" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${GITHUB_ACTION_REF:-dev}" -o "$midaz" ./cmd/midaz)
+		(cd "$GITHUB_ACTION_PATH" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report.Version=${GITHUB_ACTION_REF:-dev}" -o "$midaz" ./cmd/midaz)
 	fi
 	"$midaz" version
 	output midaz "$midaz"

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -20,19 +22,19 @@ import (
 // each the spec is loaded again, so that nothing but that value has changed.
 type rewriting struct {
 	*call
-	rewritten
+	report.Rewritten
 }
 
 // adoptDrift writes what was observed of the drifted resources into the spec.
-func adoptDrift(c *call, d drift, patterns []string) error {
+func adoptDrift(c *call, d report.Drift, patterns []string) error {
 	w := newRewriting(c)
-	for _, change := range d.changed {
+	for _, change := range d.Changed {
 		if slices.ContainsFunc(patterns, change.Addr.Match) {
 			w.adopt(change)
 		}
 	}
 	for _, pattern := range patterns {
-		if !slices.ContainsFunc(d.plan.Changes, func(c *engine.Change) bool { return c.Addr.Match(pattern) }) {
+		if !slices.ContainsFunc(d.Plan.Changes, func(c *engine.Change) bool { return c.Addr.Match(pattern) }) {
 			return fmt.Errorf("nothing that is declared or there is called %q", pattern)
 		}
 	}
@@ -40,24 +42,24 @@ func adoptDrift(c *call, d drift, patterns []string) error {
 }
 
 func newRewriting(c *call) *rewriting {
-	return &rewriting{call: c, rewritten: rewritten{stack: c.declared.Stack, before: map[string]string{}, after: map[string]string{}}}
+	return &rewriting{call: c, Rewritten: report.Rewritten{Stack: c.declared.Stack, Before: map[string]string{}, After: map[string]string{}}}
 }
 
 // finish writes the files and shows what has become of them.
 func (w *rewriting) finish() error {
-	for _, name := range w.changed() {
-		if err := overwrite(w.spec.PathOf(name), w.after[name]); err != nil {
+	for _, name := range w.Changed() {
+		if err := overwrite(w.spec.PathOf(name), w.After[name]); err != nil {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
-	if err := w.emit(rewriteJSON(w.rewritten)); err != nil {
+	if err := w.emit(render.RewriteJSON(w.Rewritten)); err != nil {
 		return err
 	}
 	if !w.wantsJSON() {
-		w.print(rewriteText(w.rewritten, w.out()))
+		w.print(render.RewriteText(w.Rewritten, w.out()))
 	}
-	if slices.ContainsFunc(w.notes, func(n rewrite) bool { return n.why != "" }) {
-		return shown(errors.New("not everything could be written"))
+	if slices.ContainsFunc(w.Notes, func(n report.Rewrite) bool { return n.Why != "" }) {
+		return report.Shown(errors.New("not everything could be written"))
 	}
 	return nil
 }
@@ -65,13 +67,13 @@ func (w *rewriting) finish() error {
 // adopt writes each difference of one resource that was made outside.
 func (w *rewriting) adopt(c *engine.Change) {
 	if c.Removed {
-		w.notes = append(w.notes, rewrite{c.Addr, "", c.Pos(), "it was removed outside: remove it from the spec if that is meant"})
+		w.Notes = append(w.Notes, report.Rewrite{Addr: c.Addr, Pos: c.Pos(), Why: "it was removed outside: remove it from the spec if that is meant"})
 		return
 	}
 	for _, d := range c.Delta {
 		r := w.declared.Get(c.Addr)
 		if slices.ContainsFunc(c.Overruled, func(o resources.Diff) bool { return o.Path == d.Path }) {
-			w.notes = append(w.notes, rewrite{c.Addr, d.Path, d.Pos, d.Why})
+			w.Notes = append(w.Notes, report.Rewrite{Addr: c.Addr, Path: d.Path, Pos: d.Pos, Why: d.Why})
 			continue
 		}
 		left := engine.Differences(w.declared, r, c.Have)
@@ -79,11 +81,11 @@ func (w *rewriting) adopt(c *engine.Change) {
 		if i < 0 {
 			continue // written together with one before
 		}
-		note := rewrite{addr: c.Addr, path: d.Path, pos: d.Pos}
+		note := report.Rewrite{Addr: c.Addr, Path: d.Path, Pos: d.Pos}
 		if err := w.adoptOne(r, c.Have, left[i]); err != nil {
-			note.why = err.Error()
+			note.Why = err.Error()
 		}
-		w.notes = append(w.notes, note)
+		w.Notes = append(w.Notes, note)
 	}
 }
 
@@ -92,15 +94,15 @@ func (w *rewriting) adoptOne(r *resources.Resource, have *resources.Observed, d 
 	if err != nil {
 		return err
 	}
-	spec, declared, texts := w.spec, w.declared, w.after
+	spec, declared, texts := w.spec, w.declared, w.After
 	for _, x := range written {
 		if err := w.set(x, r.Addr); err != nil {
-			w.spec, w.declared, w.after = spec, declared, texts
+			w.spec, w.declared, w.After = spec, declared, texts
 			return w.explained(err, spec.Root, r, x)
 		}
 	}
 	if err := w.onlyThat(declared, r.Addr, have, d); err != nil {
-		w.spec, w.declared, w.after = spec, declared, texts
+		w.spec, w.declared, w.After = spec, declared, texts
 		return err
 	}
 	return nil
@@ -163,7 +165,7 @@ func pointerTo(path []string) string {
 
 // text returns the text of a file of the spec as it is by now.
 func (w *rewriting) text(name string) (string, error) {
-	if text, ok := w.after[name]; ok {
+	if text, ok := w.After[name]; ok {
 		return text, nil
 	}
 	path := w.spec.PathOf(name)
@@ -174,14 +176,14 @@ func (w *rewriting) text(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	w.before[name] = string(bytes.TrimPrefix(data, []byte("\ufeff")))
-	return w.before[name], nil
+	w.Before[name] = string(bytes.TrimPrefix(data, []byte("\ufeff")))
+	return w.Before[name], nil
 }
 
 // try loads the spec with another text of one file.
 func (w *rewriting) try(name, text string) error {
 	texts := map[string]string{name: text}
-	for n, t := range w.after {
+	for n, t := range w.After {
 		if n != name {
 			texts[n] = t
 		}
@@ -195,7 +197,7 @@ func (w *rewriting) try(name, text string) error {
 		i := slices.IndexFunc(problems, func(p *specs.Problem) bool { return p.Severity() == specs.Error })
 		return fmt.Errorf("the spec would not be valid with it: %s", problems[i].Msg)
 	}
-	w.spec, w.declared, w.after = spec, declared, texts
+	w.spec, w.declared, w.After = spec, declared, texts
 	return nil
 }
 

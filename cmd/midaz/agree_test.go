@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -118,8 +119,8 @@ func (c *agreeCase) agree(t *testing.T, state string) error {
 		spec = 1
 	}
 	unread := state == "unreadable"
-	var p jsonPlan
-	var d jsonDrift
+	var p render.JSONPlan
+	var d render.JSONDrift
 	planned, out := c.run(t, w, unread, spec, "plan", "-json", "-detailed-exitcode")
 	if err := json.Unmarshal(out, &p); err != nil {
 		return fmt.Errorf("plan: %w\n%s", err, out)
@@ -221,7 +222,7 @@ func (r agreeReader) Observe(ctx context.Context, scope resources.Scope) ([]*res
 }
 
 // markedIn returns the differences that are marked as made outside, in order.
-func markedIn(all []jsonResource) []string {
+func markedIn(all []render.JSONResource) []string {
 	var out []string
 	for _, r := range all {
 		if r.ActionReason == "create_because_removed_outside" {
@@ -237,7 +238,7 @@ func markedIn(all []jsonResource) []string {
 	return out
 }
 
-func unknownIn(all []jsonResource) []string {
+func unknownIn(all []render.JSONResource) []string {
 	var out []string
 	for _, r := range all {
 		if r.Midaz.Unknown != "" {
@@ -248,7 +249,7 @@ func unknownIn(all []jsonResource) []string {
 	return out
 }
 
-func unreadIn(all []jsonUnread) []string {
+func unreadIn(all []render.JSONUnread) []string {
 	var out []string
 	for _, u := range all {
 		out = append(out, u.Address)

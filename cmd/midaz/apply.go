@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -39,7 +41,7 @@ type applying struct {
 
 	world  *sight // open for writing; nil until there is something to do
 	lock   resources.Lock
-	stream *stream // nil without -json and -json-into
+	stream *render.Stream // nil without -json and -json-into
 	close  []func()
 	counts engine.Counts
 	record *record // of the journal; nil until something is done
@@ -141,12 +143,12 @@ func (c *call) carryOut(a *applying) (err error) {
 	}()
 	if err := a.needSpec(); err != nil {
 		if a.stream != nil {
-			a.stream.problems(c.problems)
+			a.stream.Problems(c.problems)
 		}
 		return err
 	}
 	if a.stream != nil {
-		a.stream.problems(c.problems)
+		a.stream.Problems(c.problems)
 	}
 	if err := a.confirm(); err != nil {
 		return err
@@ -162,11 +164,11 @@ func (c *call) carryOut(a *applying) (err error) {
 		err = c.atPlaces(err)
 	}
 	if a.stream != nil {
-		a.stream.problems(c.problems[min(before, len(c.problems)):])
+		a.stream.Problems(c.problems[min(before, len(c.problems)):])
 	}
-	var was shownError
+	var was report.ShownError
 	if err != nil && a.stream != nil && !errors.As(err, &was) {
-		a.stream.failure(err)
+		a.stream.Failure(err)
 	}
 	return err
 }
@@ -180,17 +182,17 @@ func (a *applying) needSpec() error {
 	if name != "" && a.spec.Stack != "" && a.spec.Stack != name {
 		return a.usage(fmt.Sprintf("-stack names %q, and the stack of the spec is %q", name, a.spec.Stack), "leave -stack out, or name another spec with -f")
 	}
-	if !a.options.Destroy || !errors.Is(err, errInvalid) {
+	if !a.options.Destroy || !errors.Is(err, report.ErrInvalid) {
 		return err
 	}
 	if a.spec.Stack == "" {
 		a.spec.Stack, a.declared.Stack = name, name
 	}
 	if a.spec.Stack == "" {
-		a.say(noStackText)
+		a.Say(render.NoStackText)
 		return err
 	}
-	a.say(removeInvalidText(a.spec.Stack))
+	a.Say(render.RemoveInvalidText(a.spec.Stack))
 	return a.needPolicies()
 }
 
@@ -211,8 +213,8 @@ func (a *applying) openStream() error {
 	if len(w) == 0 {
 		return nil
 	}
-	a.stream = newStream(jsonGuard{a.sys.redactor, fanOut(w)}, a.sys.now)
-	a.close = append(a.close, a.stream.close)
+	a.stream = render.NewStream(jsonGuard{a.sys.redactor, fanOut(w)}, a.sys.now)
+	a.close = append(a.close, a.stream.Close)
 	return nil
 }
 
@@ -240,9 +242,9 @@ func (a *applying) rounds() error {
 			return err
 		}
 		if n == rounds {
-			return shown(errPartly)
+			return report.Shown(report.ErrPartly)
 		}
-		if p, err = a.planned(a.world, a.options); err != nil {
+		if p, err = a.Planned(a.world, a.options); err != nil {
 			return err
 		}
 		if p.IsEmpty() && len(p.Refusals) == 0 {
@@ -303,7 +305,7 @@ func (a *applying) isWhole() bool { return len(a.options.Targets)+len(a.options.
 func (a *applying) planOf(s *sight) (*engine.Plan, error) {
 	options := a.options
 	options.Await = !options.Destroy && a.endedBadly(s)
-	p, err := a.planned(s, options)
+	p, err := a.Planned(s, options)
 	if err != nil || a.saved == nil {
 		return p, err
 	}
@@ -337,22 +339,22 @@ func (a *applying) canWrite(p *engine.Plan) bool {
 // round shows one plan, asks, and applies it. It reports whether to plan again.
 func (a *applying) round(p *engine.Plan) (again bool, err error) {
 	if !a.wantsJSON() {
-		a.print(planText(p, a.out()))
+		a.print(render.PlanText(p, a.out()))
 	}
 	if a.stream != nil {
-		a.stream.planned(p)
+		a.stream.Planned(p)
 	}
 	if len(p.Refusals) > 0 {
 		if a.stream != nil {
-			a.stream.refusals(p)
+			a.stream.Refusals(p)
 		}
-		return false, shown(p.Refused())
+		return false, report.Shown(p.Refused())
 	}
 	if p.IsOver() {
 		return false, a.end(p)
 	}
 	if p.IsEmpty() {
-		a.say(awaitText)
+		a.Say(render.AwaitText)
 	} else if err := a.approve(p); err != nil {
 		return false, err
 	}
@@ -381,9 +383,9 @@ func (a *applying) round(p *engine.Plan) (again bool, err error) {
 	switch {
 	case !again:
 	case p.Unknown == 0:
-		a.say(savedOutdatedText)
+		a.Say(render.SavedOutdatedText)
 	default:
-		a.say(savedUnknownText)
+		a.Say(render.SavedUnknownText)
 	}
 	return false, nil
 }
@@ -408,13 +410,13 @@ func (a *applying) end(p *engine.Plan) error {
 		a.complete(p)
 		return nil
 	}
-	return missedError(missed, p.Destroy, a.counts)
+	return render.MissedError(missed, p.Destroy, a.counts)
 }
 
 // complete prints the last line of a run in which everything was done.
 func (a *applying) complete(p *engine.Plan) {
 	if a.stream != nil {
-		a.stream.ended(&engine.Report{Plan: p, Counts: a.counts})
+		a.stream.Ended(&engine.Report{Plan: p, Counts: a.counts})
 	}
 	if a.wantsJSON() {
 		return
@@ -423,7 +425,7 @@ func (a *applying) complete(p *engine.Plan) {
 	if a.worked {
 		gap = "\n"
 	}
-	a.print(gap + completeText(a.counts, p.Destroy, a.out()) + "\n")
+	a.print(gap + render.CompleteText(a.counts, p.Destroy, a.out()) + "\n")
 }
 
 // cannotAsk says why nobody can be asked, nil when someone can.
@@ -442,17 +444,17 @@ func (a *applying) cannotAsk() error {
 // approve asks, unless that was done on the command line. Where nobody can
 // answer it fails at once. Whoever lets data be lost types the stack's name.
 func (a *applying) approve(p *engine.Plan) error {
-	if a.approved && !(a.typed && removesProtected(p)) {
+	if a.approved && !(a.typed && render.RemovesProtected(p)) {
 		return nil
 	}
 	if err := a.cannotAsk(); err != nil {
 		return err
 	}
 	want := "yes"
-	if a.typed || losesData(p) {
+	if a.typed || render.LosesData(p) {
 		want = p.Stack
 	}
-	a.tell(questionText(p, a.typed, a.err()))
+	a.tell(render.QuestionText(p, a.typed, a.err()))
 	answer, err := a.readLine(a.lost())
 	if err != nil {
 		a.tell("\n")
@@ -494,7 +496,7 @@ func (c *call) readLine(lost <-chan struct{}) (string, error) {
 // apply runs the plan with progress on standard error.
 func (a *applying) apply(p *engine.Plan) (*engine.Report, error) {
 	a.beginRun(p)
-	shows := several{a.progress(p)}
+	shows := render.Several{a.progress(p)}
 	if a.stream != nil {
 		shows = append(shows, keepOpen{a.stream})
 	}
@@ -505,18 +507,18 @@ func (a *applying) apply(p *engine.Plan) (*engine.Report, error) {
 	options := engine.ApplyOptions{Parallelism: a.parallelism(), OnFailure: a.onFailure, Now: a.sys.now}
 	options.Event = func(e engine.Event) {
 		a.completeNext(e.Err)
-		shows.take(e)
+		shows.Take(e)
 	}
 	var report *engine.Report
 	var err error
-	a.in.whileDraining(shows.say, func(drain <-chan struct{}) {
+	a.in.whileDraining(shows.Say, func(drain <-chan struct{}) {
 		ctx, cancel := context.WithCancel(a.ctx)
 		defer cancel()
 		go a.drainWhenLost(ctx)
 		options.Drain = drain
 		report, err = engine.Apply(a.ctx, p, a.world.world(), options)
 	})
-	shows.close()
+	shows.Close()
 	a.noteRun(report)
 	return report, err
 }
@@ -555,22 +557,22 @@ func shellWord(text string) string {
 }
 
 // keepOpen is the stream in a round: it ends with the run, not the round.
-type keepOpen struct{ *stream }
+type keepOpen struct{ *render.Stream }
 
-func (keepOpen) close() {}
+func (keepOpen) Close() {}
 
 // progress is what standard error shows: live lines on a terminal, plain ones
 // elsewhere, and nothing when it is the same as the JSON.
-func (a *applying) progress(p *engine.Plan) progress {
+func (a *applying) progress(p *engine.Plan) render.Progress {
 	if a.wantsJSON() {
-		return quiet{}
+		return render.Quiet{}
 	}
 	a.tell("\n")
 	if isTerminal(a.sys.stderr) && a.sys.env("TERM") != "dumb" && !isOn(a.sys.env("CI")) {
 		f, _ := fileOf(a.sys.stderr)
-		return newLive(a.sys.stderr, f, p, a.err(), a.sys.now)
+		return render.NewLive(a.sys.stderr, terminalSize(f), p, a.err(), a.sys.now)
 	}
-	return newLines(a.sys.stderr, p, a.err(), a.sys.now)
+	return render.NewLines(a.sys.stderr, p, a.err(), a.sys.now)
 }
 
 // parallelism is -parallelism, or follows from the engine's processors: most
@@ -593,20 +595,20 @@ func (a *applying) verdict(r *engine.Report) error {
 	total := *r
 	total.Counts = a.counts
 	if a.stream != nil {
-		a.stream.ended(&total)
+		a.stream.Ended(&total)
 	}
 	if !a.wantsJSON() {
-		a.tell(failureText(r, a.err()) + "\n" + incompleteText(&total, a.err()) + "\n")
+		a.tell(render.FailureText(r, a.err()) + "\n" + render.IncompleteText(&total, a.err()) + "\n")
 	}
 	switch {
-	case a.in.ended() == nil && isClosed(a.lost()):
-		return shown(resources.ErrLockLost)
+	case a.in.Ended() == nil && isClosed(a.lost()):
+		return report.Shown(resources.ErrLockLost)
 	case r.Interrupted || a.ctx.Err() != nil:
-		return shown(fmt.Errorf("%w: %w", engine.ErrInterrupted, context.Canceled))
+		return report.Shown(fmt.Errorf("%w: %w", engine.ErrInterrupted, context.Canceled))
 	case onlyGates(failed):
-		return shown(errGate)
+		return report.Shown(report.ErrGate)
 	default:
-		return shown(errPartly)
+		return report.Shown(report.ErrPartly)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/engine"
 )
 
@@ -36,11 +37,11 @@ func (a *applying) writeReport(err error) {
 		run.ID, run.Started = "", a.began.UTC()
 		a.conclude(run, err)
 	}
-	var facts []pageFact
+	var facts []render.PageFact
 	if id := a.traces.id(); id != "" {
-		facts = append(facts, pageFact{"Trace", id})
+		facts = append(facts, render.PageFact{Name: "Trace", Value: id})
 	}
-	if err := a.keep(a.path(path), runHTML(run, reports, a.sys.redactor, facts)); err != nil {
-		a.remark("Warning: the report could not be written: " + errorLine(err, a.sys.redactor))
+	if err := a.keep(a.path(path), render.RunHTML(run, reports, a.sys.redactor, facts)); err != nil {
+		a.remark("Warning: the report could not be written: " + render.ErrorLine(err, a.sys.redactor))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/shlex"
 	"github.com/urfave/cli/v2"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -106,7 +107,7 @@ func (line *commandLine) sort(words []string, command *cli.Command) error {
 		}
 		if !hasValue && takesValue(f) {
 			if i+1 == len(words) {
-				return usageError{verb: command.Name, msg: fmt.Sprintf("flag -%s needs a value", name)}
+				return report.UsageError{Verb: command.Name, Msg: fmt.Sprintf("flag -%s needs a value", name)}
 			}
 			i++
 			value, hasValue = words[i], true
@@ -190,10 +191,10 @@ func envArgs(lookupEnv func(string) (string, bool), verb string) ([]string, erro
 		text, _ := lookupEnv(name)
 		words, err := shlex.Split(text)
 		if err != nil {
-			return nil, usageError{verb: verb, msg: fmt.Sprintf("environment variable %s: %v", name, err)}
+			return nil, report.UsageError{Verb: verb, Msg: fmt.Sprintf("environment variable %s: %v", name, err)}
 		}
 		if len(words) > 0 && !strings.HasPrefix(words[0], "-") {
-			return nil, usageError{verb: verb, msg: fmt.Sprintf("environment variable %s: %q is no flag", name, words[0])}
+			return nil, report.UsageError{Verb: verb, Msg: fmt.Sprintf("environment variable %s: %q is no flag", name, words[0])}
 		}
 		out = append(out, words...)
 	}
@@ -202,17 +203,17 @@ func envArgs(lookupEnv func(string) (string, bool), verb string) ([]string, erro
 
 func unknownVerb(verb string, before []string, commands []*cli.Command) error {
 	if verb == "" {
-		return usageError{msg: fmt.Sprintf("no command after %s", strings.Join(before, " "))}
+		return report.UsageError{Msg: fmt.Sprintf("no command after %s", strings.Join(before, " "))}
 	}
 	if verb == "force-unlock" {
-		return usageError{msg: `unknown command "force-unlock"`, hint: "it is called `midaz unlock ID` here"}
+		return report.UsageError{Msg: `unknown command "force-unlock"`, Hint: "it is called `midaz unlock ID` here"}
 	}
 	if g, many := groupOf(verb); many {
 		var names []string
 		for _, c := range membersOf(g.name, commands) {
 			names = append(names, c.Name)
 		}
-		return usageError{msg: fmt.Sprintf("%s what?", verb), hint: "there is: " + strings.Join(names, ", ")}
+		return report.UsageError{Msg: fmt.Sprintf("%s what?", verb), Hint: "there is: " + strings.Join(names, ", ")}
 	}
 	var names []string
 	for _, c := range commands {
@@ -220,7 +221,7 @@ func unknownVerb(verb string, before []string, commands []*cli.Command) error {
 			names = append(names, c.Names()...)
 		}
 	}
-	return usageError{msg: fmt.Sprintf("unknown command %q", verb), hint: suggestion(verb, names)}
+	return report.UsageError{Msg: fmt.Sprintf("unknown command %q", verb), Hint: suggestion(verb, names)}
 }
 
 // refusedFlags are flags that fingers know from other tools and that mean
@@ -242,9 +243,9 @@ var refusedFlags = map[string]string{
 }
 
 func unknownFlag(name string, command *cli.Command) error {
-	e := usageError{verb: command.Name, msg: fmt.Sprintf("unknown flag -%s", name)}
+	e := report.UsageError{Verb: command.Name, Msg: fmt.Sprintf("unknown flag -%s", name)}
 	if hint := refusedFlags[command.Name+" -"+name]; hint != "" {
-		e.hint = hint
+		e.Hint = hint
 		return e
 	}
 	var names []string
@@ -254,7 +255,7 @@ func unknownFlag(name string, command *cli.Command) error {
 		}
 	}
 	if near := specs.Suggest(name, names); near != "" {
-		e.hint = fmt.Sprintf("did you mean -%s?", near)
+		e.Hint = fmt.Sprintf("did you mean -%s?", near)
 	}
 	return e
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/docker/go-units"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/docker"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
@@ -166,7 +168,7 @@ func (l *realLook) cpus(ctx context.Context) int {
 	return l.engine.CPUs(ctx)
 }
 
-func (l *realLook) containers(ctx context.Context, stack string) ([]containerLook, error) {
+func (l *realLook) containers(ctx context.Context, stack string) ([]report.ContainerLook, error) {
 	if l.engine == nil {
 		return nil, l.absent
 	}
@@ -174,15 +176,15 @@ func (l *realLook) containers(ctx context.Context, stack string) ([]containerLoo
 	if err != nil {
 		return nil, err
 	}
-	out := make([]containerLook, len(all))
+	out := make([]report.ContainerLook, len(all))
 	for i, s := range all {
-		out[i] = containerLook{Addr: s.Addr, ID: s.ID, Name: s.Container, Image: s.Image, State: s.State, Health: s.Health,
+		out[i] = report.ContainerLook{Addr: s.Addr, ID: s.ID, Name: s.Container, Image: s.Image, State: s.State, Health: s.Health,
 			Ports: s.Ports, Created: s.Created, Started: s.Started, Age: s.Age, Restarts: s.Restarts, Leftover: s.Leftover}
 	}
 	return out, nil
 }
 
-func (l *realLook) logs(ctx context.Context, c containerLook, o logOptions, line func(logLine)) error {
+func (l *realLook) logs(ctx context.Context, c report.ContainerLook, o logOptions, line func(logLine)) error {
 	if l.engine == nil {
 		return l.absent
 	}
@@ -190,7 +192,7 @@ func (l *realLook) logs(ctx context.Context, c containerLook, o logOptions, line
 		func(got docker.LogLine) { line(logLine{text: got.Text, at: got.At, stderr: got.Stderr}) })
 }
 
-func (l *realLook) about(ctx context.Context) ([]aboutPart, error) {
+func (l *realLook) about(ctx context.Context) ([]report.AboutPart, error) {
 	if l.engine == nil {
 		return nil, l.absent
 	}
@@ -198,17 +200,17 @@ func (l *realLook) about(ctx context.Context) ([]aboutPart, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine := aboutPart{title: "Engine", rows: [][2]string{
+	engine := report.AboutPart{Title: "Engine", Rows: [][2]string{
 		{"address", withoutPassword(f.Host)}, {"chosen by", f.From}, {"version", f.Version + " (API " + f.API + ")"},
 		{"system", fmt.Sprintf("%s/%s, %s", f.OS, f.Arch, f.Kernel)},
-		{"size", fmt.Sprintf("%s, %s of memory", count(f.CPUs, "CPU"), units.BytesSize(float64(f.Memory)))},
+		{"size", fmt.Sprintf("%s, %s of memory", render.Count(f.CPUs, "CPU"), units.BytesSize(float64(f.Memory)))},
 		{"storage", fmt.Sprintf("%s, cgroup %s", f.StorageDriver, f.CgroupVersion)},
-		{"holds", fmt.Sprintf("%s, %s", count(f.Containers, "container"), count(f.Images, "image"))},
+		{"holds", fmt.Sprintf("%s, %s", render.Count(f.Containers, "container"), render.Count(f.Images, "image"))},
 	}}
 	for _, w := range f.Warnings {
-		engine.rows = append(engine.rows, [2]string{"warning", w})
+		engine.Rows = append(engine.Rows, [2]string{"warning", w})
 	}
-	parts := []aboutPart{engine}
+	parts := []report.AboutPart{engine}
 	if brokers := l.declared.Of("broker"); len(brokers) > 0 {
 		parts = append(parts, l.aboutBroker(ctx, brokers[0]))
 	}
@@ -217,26 +219,26 @@ func (l *realLook) about(ctx context.Context) ([]aboutPart, error) {
 
 // aboutBroker says where the broker is, as whom it is asked, and what it
 // answers. One that does not answer is described all the same.
-func (l *realLook) aboutBroker(ctx context.Context, r *resources.Resource) aboutPart {
-	p := aboutPart{title: "Broker"}
+func (l *realLook) aboutBroker(ctx context.Context, r *resources.Resource) report.AboutPart {
+	p := report.AboutPart{Title: "Broker"}
 	if f, err := l.broker.About(ctx); err != nil {
-		p.rows = append(p.rows, [2]string{"version", "unknown: " + err.Error()})
+		p.Rows = append(p.Rows, [2]string{"version", "unknown: " + err.Error()})
 	} else {
-		p.rows = append(p.rows, [2]string{"version", "RabbitMQ " + f.Version}, [2]string{"cluster", f.Cluster + " (" + f.Node + ")"},
+		p.Rows = append(p.Rows, [2]string{"version", "RabbitMQ " + f.Version}, [2]string{"cluster", f.Cluster + " (" + f.Node + ")"},
 			[2]string{"listens for", strings.Join(f.Protocols, ", ")})
 	}
 	if service := r.Config.Text("service"); service != "" {
-		p.rows = append(p.rows, [2]string{"runs as", "service/" + service})
+		p.Rows = append(p.Rows, [2]string{"runs as", "service/" + service})
 	}
 	for _, url := range r.Config.Texts("url") {
-		p.rows = append(p.rows, [2]string{"address", withoutPassword(url)})
+		p.Rows = append(p.Rows, [2]string{"address", withoutPassword(url)})
 	}
 	management := r.Config.Map("management")
 	if port, ok := management["port"].(int64); ok {
-		p.rows = append(p.rows, [2]string{"management", fmt.Sprintf("port %d", port)})
+		p.Rows = append(p.Rows, [2]string{"management", fmt.Sprintf("port %d", port)})
 	}
 	if user, ok := management["username"].(string); ok {
-		p.rows = append(p.rows, [2]string{"asked as", user})
+		p.Rows = append(p.Rows, [2]string{"asked as", user})
 	}
 	kinds := map[string]int{}
 	var names []string
@@ -248,10 +250,10 @@ func (l *realLook) aboutBroker(ctx context.Context, r *resources.Resource) about
 		}
 	}
 	for i, k := range names {
-		names[i] = count(kinds[k], k)
+		names[i] = render.Count(kinds[k], k)
 	}
 	if len(names) > 0 {
-		p.rows = append(p.rows, [2]string{"declared", strings.Join(names, ", ")})
+		p.Rows = append(p.Rows, [2]string{"declared", strings.Join(names, ", ")})
 	}
 	return p
 }

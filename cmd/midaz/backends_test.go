@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/brokertest"
 )
 
@@ -89,7 +90,7 @@ func TestSettingsNotInForceAreDrift(t *testing.T) {
 		check(spec, 0, []string{"max_length: 1000 in the spec, 1 found", why}, "plan", "-format", format)
 	}
 	for _, format := range []string{"markdown", "html"} {
-		if _, stdout, _ := midazWithoutEngine(spec, "plan", "-format", format); strings.Contains(stdout, "No changes") || !strings.Contains(stdout, textNothingToDo) {
+		if _, stdout, _ := midazWithoutEngine(spec, "plan", "-format", format); strings.Contains(stdout, "No changes") || !strings.Contains(stdout, render.TextNothingToDo) {
 			t.Errorf("plan -format %s says that all is as declared:\n%s", format, stdout)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/engine/policy"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -65,7 +67,7 @@ func runCommand(ctx context.Context, args []string, sys system, in *interrupt) (
 	for _, d := range all {
 		d.HideHelp = true
 		d.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
-			return usageError{verb: d.Name, msg: err.Error()}
+			return report.UsageError{Verb: d.Name, Msg: err.Error()}
 		}
 		app.Commands = append(app.Commands, d)
 	}
@@ -94,15 +96,19 @@ func action(most int, do func(c *call) error) cli.ActionFunc {
 		}
 		err := do(c)
 		if err != nil && errors.Is(c.ctx.Err(), context.DeadlineExceeded) {
-			return timeoutError{limit: c.deadline(), cause: err}
+			return report.TimeoutError{Limit: c.deadline(), Cause: err}
 		}
 		return err
 	}
 }
 
 // out and err are the colours of the two streams.
-func (c *call) out() ink { return inkFor(c.sys.stdout, c.sys.env, c.flags.Bool("no-color")) }
-func (c *call) err() ink { return inkFor(c.sys.stderr, c.sys.env, c.flags.Bool("no-color")) }
+func (c *call) out() render.Ink {
+	return inkFor(c.sys.stdout, c.sys.env, c.flags.Bool("no-color"))
+}
+func (c *call) err() render.Ink {
+	return inkFor(c.sys.stderr, c.sys.env, c.flags.Bool("no-color"))
+}
 
 // print writes data; tell writes what is not data.
 func (c *call) print(text string) { _, _ = io.WriteString(c.sys.stdout, text) }
@@ -118,11 +124,11 @@ func (c *call) load(withSchema bool) {
 		options = c.past.instead(options)
 	}
 	r := c.read(options, withSchema)
-	c.take(r)
+	c.Take(r)
 }
 
-// take makes a spec that was read the one of the call.
-func (c *call) take(r specRead) {
+// Take makes a spec that was read the one of the call.
+func (c *call) Take(r specRead) {
 	c.spec, c.declared, c.problems, c.silenced, c.policies = r.spec, r.declared, r.problems, r.silenced, policies{r.policy}
 }
 
@@ -165,13 +171,13 @@ func (c *call) need(quiet bool) error {
 		return c.ctx.Err()
 	}
 	if !quiet && len(c.problems) > 0 && (c.wantsWarnings() || c.problems.Errors() > 0) {
-		c.tell(problemText(c.spec, c.problems, c.err()))
+		c.tell(render.ProblemText(c.spec, c.problems, c.err()))
 	}
 	if n := c.problems.Errors(); n > 0 {
 		if !quiet {
-			c.tell("\n" + verdictText(c.problems) + "\n")
+			c.tell("\n" + render.VerdictText(c.problems) + "\n")
 		}
-		return shown(errInvalid)
+		return report.Shown(report.ErrInvalid)
 	}
 	return c.needPolicies()
 }
@@ -217,7 +223,7 @@ func (c *call) openReader() (*sight, error) {
 	s, err := c.sys.world.read(c.ctx, c.access())
 	if err == nil && s.other != "" && !c.toldOther {
 		c.toldOther = true
-		c.tell(otherEngineText(s.other))
+		c.tell(render.OtherEngineText(s.other))
 	}
 	return s, err
 }

@@ -19,6 +19,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
@@ -441,7 +443,7 @@ func (c *canaryRun) searchAll(at string) {
 	journal := fakeJournal{}.read()
 	for _, text := range journal.Runs {
 		if r, err := resources.DecodeRun(text); err == nil {
-			c.search("journal", jsonText(r))
+			c.search("journal", render.JSONText(r))
 		}
 	}
 	for _, text := range journal.Past {
@@ -450,7 +452,7 @@ func (c *canaryRun) searchAll(at string) {
 				c.search("journal, file "+f.Name, string(f.Text))
 			}
 			p.Files = nil
-			c.search("journal", jsonText(p))
+			c.search("journal", render.JSONText(p))
 		}
 	}
 	for _, a := range c.w.Addrs() {
@@ -585,20 +587,20 @@ func (w canaryWriter) Await(ctx context.Context, r *resources.Resource, note res
 // canaryLook has a container that repeats secrets.
 type canaryLook struct{ fakeLook }
 
-func (canaryLook) containers(context.Context, string) ([]containerLook, error) {
-	return []containerLook{{Addr: resources.NewAddr("service", "gate-fails"), ID: "1", Name: "canary-gate-fails", Image: "x:" + lineCanary,
+func (canaryLook) containers(context.Context, string) ([]report.ContainerLook, error) {
+	return []report.ContainerLook{{Addr: resources.NewAddr("service", "gate-fails"), ID: "1", Name: "canary-gate-fails", Image: "x:" + lineCanary,
 		State: "exited: " + lineCanary, Health: "unhealthy: " + lineCanary, Ports: []string{"80/" + lineCanary}, Leftover: "of " + lineCanary}}, nil
 }
 
-func (canaryLook) logs(_ context.Context, _ containerLook, _ logOptions, line func(logLine)) error {
+func (canaryLook) logs(_ context.Context, _ report.ContainerLook, _ logOptions, line func(logLine)) error {
 	for text := range strings.SplitSeq("starting with "+lineCanary+"\n"+keyCanary, "\n") {
 		line(logLine{text: text})
 	}
 	return nil
 }
 
-func (canaryLook) about(context.Context) ([]aboutPart, error) {
-	return []aboutPart{{title: "Engine", rows: [][2]string{{"address", "tcp://u:" + lineCanary + "@host"}, {"warning", keyCanary}}}}, nil
+func (canaryLook) about(context.Context) ([]report.AboutPart, error) {
+	return []report.AboutPart{{Title: "Engine", Rows: [][2]string{{"address", "tcp://u:" + lineCanary + "@host"}, {"warning", keyCanary}}}}, nil
 }
 
 func (canaryLook) unmanaged(context.Context, string) ([]*resources.Observed, error) {

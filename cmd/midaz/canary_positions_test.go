@@ -10,6 +10,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -241,12 +243,12 @@ func TestCanaryInOutputs(t *testing.T) {
 func positionOutputs(spec *specs.Spec, declared *resources.Declared, problems specs.Problems, r *resources.Redactor) map[string]string {
 	plan := engine.MakePlan(declared, engine.NewSeen(nil), engine.Options{})
 	out := map[string]string{
-		"problems":         r.Text(problemText(spec, problems, true)),
-		"problems as JSON": string(r.JSON([]byte(jsonText(problemsJSON(problems))))),
-		"plan":             r.Text(planText(plan, true)),
-		"plan as JSON":     string(r.JSON([]byte(jsonText(planJSON(plan, problems))))),
-		"markdown":         r.Text(planMarkdown(plan, problems, maxComment)),
-		"graph":            r.Text(mermaidText(planPicture(plan)) + dotText(planPicture(plan))),
+		"problems":         r.Text(render.ProblemText(spec, problems, true)),
+		"problems as JSON": string(r.JSON([]byte(render.JSONText(render.ProblemsJSON(problems))))),
+		"plan":             r.Text(render.PlanText(plan, true)),
+		"plan as JSON":     string(r.JSON([]byte(render.JSONText(render.PlanJSON(plan, problems))))),
+		"markdown":         r.Text(render.PlanMarkdown(plan, problems, render.MaxComment)),
+		"graph":            r.Text(render.MermaidText(report.PlanPicture(plan)) + render.DotText(report.PlanPicture(plan))),
 	}
 	for _, res := range declared.Resources {
 		out["label of "+res.Addr.String()] = res.Seal(res.Config).String()

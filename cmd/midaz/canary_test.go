@@ -17,6 +17,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -165,7 +167,7 @@ func realOutputs(t *testing.T, add func(name, text string)) {
 	}
 	withheld, _ := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(realCanarySpec), KeepUnset: true, Withhold: true})
 	bare, _ := engine.Resolve(withheld, kinds)
-	add("problems", problemText(spec, problems, true)+jsonText(problemsJSON(problems)))
+	add("problems", render.ProblemText(spec, problems, true)+render.JSONText(render.ProblemsJSON(problems)))
 	for name, reveal := range map[string]func(string) string{
 		"same":    func(s string) string { return s },
 		"changed": func(s string) string { return strings.ReplaceAll(s, canary, stranger) },
@@ -190,7 +192,7 @@ func realOutputs(t *testing.T, add func(name, text string)) {
 			t.Fatal(err)
 		}
 		replayed := engine.MakePlan(bare, told, engine.Options{})
-		add(name+" observed plan", planText(replayed, false)+jsonText(planJSON(replayed, nil)))
+		add(name+" observed plan", render.PlanText(replayed, false)+render.JSONText(render.PlanJSON(replayed, nil)))
 		for _, c := range replayed.Changes {
 			// What is as the spec says is so in the recording, by the name of the variable.
 			live := engine.MakePlan(declared, engine.NewSeen(seen), engine.Options{})
@@ -204,12 +206,12 @@ func realOutputs(t *testing.T, add func(name, text string)) {
 			"destroy": engine.MakePlan(declared, engine.NewSeen(seen), engine.Options{Destroy: true}),
 			"empty":   engine.MakePlan(resources.NewDeclared(spec, kinds, nil), engine.NewSeen(seen), engine.Options{AllowEmpty: true}),
 		} {
-			add(name+" "+what+" text", planText(plan, true))
-			add(name+" "+what+" json", jsonText(planJSON(plan, nil)))
-			add(name+" "+what+" page", planHTML(plan, nil))
+			add(name+" "+what+" text", render.PlanText(plan, true))
+			add(name+" "+what+" json", render.JSONText(render.PlanJSON(plan, nil)))
+			add(name+" "+what+" page", render.PlanHTML(plan, nil))
 			add(name+" "+what+" steps", plan.String())
-			add(name+" "+what+" drift", driftText(findDrift(plan), false)+jsonText(driftJSON(findDrift(plan), nil)))
-			add(name+" "+what+" graph", mermaidText(planPicture(plan))+dotText(planPicture(plan))+treeText(planPicture(plan)))
+			add(name+" "+what+" drift", render.DriftText(report.FindDrift(plan), false)+render.JSONText(render.DriftJSON(report.FindDrift(plan), nil)))
+			add(name+" "+what+" graph", render.MermaidText(report.PlanPicture(plan))+render.DotText(report.PlanPicture(plan))+render.TreeText(report.PlanPicture(plan)))
 			printed(name+" "+what, plan.Refusals, add)
 			for _, c := range plan.Changes {
 				printed(name+" "+what+" "+c.Addr.String()+" delta", c.Delta, add)
@@ -254,7 +256,7 @@ func printed(name string, v any, add func(name, text string)) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T"} {
 		fmt.Fprintf(&b, verb+"\n", v)
 	}
-	b.WriteString(jsonText(v))
+	b.WriteString(render.JSONText(v))
 	if text, err := yaml.Marshal(v); err == nil {
 		b.Write(text)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -36,7 +37,7 @@ Examples:
 			Flags: join(specFlags(), []cli.Flag{
 				&cli.BoolFlag{Name: "fix", Usage: "put right in the files what can be, and show it"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "with -fix: show it, and write nothing"},
-			}, jsonFlags("the problems"), formatFlags(validateFormats), outputFlags()), Action: action(0, validate),
+			}, jsonFlags("the problems"), formatFlags(render.ValidateFormats), outputFlags()), Action: action(0, validate),
 		},
 		{
 			Name: "plan", Category: groupMain, Usage: "show what apply would do; it cannot write",
@@ -68,7 +69,7 @@ Examples:
 					&cli.StringFlag{Name: "observed", Usage: "plan against the observation in `FILE`, with no engine"},
 					&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when there are changes"},
 				},
-				jsonFlags("the plan"), formatFlags(planFormats), outputFlags()), Action: action(0, plan),
+				jsonFlags("the plan"), formatFlags(render.PlanFormats), outputFlags()), Action: action(0, plan),
 		},
 		{
 			Name: "diff", Category: groupMain, Usage: "compare two specs, with no engine", ArgsUsage: "[OLD [NEW]]",
@@ -89,7 +90,7 @@ Examples:
   midaz diff main:midaz.infra.yaml midaz.infra.yaml -format markdown`,
 			Flags: join(specFlags(), planFlags(), policyFlags(), []cli.Flag{
 				&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 when there are changes"},
-			}, jsonFlags("the plan"), formatFlags(planFormats), outputFlags()), Action: action(2, diff),
+			}, jsonFlags("the plan"), formatFlags(render.PlanFormats), outputFlags()), Action: action(2, diff),
 		},
 		{
 			Name: "observe", Category: groupMain, Usage: "record what is there, without secrets, to plan against it elsewhere",
@@ -207,7 +208,7 @@ Examples:
 				&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when everything was read and there is no drift, and no warnings about the spec, for cron"},
 				&cli.StringSliceFlag{Name: "adopt", Usage: "write what was changed outside of `ADDR` into the spec; globs work"},
 				&cli.BoolFlag{Name: "suggest-ignore", Usage: "write rules into the spec that let the drift be for 30 days"},
-			}, jsonFlags("the drift"), formatFlags(driftFormats), outputFlags()), Action: action(0, showDrift),
+			}, jsonFlags("the drift"), formatFlags(render.DriftFormats), outputFlags()), Action: action(0, showDrift),
 		},
 		{
 			Name: "history", Category: groupMain, Usage: "list what earlier runs did, or show one of them", ArgsUsage: "[RUN]",
@@ -329,7 +330,7 @@ Examples:
   midaz graph -format dot | dot -Tsvg > graph.svg
   midaz graph -format text -target service/rabbitmq`,
 			Flags: join(specFlags(), []cli.Flag{
-				&cli.StringFlag{Name: "format", Value: "mermaid", Usage: "draw it as `FORMAT`: " + specs.OneOf(graphFormats)},
+				&cli.StringFlag{Name: "format", Value: "mermaid", Usage: "draw it as `FORMAT`: " + specs.OneOf(render.GraphFormats)},
 				&cli.BoolFlag{Name: "plan", Usage: "draw what apply would do"},
 				&cli.StringSliceFlag{Name: "target", Usage: "only what matches `ADDR`, and what it needs"},
 			}, outputFlags()), Action: action(0, drawGraph),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -92,7 +93,7 @@ func complete(c *call) error {
 	for _, k := range candidates(words, c) {
 		b.WriteString(k.text)
 		if k.about != "" {
-			b.WriteString("\t" + clean(k.about))
+			b.WriteString("\t" + render.Clean(k.about))
 		}
 		b.WriteByte('\n')
 	}
@@ -242,9 +243,9 @@ func argumentsOf(command *cli.Command, words []string, c *call) []candidate {
 		}
 		for _, k := range c.sys.world.kinds() {
 			t := k.Table()
-			out = append(out, candidate{t.Kind, firstSentence(t.Doc)})
+			out = append(out, candidate{t.Kind, render.FirstSentence(t.Doc)})
 			for _, f := range t.Fields {
-				out = append(out, candidate{t.Kind + "." + f.Key, firstSentence(f.Doc)})
+				out = append(out, candidate{t.Kind + "." + f.Key, render.FirstSentence(f.Doc)})
 			}
 		}
 		return out

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
 )
@@ -21,19 +22,19 @@ const hostile = "A\x1b]0;owned\x07B\x1b[2JC\rD\bE\u009b31mF\u202eG\x7fH"
 // hostileLook is an engine that runs one container which is nothing but that.
 type hostileLook struct{ fakeLook }
 
-func (hostileLook) containers(context.Context, string) ([]containerLook, error) {
-	return []containerLook{{Addr: resources.NewAddr("box", "a"), ID: hostile, Name: hostile, Image: hostile, State: hostile, Health: hostile,
+func (hostileLook) containers(context.Context, string) ([]report.ContainerLook, error) {
+	return []report.ContainerLook{{Addr: resources.NewAddr("box", "a"), ID: hostile, Name: hostile, Image: hostile, State: hostile, Health: hostile,
 		Ports: []string{hostile}, Leftover: hostile}}, nil
 }
 
-func (hostileLook) logs(_ context.Context, _ containerLook, _ logOptions, line func(logLine)) error {
+func (hostileLook) logs(_ context.Context, _ report.ContainerLook, _ logOptions, line func(logLine)) error {
 	line(logLine{text: hostile})
 	line(logLine{text: hostile, stderr: true})
 	return nil
 }
 
-func (hostileLook) about(context.Context) ([]aboutPart, error) {
-	return []aboutPart{{title: hostile, rows: [][2]string{{"version", hostile}}}}, nil
+func (hostileLook) about(context.Context) ([]report.AboutPart, error) {
+	return []report.AboutPart{{Title: hostile, Rows: [][2]string{{"version", hostile}}}}, nil
 }
 
 func (hostileLook) unmanaged(context.Context, string) ([]*resources.Observed, error) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -95,11 +96,11 @@ func checkInvalid(t *testing.T, file string) {
 	}
 
 	status, out, _ := runReal(append([]string{"validate", "-json"}, args...)...)
-	var answer jsonValidate
+	var answer render.JSONValidate
 	if err := json.Unmarshal([]byte(out), &answer); err != nil {
 		t.Fatalf("not JSON: %v\n%s", err, out)
 	}
-	var found *jsonProblem
+	var found *render.JSONProblem
 	errors := 0
 	for i, d := range answer.Diagnostics {
 		if d.Severity == string(specs.Error) {

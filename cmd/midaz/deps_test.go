@@ -28,10 +28,13 @@ var mayImport = map[string][]string{
 	"engine":                         {"specs", "resources", "engine/graph"},
 
 	// For tests only.
-	"resources/rabbitmq/brokertest": {},
-	"engine/enginetest":             {"specs", "resources", "resources/fake", "engine", "engine/graph"},
-	"cmd/midaz":                     {"specs", "specs/draft", "specs/compose", "schema", "resources", "resources/docker", "resources/rabbitmq", "resources/rabbitmq/routing", "resources/rabbitmq/definitions", "engine", "engine/graph", "engine/policy"},
-	"e2e":                           {},
+	"resources/rabbitmq/brokertest":    {},
+	"engine/enginetest":                {"specs", "resources", "resources/fake", "engine", "engine/graph"},
+	"cmd/midaz/internal/report":        {"specs", "resources", "resources/rabbitmq/routing", "engine"},
+	"cmd/midaz/internal/render/layout": {},
+	"cmd/midaz/internal/render":        {"specs", "specs/draft", "resources", "resources/rabbitmq/routing", "resources/rabbitmq/definitions", "engine", "engine/graph", "engine/policy", "cmd/midaz/internal/report", "cmd/midaz/internal/render/layout"},
+	"cmd/midaz":                        {"cmd/midaz/internal/report", "cmd/midaz/internal/render", "specs", "specs/draft", "specs/compose", "schema", "resources", "resources/docker", "resources/rabbitmq", "resources/rabbitmq/routing", "resources/rabbitmq/definitions", "engine", "engine/graph", "engine/policy"},
+	"e2e":                              {},
 }
 
 // TestImports holds the table against the code: backends do not see each other
@@ -66,6 +69,19 @@ func TestEngineReachesNoNetwork(t *testing.T) {
 		switch name {
 		case "net", "net/http", "os/exec":
 			t.Errorf("engine reaches %s", name)
+		}
+	}
+}
+
+// TestRenderReachesNothing: what puts results into words has no access to the
+// world; what it needs is given to it.
+func TestRenderReachesNothing(t *testing.T) {
+	for _, name := range []string{"report", "render", "render/layout"} {
+		for _, line := range goList(t, "-f", `{{join .Imports "\n"}}`, "./cmd/midaz/internal/"+name) {
+			switch line {
+			case "os", "os/exec", "os/signal", "net", "net/http", "syscall", "github.com/urfave/cli/v2", "golang.org/x/term":
+				t.Errorf("%s imports %s", name, line)
+			}
 		}
 	}
 }

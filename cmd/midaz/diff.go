@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -21,7 +23,7 @@ func diff(c *call) error {
 	if err != nil {
 		return err
 	}
-	files, err := c.outputs(planFormats)
+	files, err := c.outputs(render.PlanFormats)
 	if err != nil {
 		return err
 	}
@@ -43,16 +45,16 @@ func (c *call) comparePlans(options engine.Options) (*engine.Plan, error) {
 	old := c.read(was.options, false)
 	if n := old.problems.Errors(); n > 0 {
 		if c.wantsText() {
-			c.tell(problemText(old.spec, old.problems, c.err()))
+			c.tell(render.ProblemText(old.spec, old.problems, c.err()))
 		}
 		c.spec, c.problems = old.spec, old.problems
-		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is not valid, so nothing can be compared with it: %s", was.name, count(n, "error")), Hint: "choose another revision, or compare with a file"}
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is not valid, so nothing can be compared with it: %s", was.name, render.Count(n, "error")), Hint: "choose another revision, or compare with a file"}
 	}
 	now := c.read(is.options, false)
 	if err := c.takeValid(now); err != nil {
 		return nil, err
 	}
-	c.tell(comparedText(was.name, is.name, old.declared.Stack, c.declared.Stack, c.err()))
+	c.tell(render.ComparedText(was.name, is.name, old.declared.Stack, c.declared.Stack, c.err()))
 	p := engine.MakePlan(c.declared, engine.Foresee(old.declared, c.declared), options)
 	return p, c.judge(p)
 }
@@ -60,15 +62,15 @@ func (c *call) comparePlans(options engine.Options) (*engine.Plan, error) {
 // takeValid goes on with a spec that is planned for without the world, and tells
 // what is wrong with it.
 func (c *call) takeValid(now specRead) error {
-	c.take(now)
+	c.Take(now)
 	if len(c.problems) > 0 && c.wantsText() {
-		c.tell(problemText(c.spec, c.problems, c.err()))
+		c.tell(render.ProblemText(c.spec, c.problems, c.err()))
 	}
 	if c.problems.Errors() > 0 {
 		if c.wantsText() {
-			c.tell("\n" + verdictText(c.problems) + "\n")
+			c.tell("\n" + render.VerdictText(c.problems) + "\n")
 		}
-		return shown(errInvalid)
+		return report.Shown(report.ErrInvalid)
 	}
 	return c.needPolicies()
 }

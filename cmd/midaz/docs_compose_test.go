@@ -10,6 +10,7 @@ import (
 
 	composeschema "github.com/compose-spec/compose-go/v2/schema"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
@@ -30,7 +31,7 @@ func composePage() map[string]string {
 		tables[k.Table().Kind] = k.Table()
 	}
 	for _, kind := range []string{"service", "network", "volume"} {
-		p.line("## %ss\n", capital(kind))
+		p.line("## %ss\n", render.Capital(kind))
 		def, _ := defs[kind].(resources.Schema)
 		props := composeKeys(def, defs)
 		var rows [][]string
@@ -65,7 +66,7 @@ func composeKeys(def, defs resources.Schema) resources.Schema {
 // becomes says what a key of Compose is in the table.
 func becomes(t *resources.Table, key string) string {
 	if f, ok := t.Field(key); ok {
-		return fmt.Sprintf("[the same](spec/%s.md#%s): %s", t.Kind, anchor(f.Key), running(firstSentence(f.Doc)))
+		return fmt.Sprintf("[the same](spec/%s.md#%s): %s", t.Kind, anchor(f.Key), running(render.FirstSentence(f.Doc)))
 	}
 	if why, ok := t.Refused[key]; ok {
 		return "not supported: " + running(strings.TrimSpace(why))

@@ -9,20 +9,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/schema"
 )
 
 // formatDocs say what each format is for.
 var formatDocs = []struct{ name, doc string }{
-	{formatText, "for people"},
-	{formatJSON, "for programs; its schemas stand below"},
-	{formatMarkdown, "for a comment in a pull request or the summary of a job; what is dangerous stands first, and it is cut at -max-bytes"},
-	{formatGitHub, "annotations of GitHub Actions, on the line of the spec that asks for the change"},
-	{formatGitLab, "for GitLab: of validate the report of code quality, of a plan the numbers that a merge request shows (a report of the type terraform)"},
-	{formatSARIF, "SARIF 2.1.0, for code scanning"},
-	{formatHTML, "a page that needs nothing beside itself: a graph with gates and critical path, each difference, search"},
-	{formatPrometheus, "metrics for the text file collector of the node exporter"},
+	{render.FormatText, "for people"},
+	{render.FormatJSON, "for programs; its schemas stand below"},
+	{render.FormatMarkdown, "for a comment in a pull request or the summary of a job; what is dangerous stands first, and it is cut at -max-bytes"},
+	{render.FormatGitHub, "annotations of GitHub Actions, on the line of the spec that asks for the change"},
+	{render.FormatGitLab, "for GitLab: of validate the report of code quality, of a plan the numbers that a merge request shows (a report of the type terraform)"},
+	{render.FormatSARIF, "SARIF 2.1.0, for code scanning"},
+	{render.FormatHTML, "a page that needs nothing beside itself: a graph with gates and critical path, each difference, search"},
+	{render.FormatPrometheus, "metrics for the text file collector of the node exporter"},
 }
 
 // formatsPage describes what -format and -into take, and the JSON documents from

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/docker"
 	"github.com/LerianStudio/midaz-infra/schema"
@@ -47,7 +48,7 @@ func topPage(kinds []resources.Kind) string {
 	rows = nil
 	for _, k := range kinds {
 		if t := k.Table(); t.Section != "" {
-			rows = append(rows, []string{fmt.Sprintf("[%s](%s.md)", t.Kind, t.Kind), codeOrNone(dotted(t.Section)), codeOrNone(addressOf(k)), running(firstSentence(t.Doc))})
+			rows = append(rows, []string{fmt.Sprintf("[%s](%s.md)", t.Kind, t.Kind), codeOrNone(dotted(t.Section)), codeOrNone(addressOf(k)), running(render.FirstSentence(t.Doc))})
 		}
 	}
 	p.table([]string{"kind", "written under", "address", "what it is"}, rows)
@@ -111,7 +112,7 @@ func kindText(k resources.Kind) string {
 	var rows [][]string
 	for i := range t.Fields {
 		f := &t.Fields[i]
-		rows = append(rows, []string{fmt.Sprintf("[`%s`](#%s)", f.Key, anchor(f.Key)), running(firstSentence(f.Doc)), costText(f), codeOrNone(defaultText(f))})
+		rows = append(rows, []string{fmt.Sprintf("[`%s`](#%s)", f.Key, anchor(f.Key)), running(render.FirstSentence(f.Doc)), render.CostText(f), codeOrNone(defaultText(f))})
 	}
 	p.table([]string{"field", "what it is", "a change", "default"}, rows)
 	for i := range t.Fields {
@@ -173,7 +174,7 @@ func fieldSection(p *docPage, t *resources.Table, f *resources.Field) {
 	default:
 		row("default", codeOrNone(text))
 	}
-	row("a change", costText(f))
+	row("a change", render.CostText(f))
 	switch {
 	case f.Unmarked && f.Unseen:
 		row("on the engine", "nothing: it tells midaz how to treat the resource")
@@ -260,7 +261,7 @@ func branches(s resources.Schema) []resources.Schema {
 
 // takes says in words what a value may be.
 func takes(s resources.Schema) string {
-	s = withoutNull(s)
+	s = render.WithoutNull(s)
 	for _, known := range []struct {
 		t    resources.Type
 		text string
@@ -272,7 +273,7 @@ func takes(s resources.Schema) string {
 			return known.text
 		}
 	}
-	s, _ = written(s).(map[string]any)
+	s, _ = render.Written(s).(map[string]any)
 	if all := branches(s); len(all) > 0 {
 		var words []string
 		for _, b := range all {

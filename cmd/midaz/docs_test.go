@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
@@ -114,7 +115,7 @@ func (p *docPage) table(head []string, rows [][]string) {
 
 // block writes fenced text.
 func (p *docPage) block(language, text string) {
-	p.line("%s", fence(language, text))
+	p.line("%s", render.Fence(language, text))
 }
 
 // tableCell is text that can stand in a cell of a table.
@@ -127,7 +128,7 @@ func codeOrNone(text string) string {
 	if text == "" {
 		return ""
 	}
-	return code(text)
+	return render.Code(text)
 }
 
 // running is text for people as it stands in Go: what Markdown or HTML would
@@ -141,7 +142,7 @@ func running(text string) string {
 }
 
 // sentence is text for people that begins with a capital letter.
-func sentence(text string) string { return capital(running(text)) }
+func sentence(text string) string { return render.Capital(running(text)) }
 
 // anchor is the name GitHub gives to a heading.
 func anchor(heading string) string {

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -21,8 +23,8 @@ func writeEnv(c *call) error {
 	spec, problems := specs.Load(c.specOptions())
 	c.sys.redactor.Learn(spec.Secrets()...)
 	if spec.Partial || len(spec.Variables) == 0 && problems.Errors() > 0 {
-		c.tell(problemText(spec, problems, c.err()))
-		return shown(errInvalid)
+		c.tell(render.ProblemText(spec, problems, c.err()))
+		return report.Shown(report.ErrInvalid)
 	}
 	path := filepath.Join(spec.Dir, ".env")
 	if given := c.flags.String("out"); given != "" {
@@ -39,7 +41,7 @@ func writeEnv(c *call) error {
 			return fmt.Errorf("write %s: %w", path, err)
 		}
 	}
-	c.tell(envText(e, c.flags.Bool("dry-run"), c.err()))
+	c.tell(render.EnvText(e, c.flags.Bool("dry-run"), c.err()))
 	return nil
 }
 
@@ -51,12 +53,12 @@ var (
 )
 
 // readEnvFile returns the file as it is, to which nothing is to be added yet.
-func readEnvFile(path string) (*envFile, error) {
-	e := &envFile{path: path}
+func readEnvFile(path string) (*report.EnvFile, error) {
+	e := &report.EnvFile{Path: path}
 	old, err := os.ReadFile(path)
 	switch {
 	case err == nil:
-		e.exists, e.hadText = true, string(old)
+		e.Exists, e.HadText = true, string(old)
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
@@ -64,16 +66,16 @@ func readEnvFile(path string) (*envFile, error) {
 }
 
 // newEnvFile works out what is missing in the file.
-func newEnvFile(path string, variables []specs.Variable) (*envFile, error) {
+func newEnvFile(path string, variables []specs.Variable) (*report.EnvFile, error) {
 	e, err := readEnvFile(path)
 	if err != nil {
 		return nil, err
 	}
-	has, blank := names(envName, e.hadText), names(envBlank, e.hadText)
+	has, blank := names(envName, e.HadText), names(envBlank, e.HadText)
 	var b strings.Builder
 	for _, v := range variables {
 		if has[v.Name] {
-			e.kept = append(e.kept, v.Name)
+			e.Kept = append(e.Kept, v.Name)
 			continue
 		}
 		value, ok, err := envValue(v)
@@ -81,7 +83,7 @@ func newEnvFile(path string, variables []specs.Variable) (*envFile, error) {
 			return nil, err
 		}
 		if !ok {
-			e.needed = append(e.needed, v)
+			e.Needed = append(e.Needed, v)
 			if blank[v.Name] {
 				continue
 			}
@@ -90,16 +92,16 @@ func newEnvFile(path string, variables []specs.Variable) (*envFile, error) {
 			b.WriteByte('\n')
 		}
 		if v.Description != "" {
-			b.WriteString("# " + clean(v.Description) + "\n")
+			b.WriteString("# " + render.Clean(v.Description) + "\n")
 		}
 		if !ok {
 			fmt.Fprintf(&b, "# %s=\n", v.Name)
 			continue
 		}
 		fmt.Fprintf(&b, "%s=%s\n", v.Name, envQuote(value))
-		e.added = append(e.added, v.Name)
+		e.Added = append(e.Added, v.Name)
 	}
-	e.text = b.String()
+	e.Text = b.String()
 	return e, nil
 }
 
@@ -166,28 +168,28 @@ func envQuote(value string) string {
 // saveEnvFile adds the text. A new file is readable by its owner only and is never
 // put in the place of one that has appeared meanwhile; an old one keeps every
 // byte it had.
-func saveEnvFile(e *envFile) error {
-	if e.text == "" {
+func saveEnvFile(e *report.EnvFile) error {
+	if e.Text == "" {
 		return nil
 	}
-	if !e.exists {
-		f, err := os.OpenFile(e.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if !e.Exists {
+		f, err := os.OpenFile(e.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}
-		return writeAll(f, e.text)
+		return writeAll(f, e.Text)
 	}
-	f, err := os.OpenFile(e.path, os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(e.Path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	gap := "\n"
-	if e.hadText != "" && !strings.HasSuffix(e.hadText, "\n") {
+	if e.HadText != "" && !strings.HasSuffix(e.HadText, "\n") {
 		gap = "\n\n"
-	} else if e.hadText == "" {
+	} else if e.HadText == "" {
 		gap = ""
 	}
-	return writeAll(f, gap+e.text)
+	return writeAll(f, gap+e.Text)
 }
 
 // writeAll writes and closes; the error of either is told.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/engine/policy"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -31,13 +32,13 @@ func explain(c *call) error {
 	kinds := c.sys.world.kinds()
 	rules := allRules(c.sys.world)
 	if len(c.args) == 0 {
-		c.print(explainListText(rules, kinds, c.out()))
+		c.print(render.ExplainListText(rules, kinds, c.out()))
 		return nil
 	}
 	word := c.args[0]
 	for _, r := range rules {
 		if strings.EqualFold(r.Code, word) {
-			c.print(ruleText(r, c.out()))
+			c.print(render.RuleText(r, c.out()))
 			return nil
 		}
 	}
@@ -50,11 +51,11 @@ func explain(c *call) error {
 			continue
 		}
 		if !dotted {
-			c.print(tableHelp(t, c.out()))
+			c.print(render.TableHelp(t, c.out()))
 			return nil
 		}
 		if f, ok := t.Field(field); ok {
-			c.print(fieldText(t, f, c.out()))
+			c.print(render.FieldText(t, f, c.out()))
 			return nil
 		}
 		if why, ok := t.Refused[field]; ok {

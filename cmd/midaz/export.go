@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
 )
@@ -26,7 +27,7 @@ func exportDefinitions(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.tell(exportText(got.Notes, c.err()))
+	c.tell(render.ExportText(got.Notes, c.err()))
 	if out := c.flags.String("out"); out != "" {
 		path := c.path(out)
 		if err := c.mayReplace(path); err != nil {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
@@ -23,37 +25,37 @@ import (
 func fixSpec(c *call) error {
 	c.load(false)
 	if n := c.problems.Errors(); n > 0 {
-		c.tell(problemText(c.spec, c.problems, c.err()) + "\n" + verdictText(c.problems) + "\n")
-		return shown(errInvalid)
+		c.tell(render.ProblemText(c.spec, c.problems, c.err()) + "\n" + render.VerdictText(c.problems) + "\n")
+		return report.Shown(report.ErrInvalid)
 	}
-	f, err := c.workOutFixes()
+	f, advised, err := c.workOutFixes()
 	if err != nil {
 		return err
 	}
 	defer discardStaged(f)
-	if len(f.fixed) > 0 {
+	if len(f.Fixed) > 0 {
 		if err := c.stage(f); err != nil {
 			return err
 		}
-		if err := c.verify(f); err != nil {
+		if err := c.verify(f, advised); err != nil {
 			return err
 		}
 	}
-	c.print(fixText(f, c.flags.Bool("dry-run"), c.out()))
+	c.print(render.FixText(f, c.flags.Bool("dry-run"), c.out()))
 	if c.flags.Bool("dry-run") {
 		return nil
 	}
-	for _, file := range f.files {
+	for _, file := range f.Files {
 		if err := replaceFile(file); err != nil {
-			return fmt.Errorf("write %s: %w", file.name, err)
+			return fmt.Errorf("write %s: %w", file.Name, err)
 		}
 	}
 	return nil
 }
 
 // workOutFixes makes the changes in memory. What a comment silences stays.
-func (c *call) workOutFixes() (*fixes, error) {
-	f := &fixes{}
+func (c *call) workOutFixes() (*report.Fixes, []rabbitmq.Advised, error) {
+	f, advised := &report.Fixes{}, []rabbitmq.Advised(nil)
 	options := c.specOptions()
 	editors := map[string]*specs.Editor{}
 	for _, name := range options.Files {
@@ -66,14 +68,14 @@ func (c *call) workOutFixes() (*fixes, error) {
 		}
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+			return nil, nil, fmt.Errorf("read %s: %w", name, err)
 		}
 		e, err := specs.NewEditor(string(data))
 		if err != nil {
 			continue // a file that needs more than YAML's own words
 		}
 		editors[name] = e
-		f.files = append(f.files, &fixedFile{name: name, path: path, before: string(data)})
+		f.Files = append(f.Files, &report.FixedFile{Name: name, Path: path, Before: string(data)})
 	}
 	added := map[string]map[string][]string{} // entries by file and virtual host
 	for _, a := range rabbitmq.Advice(c.declared) {
@@ -83,25 +85,25 @@ func (c *call) workOutFixes() (*fixes, error) {
 		file := a.Queue.Node.Get("arguments").Pos().File
 		entry, err := fixQueue(editors[file], a)
 		if err != nil {
-			f.not = append(f.not, notFixed{a.Queue.Addr, err.Error()})
+			f.Not = append(f.Not, report.NotFixed{Addr: a.Queue.Addr, Why: err.Error()})
 			continue
 		}
-		f.fixed = append(f.fixed, a)
+		f.Fixed, advised = append(f.Fixed, a.Queue.Addr), append(advised, a)
 		if added[file] == nil {
 			added[file] = map[string][]string{}
 		}
 		vhost := a.Queue.Addr.Parts()[0]
 		added[file][vhost] = append(added[file][vhost], entry)
 	}
-	for _, file := range f.files {
-		for vhost, entries := range added[file.name] {
-			if err := editors[file.name].Append([]string{"rabbitmq", "vhosts", vhost, "policies"}, entries); err != nil {
-				return nil, &resources.Diagnosis{Err: fmt.Errorf("%s: the policies cannot be added to virtual host %q: %w", file.name, vhost, err), Hint: "write `policies:` as a map of several lines there, and run it again"}
+	for _, file := range f.Files {
+		for vhost, entries := range added[file.Name] {
+			if err := editors[file.Name].Append([]string{"rabbitmq", "vhosts", vhost, "policies"}, entries); err != nil {
+				return nil, nil, &resources.Diagnosis{Err: fmt.Errorf("%s: the policies cannot be added to virtual host %q: %w", file.Name, vhost, err), Hint: "write `policies:` as a map of several lines there, and run it again"}
 			}
 		}
-		file.after = editors[file.name].Text()
+		file.After = editors[file.Name].Text()
 	}
-	return f, nil
+	return f, advised, nil
 }
 
 // advises reports whether the finding stands, and was not silenced.
@@ -197,62 +199,62 @@ func writtenYAML(v any) string {
 }
 
 // stage writes the new texts beside the files, with their modes.
-func (c *call) stage(f *fixes) error {
-	for _, file := range f.files {
-		if file.after == file.before {
+func (c *call) stage(f *report.Fixes) error {
+	for _, file := range f.Files {
+		if file.After == file.Before {
 			continue
 		}
-		path, err := filepath.EvalSymlinks(file.path)
+		path, err := filepath.EvalSymlinks(file.Path)
 		if err != nil {
 			return err
 		}
-		file.path = path
+		file.Path = path
 		was, err := os.Stat(path)
 		if err != nil {
 			return err
 		}
-		if file.staged, err = stageFile(path, file.after, was.Mode().Perm()); err != nil {
-			return fmt.Errorf("write beside %s: %w", file.name, err)
+		if file.Staged, err = stageFile(path, file.After, was.Mode().Perm()); err != nil {
+			return fmt.Errorf("write beside %s: %w", file.Name, err)
 		}
 	}
 	return nil
 }
 
-func discardStaged(f *fixes) {
-	for _, file := range f.files {
-		if file.staged != "" {
-			_ = os.Remove(file.staged)
+func discardStaged(f *report.Fixes) {
+	for _, file := range f.Files {
+		if file.Staged != "" {
+			_ = os.Remove(file.Staged)
 		}
 	}
 }
 
 // replaceFile puts the new text in place, unless someone changed the file
 // meanwhile.
-func replaceFile(file *fixedFile) error {
-	if file.staged == "" {
+func replaceFile(file *report.FixedFile) error {
+	if file.Staged == "" {
 		return nil
 	}
-	now, err := os.ReadFile(file.path)
+	now, err := os.ReadFile(file.Path)
 	if err != nil {
 		return err
 	}
-	if string(now) != file.before {
+	if string(now) != file.Before {
 		return errors.New("it was changed meanwhile")
 	}
-	return os.Rename(file.staged, file.path)
+	return os.Rename(file.Staged, file.Path)
 }
 
 // verify reads the changed spec and compares: every resource as before, but for
 // the arguments that went and the policies that came, and what holds for each
 // queue the same.
-func (c *call) verify(f *fixes) error {
+func (c *call) verify(f *report.Fixes, advised []rabbitmq.Advised) error {
 	options := c.specOptions()
 	options.Files = slices.Clone(options.Files)
-	for _, file := range f.files {
-		if i := slices.Index(options.Files, file.name); file.staged != "" {
-			options.Files[i] = file.staged
-			if !filepath.IsAbs(file.staged) && options.Dir != "" {
-				options.Files[i], _ = filepath.Rel(options.Dir, file.staged)
+	for _, file := range f.Files {
+		if i := slices.Index(options.Files, file.Name); file.Staged != "" {
+			options.Files[i] = file.Staged
+			if !filepath.IsAbs(file.Staged) && options.Dir != "" {
+				options.Files[i], _ = filepath.Rel(options.Dir, file.Staged)
 			}
 		}
 	}
@@ -265,7 +267,7 @@ func (c *call) verify(f *fixes) error {
 	if ps := schema.Quick(spec, kinds, loaded, decoded); ps.Errors() > 0 {
 		return fmt.Errorf("the changed spec would not be valid, so nothing was changed: %s", ps[0].Msg)
 	}
-	if what := changedBeyond(c.declared, after, f.fixed); what != "" {
+	if what := changedBeyond(c.declared, after, advised); what != "" {
 		return fmt.Errorf("the change would touch more than it should (%s), so nothing was changed; this is a bug in midaz: please report the spec", what)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -152,7 +153,7 @@ func (c *call) onFailure() (engine.OnFailure, error) {
 
 // usage returns a usage error of this command.
 func (c *call) usage(msg, hint string) error {
-	return usageError{verb: c.verb, msg: msg, hint: hint}
+	return report.UsageError{Verb: c.verb, Msg: msg, Hint: hint}
 }
 
 // deadline bounds the call by -timeout.

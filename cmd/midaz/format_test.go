@@ -25,6 +25,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/tools/txtar"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
@@ -33,17 +35,25 @@ import (
 
 // documents are the JSON formats that have a schema under schema/.
 var documents = map[string]any{
-	"plan": jsonPlan{}, "drift": jsonDrift{}, "validate": jsonValidate{}, "stream": jsonLine{}, "observation": engine.Recording{},
+	"plan": render.JSONPlan{}, "drift": render.JSONDrift{}, "validate": render.JSONValidate{}, "stream": render.JSONLine{}, "observation": engine.Recording{},
 }
 
 // TestSchemasOfFormats holds the checked-in schema of each JSON format against
 // the types that the format is made from; -update writes them.
 func TestSchemasOfFormats(t *testing.T) {
-	comments := commentsOf(t, ".", "../../engine")
+	comments := commentsOf(t, "internal/render", "../../engine")
 	for name, doc := range documents {
 		r := invopop.Reflector{Anonymous: true, DoNotReference: false, RequiredFromJSONSchemaTags: false, AllowAdditionalProperties: true}
+		// The schema's names stay what they are, however Go spells a type.
+		lower := func(text string) string {
+			if rest, ok := strings.CutPrefix(text, "JSON"); ok {
+				return "json" + rest
+			}
+			return text
+		}
+		r.Namer = func(t reflect.Type) string { return lower(t.Name()) }
 		r.LookupComment = func(t reflect.Type, field string) string {
-			return comments[strings.TrimSuffix(t.Name()+"."+field, ".")]
+			return lower(comments[strings.TrimSuffix(t.Name()+"."+field, ".")])
 		}
 		s := r.Reflect(doc)
 		s.ID = invopop.ID("https://github.com/LerianStudio/midaz-infra/schema/" + name + ".schema.json")
@@ -223,12 +233,12 @@ func TestDangerComesFirst(t *testing.T) {
 	const screen = 25 // lines
 	const wide = 400  // characters of a line that are still seen
 	plan := large(t)
-	drifted := drift{plan: plan, changed: plan.Changes[:0:0]}
+	drifted := report.Drift{Plan: plan, Changed: plan.Changes[:0:0]}
 	for _, c := range plan.Changes {
 		if c.Action == resources.Delete {
-			drifted.changed = append(drifted.changed, c)
+			drifted.Changed = append(drifted.Changed, c)
 		} else {
-			drifted.pending = append(drifted.pending, c)
+			drifted.Pending = append(drifted.Pending, c)
 		}
 	}
 	var warnings specs.Problems // about the same spec, which are of less weight
@@ -238,14 +248,14 @@ func TestDangerComesFirst(t *testing.T) {
 	}
 	c := &call{flags: cli.NewContext(nil, flag.NewFlagSet("", 0), nil), sys: fakeSystem(), problems: warnings}
 	formats := c.planRenderings(plan)
-	formats[formatMarkdown] = func(string) string { return planMarkdown(plan, warnings, maxComment) }
+	formats[render.FormatMarkdown] = func(string) string { return render.PlanMarkdown(plan, warnings, render.MaxComment) }
 	for name, form := range formats {
 		text := form("")
 		want := "box/zz-goes"
 		switch name {
-		case formatGitLab: // it has room for numbers only
+		case render.FormatGitLab: // it has room for numbers only
 			want = `"delete": 1`
-		case formatHTML: // its first screen is looked at in a browser
+		case render.FormatHTML: // its first screen is looked at in a browser
 			text = regexp.MustCompile(`(?s)<(style|script)[ >].*?</(style|script)>|<svg.*?</svg>|<[^>]*>`).ReplaceAllString(text, " ")
 			text = regexp.MustCompile(`\s*\n\s*`).ReplaceAllString(text, "\n")
 		}
@@ -253,30 +263,30 @@ func TestDangerComesFirst(t *testing.T) {
 			t.Errorf("%s: the removal is not among the first lines:\n%s", name, firstScreen(text, screen, wide))
 		}
 	}
-	for _, f := range planFormats {
+	for _, f := range render.PlanFormats {
 		if formats[f] == nil {
 			t.Errorf("%s was not looked at", f)
 		}
 	}
 	for name, text := range map[string]string{
-		"drift": driftText(drifted, false), "drift markdown": driftMarkdown(drifted, maxComment), "drift github": driftGitHub(drifted, nil), "drift json": jsonText(driftJSON(drifted, nil)),
+		"drift": render.DriftText(drifted, false), "drift markdown": render.DriftMarkdown(drifted, render.MaxComment), "drift github": render.DriftGitHub(drifted, nil), "drift json": render.JSONText(render.DriftJSON(drifted, nil)),
 	} {
 		if !strings.Contains(firstScreen(text, screen, wide), "box/zz-goes") {
 			t.Errorf("%s: the removal is not among the first lines:\n%s", name, firstScreen(text, screen, wide))
 		}
 	}
-	text := planMarkdown(plan, nil, maxComment)
-	if len(text) > maxComment {
+	text := render.PlanMarkdown(plan, nil, render.MaxComment)
+	if len(text) > render.MaxComment {
 		t.Errorf("%d bytes", len(text))
 	}
 	if !regexp.MustCompile(`\d+ changes left out`).MatchString(text) {
 		t.Error("what was left out is not counted")
 	}
-	if n := strings.Count(planGitHub(plan, nil), "::notice"); n != maxAnnotations {
+	if n := strings.Count(render.PlanGitHub(plan, nil), "::notice"); n != render.MaxAnnotations {
 		t.Errorf("%d notices", n)
 	}
 	// On a terminal the last screen is the one that is seen.
-	all := strings.Split(strings.TrimSpace(planText(plan, false)), "\n")
+	all := strings.Split(strings.TrimSpace(render.PlanText(plan, false)), "\n")
 	if last := strings.Join(all[len(all)-screen:], "\n"); !strings.Contains(last, "box/zz-goes") {
 		t.Error("text: the removal is not among the last lines")
 	}
@@ -299,7 +309,7 @@ func TestSARIF(t *testing.T) {
 	twice := *p
 	twice.Pos.Line++
 	for name, text := range map[string]string{
-		"none": validateSARIF(nil), "problems": validateSARIF(specs.Problems{p, &twice}), "plan": planSARIF(large(t), specs.Problems{p}),
+		"none": render.ValidateSARIF(nil), "problems": render.ValidateSARIF(specs.Problems{p, &twice}), "plan": render.PlanSARIF(large(t), specs.Problems{p}),
 	} {
 		report, err := sariflib.FromBytes([]byte(text))
 		if err != nil {
@@ -310,8 +320,8 @@ func TestSARIF(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	var log sarifLog
-	if err := json.Unmarshal([]byte(validateSARIF(specs.Problems{p, &twice})), &log); err != nil {
+	var log render.SarifLog
+	if err := json.Unmarshal([]byte(render.ValidateSARIF(specs.Problems{p, &twice})), &log); err != nil {
 		t.Fatal(err)
 	}
 	results := log.Runs[0].Results
@@ -328,10 +338,10 @@ func TestMetrics(t *testing.T) {
 	at := time.Unix(1_700_000_000, 0)
 	c := &engine.Change{Addr: resources.NewAddr("box", "a"), Action: resources.Update}
 	plan := &engine.Plan{Stack: `s"1\`}
-	run := func(found *drift, exit int, before string) (map[string]float64, string) {
+	run := func(found *report.Drift, exit int, before string) (map[string]float64, string) {
 		t.Helper()
 		at = at.Add(time.Hour)
-		text := driftMetrics(driftRun{stack: plan.Stack, found: found, began: at.Add(-time.Second), ended: at, exit: exit}, before)
+		text := render.DriftMetrics(render.DriftRun{Stack: plan.Stack, Found: found, Began: at.Add(-time.Second), Ended: at, Exit: exit}, before)
 		parser := expfmt.NewTextParser(model.UTF8Validation)
 		families, err := parser.TextToMetricFamilies(bytes.NewReader([]byte(text)))
 		if err != nil {
@@ -346,11 +356,11 @@ func TestMetrics(t *testing.T) {
 		}
 		return out, text
 	}
-	first, text := run(&drift{plan: plan, changed: []*engine.Change{c}}, 2, "")
+	first, text := run(&report.Drift{Plan: plan, Changed: []*engine.Change{c}}, 2, "")
 	if first["midaz_drift_detected"] != 1 || first["midaz_drift_first_seen_timestamp_seconds"] != float64(at.Unix()) || first["midaz_run_exit_code"] != 2 {
 		t.Errorf("%v", first)
 	}
-	again, text := run(&drift{plan: plan, changed: []*engine.Change{c}}, 2, text)
+	again, text := run(&report.Drift{Plan: plan, Changed: []*engine.Change{c}}, 2, text)
 	if again["midaz_drift_first_seen_timestamp_seconds"] != first["midaz_drift_first_seen_timestamp_seconds"] {
 		t.Error("first seen did not survive the next run")
 	}
@@ -359,15 +369,15 @@ func TestMetrics(t *testing.T) {
 		failed["midaz_drift_detected"] != 1 || failed["midaz_last_run_timestamp_seconds"] != float64(at.Unix()) {
 		t.Errorf("%v", failed)
 	}
-	clean, _ := run(&drift{plan: plan}, 0, text)
+	clean, _ := run(&report.Drift{Plan: plan}, 0, text)
 	if clean["midaz_drift_detected"] != 0 || clean["midaz_drift_first_seen_timestamp_seconds"] != 0 {
 		t.Errorf("%v", clean)
 	}
 }
 
 func TestWorkflowCommandsAreEscaped(t *testing.T) {
-	a := annotation{level: "error", pos: specs.Pos{File: "a,b:c.yaml", Line: 1, Col: 2}, title: "50%", message: "two\nlines 100%"}
-	if got, want := a.command(), "::error file=a%2Cb%3Ac.yaml,line=1,endLine=1,col=2,endColumn=3,title=50%25::two%0Alines 100%25\n"; got != want {
+	a := render.Annotation{Level: "error", Pos: specs.Pos{File: "a,b:c.yaml", Line: 1, Col: 2}, Title: "50%", Message: "two\nlines 100%"}
+	if got, want := a.Command(), "::error file=a%2Cb%3Ac.yaml,line=1,endLine=1,col=2,endColumn=3,title=50%25::two%0Alines 100%25\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
@@ -18,10 +19,10 @@ import (
 
 // spellings are how the formats write a text. A secret is found in each.
 var spellings = []func(string) string{
-	clean, strings.ToLower, htmlText, svgText, template.JSEscapeString, template.HTMLEscapeString,
-	prose, code, mermaidQuote, commandMessage, commandProperty,
-	func(s string) string { return strings.Trim(dotQuote(s), `"`) },
-	func(s string) string { return strings.Trim(label(s), `"`) },
+	render.Clean, strings.ToLower, render.HTMLText, render.SVGText, template.JSEscapeString, template.HTMLEscapeString,
+	render.Prose, render.Code, render.MermaidQuote, render.CommandMessage, render.CommandProperty,
+	func(s string) string { return strings.Trim(render.DotQuote(s), `"`) },
+	func(s string) string { return strings.Trim(render.Label(s), `"`) },
 }
 
 // guarded puts a redactor between the process and its streams. flush writes what
@@ -66,7 +67,7 @@ func (c *call) keep(path, text string) error { return writeFile(path, c.sys.reda
 
 // json is a document as it is written: its texts are masked before they are
 // encoded.
-func (c *call) json(doc any) string { return string(c.sys.redactor.JSON([]byte(jsonText(doc)))) }
+func (c *call) json(doc any) string { return string(c.sys.redactor.JSON([]byte(render.JSONText(doc)))) }
 
 // jsonGuard masks the texts of the documents written through it, each of them
 // with one call.

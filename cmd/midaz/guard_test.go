@@ -13,6 +13,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
@@ -72,7 +73,7 @@ func TestJournalGuard(t *testing.T) {
 		}
 	}
 	for i, run := range to.runs {
-		if text := jsonText(run); !strings.Contains(text, resources.Masked) || strings.Contains(text, canary) {
+		if text := render.JSONText(run); !strings.Contains(text, resources.Masked) || strings.Contains(text, canary) {
 			t.Errorf("write %d: the journal holds the secret:\n%s", i, text)
 		}
 	}

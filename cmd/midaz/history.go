@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -30,19 +31,19 @@ func history(c *call) error {
 		if err != nil {
 			return c.failed(err, c.jsonFile()...)
 		}
-		if err := c.emit(runJSON(run)); err != nil {
+		if err := c.emit(render.RunJSON(run)); err != nil {
 			return err
 		}
 		if !c.wantsJSON() {
-			c.print(runText(run, c.out()))
+			c.print(render.RunText(run, c.out()))
 		}
 		return nil
 	}
-	if err := c.emit(historyJSON(stack, runs)); err != nil {
+	if err := c.emit(render.HistoryJSON(stack, runs)); err != nil {
 		return err
 	}
 	if !c.wantsJSON() {
-		c.print(historyText(stack, runs, c.out()))
+		c.print(render.HistoryText(stack, runs, c.out()))
 	}
 	return nil
 }
@@ -80,7 +81,7 @@ func findRun(runs []*resources.Run, id, stack string) (*resources.Run, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return nil, &resources.Diagnosis{Err: fmt.Errorf("stack %s has no run %q in its journal", clean(stack), id), Hint: "`midaz history` lists the runs"}
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("stack %s has no run %q in its journal", render.Clean(stack), id), Hint: "`midaz history` lists the runs"}
 	default:
 		return nil, &resources.Diagnosis{Err: fmt.Errorf("%d runs begin with %q", len(found), id), Hint: "write more of its ID"}
 	}

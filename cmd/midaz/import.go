@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
@@ -45,7 +46,7 @@ func importDefinitions(c *call) error {
 	} else {
 		c.print(string(got.Text))
 	}
-	c.tell(importText(got, c.flags.String("out"), env, c.err()))
+	c.tell(render.ImportText(got, c.flags.String("out"), env, c.err()))
 	if !o.Part && o.Service == "" { // else what it is merged into is needed too
 		c.tellUnfit(got)
 	}
@@ -88,22 +89,22 @@ func (c *call) writeImport(text []byte, secrets []definitions.Secret) (string, e
 	if err != nil {
 		return "", err
 	}
-	has := names(envName, e.hadText)
+	has := names(envName, e.HadText)
 	var b strings.Builder
 	for _, s := range secrets {
 		line := s.Name + "=" + envQuote(s.Value)
 		switch {
 		case !has[s.Name]:
 			b.WriteString(line + "\n")
-		case !hasLine(e.hadText, line):
-			return "", &resources.Diagnosis{Err: fmt.Errorf("%s already holds another value of %s", e.path, s.Name), Hint: "remove it there, or write to another folder"}
+		case !hasLine(e.HadText, line):
+			return "", &resources.Diagnosis{Err: fmt.Errorf("%s already holds another value of %s", e.Path, s.Name), Hint: "remove it there, or write to another folder"}
 		}
 	}
-	e.text = b.String()
+	e.Text = b.String()
 	if err := saveEnvFile(e); err != nil {
-		return "", fmt.Errorf("write %s: %w", e.path, err)
+		return "", fmt.Errorf("write %s: %w", e.Path, err)
 	}
-	return e.path, writeSpec(path, string(text))
+	return e.Path, writeSpec(path, string(text))
 }
 
 // writeSpec writes a new file for its owner only, and in the place of an old one
@@ -154,6 +155,6 @@ func (c *call) tellUnfit(got *definitions.Result) {
 		}
 	}
 	if len(errs) > 0 {
-		c.tell("\n" + problemText(spec, errs, c.err()))
+		c.tell("\n" + render.ProblemText(spec, errs, c.err()))
 	}
 }

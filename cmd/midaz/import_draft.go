@@ -12,6 +12,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/schema"
@@ -95,7 +97,7 @@ func (c *call) writeDraft(d *draft.Draft) error {
 	} else if err := writeNew(c.path(out), text, c.flags.Bool("force")); err != nil {
 		return err
 	}
-	var values *envFile
+	var values *report.EnvFile
 	if path := c.flags.String("env-out"); path != "" {
 		var err error
 		if values, err = newValues(c.path(path), d.Variables); err != nil {
@@ -105,9 +107,9 @@ func (c *call) writeDraft(d *draft.Draft) error {
 			return fmt.Errorf("write %s: %w", path, err)
 		}
 	}
-	c.tell(draftText(d, out, values, c.err()))
+	c.tell(render.DraftText(d, out, values, c.err()))
 	if len(wrong) > 0 {
-		c.tell("\n" + problemText(spec, wrong, c.err()))
+		c.tell("\n" + render.ProblemText(spec, wrong, c.err()))
 		return &resources.Diagnosis{Err: errors.New("the spec that was written is not valid"), Hint: "change what is named above, then `midaz validate`"}
 	}
 	return nil
@@ -130,23 +132,23 @@ func writeNew(path, text string, force bool) error {
 
 // newValues works out what is missing in a file of values: the variables
 // without a default, with the values they had.
-func newValues(path string, variables []draft.Variable) (*envFile, error) {
+func newValues(path string, variables []draft.Variable) (*report.EnvFile, error) {
 	e, err := readEnvFile(path)
 	if err != nil {
 		return nil, err
 	}
-	has := names(envName, e.hadText)
+	has := names(envName, e.HadText)
 	var b strings.Builder
 	for _, v := range variables {
 		switch {
 		case has[v.Name]:
-			e.kept = append(e.kept, v.Name)
+			e.Kept = append(e.Kept, v.Name)
 		case v.Value != nil && (v.Sensitive || v.Default == nil):
 			fmt.Fprintf(&b, "%s=%s\n", v.Name, envQuote(*v.Value))
-			e.added = append(e.added, v.Name)
+			e.Added = append(e.Added, v.Name)
 		}
 	}
-	e.text = b.String()
+	e.Text = b.String()
 	return e, nil
 }
 

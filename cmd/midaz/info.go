@@ -5,6 +5,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 )
 
 // info describes what the stack runs on.
@@ -25,21 +28,21 @@ func info(c *call) error {
 	if err != nil {
 		return c.failed(err, c.jsonFile()...)
 	}
-	parts = append([]aboutPart{c.stackPart()}, parts...)
+	parts = append([]report.AboutPart{c.stackPart()}, parts...)
 	parts = append(parts, endpointsPart(containers), c.secretsPart())
-	if err := c.emit(infoJSON(parts)); err != nil {
+	if err := c.emit(render.InfoJSON(parts)); err != nil {
 		return err
 	}
 	if !c.wantsJSON() {
-		c.print(infoText(parts, c.out()))
+		c.print(render.InfoText(parts, c.out()))
 	}
 	return nil
 }
 
-func (c *call) stackPart() aboutPart {
-	p := aboutPart{title: "Stack", rows: [][2]string{{"name", c.declared.Stack}, {"spec", strings.Join(c.specOptions().Files, ", ")}}}
+func (c *call) stackPart() report.AboutPart {
+	p := report.AboutPart{Title: "Stack", Rows: [][2]string{{"name", c.declared.Stack}, {"spec", strings.Join(c.specOptions().Files, ", ")}}}
 	if len(c.spec.Profiles) > 0 {
-		p.rows = append(p.rows, [2]string{"profiles", strings.Join(c.spec.Profiles, ", ")})
+		p.Rows = append(p.Rows, [2]string{"profiles", strings.Join(c.spec.Profiles, ", ")})
 	}
 	counts := map[string]int{}
 	var kinds []string
@@ -54,20 +57,20 @@ func (c *call) stackPart() aboutPart {
 	slices.Sort(kinds)
 	var text []string
 	for _, k := range kinds {
-		text = append(text, count(counts[k], k))
+		text = append(text, render.Count(counts[k], k))
 	}
-	p.rows = append(p.rows, [2]string{"resources", strings.Join(text, ", ")})
+	p.Rows = append(p.Rows, [2]string{"resources", strings.Join(text, ", ")})
 	return p
 }
 
 // endpointsPart lists the published ports of what runs, as the engine shows
 // them.
-func endpointsPart(containers []containerLook) aboutPart {
-	p := aboutPart{title: "Endpoints"}
+func endpointsPart(containers []report.ContainerLook) report.AboutPart {
+	p := report.AboutPart{Title: "Endpoints"}
 	for _, l := range containers {
 		for _, port := range l.Ports {
 			if host, inside, ok := strings.Cut(port, "->"); ok {
-				p.rows = append(p.rows, [2]string{l.Addr.Name, host + " (" + inside + " in the container)"})
+				p.Rows = append(p.Rows, [2]string{l.Addr.Name, host + " (" + inside + " in the container)"})
 			}
 		}
 	}
@@ -76,8 +79,8 @@ func endpointsPart(containers []containerLook) aboutPart {
 
 // secretsPart says where the values of sensitive variables come from, never
 // what they are.
-func (c *call) secretsPart() aboutPart {
-	p := aboutPart{title: "Passwords come from"}
+func (c *call) secretsPart() report.AboutPart {
+	p := report.AboutPart{Title: "Passwords come from"}
 	for _, v := range c.spec.Variables {
 		if !v.Sensitive {
 			continue
@@ -89,7 +92,7 @@ func (c *call) secretsPart() aboutPart {
 		if v.Description != "" {
 			from += fmt.Sprintf(" (%s)", v.Description)
 		}
-		p.rows = append(p.rows, [2]string{v.Name, from})
+		p.Rows = append(p.Rows, [2]string{v.Name, from})
 	}
 	return p
 }

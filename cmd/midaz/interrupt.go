@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 )
 
@@ -54,7 +56,7 @@ func newInterrupt(ctx context.Context, sys system) *interrupt {
 		for {
 			select {
 			case sig := <-signals:
-				in.take(sig)
+				in.Take(sig)
 			case <-in.closed:
 				return
 			}
@@ -63,7 +65,7 @@ func newInterrupt(ctx context.Context, sys system) *interrupt {
 	return in
 }
 
-func (in *interrupt) close() {
+func (in *interrupt) Close() {
 	in.stop()
 	close(in.closed)
 	in.cancel()
@@ -76,14 +78,14 @@ func (in *interrupt) writing() {
 	in.writes = true
 }
 
-func (in *interrupt) take(sig os.Signal) {
+func (in *interrupt) Take(sig os.Signal) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.first == nil {
 		in.first = sig
 	}
 	if in.draining && !in.drained {
-		in.finish(drainNotice)
+		in.finish(render.DrainNotice)
 		return
 	}
 	if in.ctx.Err() != nil {
@@ -151,7 +153,7 @@ func (in *interrupt) why() error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.late > 0 {
-		return timeoutError{limit: in.late, cause: context.DeadlineExceeded}
+		return report.TimeoutError{Limit: in.late, Cause: context.DeadlineExceeded}
 	}
 	return engine.ErrInterrupted
 }
@@ -190,8 +192,8 @@ func (in *interrupt) whileDraining(say func(string), do func(drain <-chan struct
 	in.mu.Unlock()
 }
 
-// ended returns the first signal that came, nil if none did.
-func (in *interrupt) ended() os.Signal {
+// Ended returns the first signal that came, nil if none did.
+func (in *interrupt) Ended() os.Signal {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.first

@@ -10,6 +10,8 @@ import (
 	"os/user"
 	"time"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/engine/graph"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -93,7 +95,7 @@ func (a *applying) beginRun(p *engine.Plan) {
 // newRun is a run that begins now.
 func (a *applying) newRun(stack string) *resources.Run {
 	return &resources.Run{
-		ID: a.newRunID(), Stack: stack, Command: a.commandLine(), Who: a.who(), Version: version,
+		ID: a.newRunID(), Stack: stack, Command: a.commandLine(), Who: a.who(), Version: report.Version,
 		Started: a.sys.now().UTC(), Result: resources.RunRunning,
 		Partial: len(a.options.Targets)+len(a.options.Excludes) > 0 || a.options.OnlyDrift,
 	}
@@ -151,7 +153,7 @@ func (a *applying) noteRun(r *engine.Report) {
 		}
 		switch s.State {
 		case graph.Failed:
-			step.State, step.Error = "failed", errorLine(s.Err, a.sys.redactor)
+			step.State, step.Error = "failed", render.ErrorLine(s.Err, a.sys.redactor)
 		case graph.Skipped:
 			step.State = "skipped"
 			if !s.Because.IsZero() {
@@ -192,12 +194,12 @@ func (a *applying) conclude(run *resources.Run, err error) {
 	switch {
 	case err == nil:
 		run.Result = resources.RunDone
-	case errors.Is(err, errGate):
+	case errors.Is(err, report.ErrGate):
 		run.Result = resources.RunGate
 	case errors.Is(err, engine.ErrInterrupted), errors.Is(err, context.Canceled):
 		run.Result = resources.RunInterrupted
 	default:
-		run.Result, run.Error = resources.RunPartly, errorLine(err, a.sys.redactor)
+		run.Result, run.Error = resources.RunPartly, render.ErrorLine(err, a.sys.redactor)
 	}
 }
 
@@ -238,20 +240,20 @@ func (a *applying) dropJournal(ctx context.Context) {
 		n-- // this one
 	}
 	if n > 0 {
-		a.remark(droppedText(a.declared.Stack, n))
+		a.remark(render.DroppedText(a.declared.Stack, n))
 	}
 }
 
 // unwritten warns that the journal lacks something. The run is not the worse
 // for it.
 func (a *applying) unwritten(err error) {
-	a.remark("Warning: the journal could not be written: " + errorLine(err, a.sys.redactor))
+	a.remark("Warning: the journal could not be written: " + render.ErrorLine(err, a.sys.redactor))
 }
 
 // remark says something beside the result.
 func (a *applying) remark(line string) {
 	if a.stream != nil {
-		a.stream.say(line)
+		a.stream.Say(line)
 	}
 	if !a.wantsJSON() {
 		a.tell(line + "\n")
@@ -289,7 +291,7 @@ func (a *applying) commandLine() string {
 // who is who runs this: in a pipeline the one who started it.
 func (c *call) who() string {
 	for _, name := range []string{"MIDAZ_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BITBUCKET_STEP_TRIGGERER_UUID", "BUILDKITE_BUILD_CREATOR"} {
-		if v := clean(c.sys.env(name)); v != "" {
+		if v := render.Clean(c.sys.env(name)); v != "" {
 			return string([]rune(v)[:min(100, len([]rune(v)))])
 		}
 	}
@@ -301,5 +303,5 @@ func (c *call) who() string {
 	if err != nil {
 		host = "unknown"
 	}
-	return clean(name + "@" + host)
+	return render.Clean(name + "@" + host)
 }

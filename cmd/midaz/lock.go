@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
@@ -19,17 +21,17 @@ const releaseWithin = 10 * time.Second
 func (a *applying) takeLock() error {
 	a.in.writing()
 	if a.world.locks == nil {
-		a.say(noLockText)
+		a.Say(render.NoLockText)
 		return nil
 	}
-	info := resources.LockInfo{Stack: a.declared.Stack, Operation: a.verb, Who: a.sys.who, PID: os.Getpid(), Process: processMark(), Version: version}
+	info := resources.LockInfo{Stack: a.declared.Stack, Operation: a.verb, Who: a.sys.who, PID: os.Getpid(), Process: processMark(), Version: report.Version}
 	limit := a.flags.Duration("lock-timeout")
 	lock, err := a.world.locks.Lock(a.ctx, info, resources.LockWait{Limit: limit, Ended: isEnded, Blocked: func(held *resources.LockedError) {
-		a.say(waitingText(held, limit))
+		a.Say(render.WaitingText(held, limit))
 	}})
 	var held *resources.LockedError
 	if errors.As(err, &held) {
-		return &resources.Diagnosis{Err: err, Hint: lockedHint(held, limit)}
+		return &resources.Diagnosis{Err: err, Hint: render.LockedHint(held, limit)}
 	}
 	if err != nil {
 		return err
@@ -52,9 +54,9 @@ func (a *applying) clearTraces(gone bool) {
 	}
 	switch {
 	case err != nil:
-		a.say(tracesLeftText(err))
+		a.Say(render.TracesLeftText(err))
 	case did:
-		a.say(tracesClearedText)
+		a.Say(render.TracesClearedText)
 	}
 }
 
@@ -63,7 +65,7 @@ func (a *applying) release() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), releaseWithin)
 	defer cancel()
 	if err := a.lock.Release(ctx); err != nil {
-		a.say(notReleasedText(a.lock.ID(), err))
+		a.Say(render.NotReleasedText(a.lock.ID(), err))
 	}
 }
 
@@ -80,7 +82,7 @@ func (a *applying) lost() <-chan struct{} {
 func (a *applying) drainWhenLost(ctx context.Context) {
 	select {
 	case <-a.lost():
-		a.in.stopNew(lockLostText)
+		a.in.stopNew(render.LockLostText)
 	case <-ctx.Done():
 	}
 }
@@ -94,10 +96,10 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// say tells one line about the run where people and programs look.
-func (a *applying) say(line string) {
+// Say tells one line about the run where people and programs look.
+func (a *applying) Say(line string) {
 	if a.stream != nil {
-		a.stream.say(line)
+		a.stream.Say(line)
 	}
 	if !a.wantsJSON() {
 		a.tell(line + "\n")
@@ -120,7 +122,7 @@ func unlock(c *call) error {
 	}
 	defer s.close()
 	if s.locks == nil {
-		return errors.New(noLockText)
+		return errors.New(render.NoLockText)
 	}
 	id, stack := c.args[0], c.spec.Stack
 	held, err := s.locks.Holder(c.ctx, stack)
@@ -142,7 +144,7 @@ func unlock(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.print(unlockedText(stack) + "\n")
+	c.print(render.UnlockedText(stack) + "\n")
 	return nil
 }
 
@@ -152,7 +154,7 @@ func (c *call) askUnlock(held *resources.LockedError) error {
 		return &resources.Diagnosis{Err: fmt.Errorf("its holder is alive: %w", held),
 			Hint: "wait until it is done, or end it; -force drops the lock all the same, and that run then starts nothing new"}
 	}
-	c.tell(unlockQuestionText(held, c.err()))
+	c.tell(render.UnlockQuestionText(held, c.err()))
 	answer, err := c.readLine(nil)
 	if err != nil {
 		return err

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
@@ -34,7 +36,7 @@ func logs(c *call) error {
 		return err
 	}
 	if len(containers) == 0 && c.knowsArgs() {
-		c.tell(noContainersText(c.declared.Stack))
+		c.tell(render.NoContainersText(c.declared.Stack))
 		return nil
 	}
 	containers, err = c.chosenLogs(containers)
@@ -65,18 +67,18 @@ func (c *call) logOptions() (logOptions, error) {
 }
 
 // chosenLogs keeps the containers that the arguments name.
-func (c *call) chosenLogs(all []containerLook) ([]containerLook, error) {
-	looks := make([]serviceLook, len(all))
+func (c *call) chosenLogs(all []report.ContainerLook) ([]report.ContainerLook, error) {
+	looks := make([]report.ServiceLook, len(all))
 	for i, l := range all {
-		looks[i] = serviceLook{containerLook: l}
+		looks[i] = report.ServiceLook{ContainerLook: l}
 	}
 	looks, err := c.chosen(looks)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]containerLook, len(looks))
+	out := make([]report.ContainerLook, len(looks))
 	for i, l := range looks {
-		out[i] = l.containerLook
+		out[i] = l.ContainerLook
 	}
 	return out, nil
 }
@@ -90,7 +92,7 @@ func (c *call) knowsArgs() bool {
 
 // followAll reads all logs at the same time. When one cannot be read the
 // others go on; its error is returned at the end.
-func (c *call) followAll(look looker, containers []containerLook, o logOptions, out *logPrinter) error {
+func (c *call) followAll(look looker, containers []report.ContainerLook, o logOptions, out *logPrinter) error {
 	errs := make([]error, len(containers))
 	if !o.follow {
 		// One after the other, so that the lines of each stay together.
@@ -105,12 +107,12 @@ func (c *call) followAll(look looker, containers []containerLook, o logOptions, 
 	}
 	all.Wait()
 	if err := c.ctx.Err(); err != nil {
-		return shown(err) // an interrupt is how following ends
+		return report.Shown(err) // an interrupt is how following ends
 	}
 	return errors.Join(errs...)
 }
 
-func readLog(ctx context.Context, look looker, l containerLook, o logOptions, out *logPrinter) error {
+func readLog(ctx context.Context, look looker, l report.ContainerLook, o logOptions, out *logPrinter) error {
 	if err := look.logs(ctx, l, o, func(line logLine) { out.line(l.Addr, line) }); err != nil {
 		return fmt.Errorf("logs of %s: %w", l.Addr, err)
 	}
@@ -121,14 +123,14 @@ func readLog(ctx context.Context, look looker, l containerLook, o logOptions, ou
 type logPrinter struct {
 	mu     sync.Mutex
 	w      io.Writer
-	ink    ink
+	ink    render.Ink
 	prefix map[resources.Addr]string
 }
 
 // logColours are handed out in the order of the services.
 var logColours = []string{"36", "33", "32", "35", "34", "96", "93", "92", "95", "94"}
 
-func newLogPrinter(w io.Writer, containers []containerLook, i ink, bare bool) *logPrinter {
+func newLogPrinter(w io.Writer, containers []report.ContainerLook, i render.Ink, bare bool) *logPrinter {
 	p := &logPrinter{w: w, ink: i, prefix: map[resources.Addr]string{}}
 	if bare {
 		return p
@@ -140,15 +142,15 @@ func newLogPrinter(w io.Writer, containers []containerLook, i ink, bare bool) *l
 	width := 0
 	text := func(a resources.Addr) string {
 		if names[a.Name] > 1 { // a service and a job of one name
-			return clean(a.String())
+			return render.Clean(a.String())
 		}
-		return clean(a.Name)
+		return render.Clean(a.Name)
 	}
 	for _, l := range containers {
 		width = max(width, utf8.RuneCountInString(text(l.Addr)))
 	}
 	for n, l := range containers {
-		p.prefix[l.Addr] = i.in(logColours[n%len(logColours)], pad(text(l.Addr), width)+" | ")
+		p.prefix[l.Addr] = i.In(logColours[n%len(logColours)], render.Pad(text(l.Addr), width)+" | ")
 	}
 	return p
 }
@@ -157,7 +159,7 @@ func (p *logPrinter) line(a resources.Addr, l logLine) {
 	var b strings.Builder
 	b.WriteString(p.prefix[a])
 	if !l.at.IsZero() {
-		b.WriteString(p.ink.in(dim, l.at.UTC().Format("2006-01-02T15:04:05.000000000Z")) + " ")
+		b.WriteString(p.ink.In(render.Dim, l.at.UTC().Format("2006-01-02T15:04:05.000000000Z")) + " ")
 	}
 	b.WriteString(cleanLog(l.text, p.ink) + "\n")
 	p.mu.Lock()
@@ -168,20 +170,20 @@ func (p *logPrinter) line(a resources.Addr, l logLine) {
 // cleanLog makes a line of a log safe for a terminal. Colours that a program
 // chose for its text stay where colours are on; every other escape sequence
 // goes.
-func cleanLog(text string, i ink) string {
+func cleanLog(text string, i render.Ink) string {
 	text = strings.TrimRight(text, "\r\n")
 	if !strings.ContainsRune(text, 0x1b) {
-		return clean(text)
+		return render.Clean(text)
 	}
 	var b strings.Builder
 	coloured := false
 	for text != "" {
 		at := strings.IndexByte(text, 0x1b)
 		if at < 0 {
-			b.WriteString(clean(text))
+			b.WriteString(render.Clean(text))
 			break
 		}
-		b.WriteString(clean(text[:at]))
+		b.WriteString(render.Clean(text[:at]))
 		sequence, rest := escape(text[at:])
 		if bool(i) && strings.HasSuffix(sequence, "m") {
 			b.WriteString(sequence)

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -98,7 +100,7 @@ func run(ctx context.Context, args []string, sys system) int {
 	sys, flush := guarded(sys)
 	defer flush()
 	in := newInterrupt(ctx, sys)
-	defer in.close()
+	defer in.Close()
 	done := make(chan error, 1)
 	go func() { done <- runCommand(in.ctx, args, sys, in) }()
 	var err error
@@ -107,20 +109,20 @@ func run(ctx context.Context, args []string, sys system) int {
 	case <-in.left:
 		err = in.why()
 	}
-	if sig := in.ended(); sig != nil && (errors.Is(err, context.Canceled) || errors.Is(err, engine.ErrInterrupted)) {
-		err = stoppedError{sig: sig, cause: err}
+	if sig := in.Ended(); sig != nil && (errors.Is(err, context.Canceled) || errors.Is(err, engine.ErrInterrupted)) {
+		err = report.StoppedError{Terminated: sig == syscall.SIGTERM, Cause: err}
 	}
 	if err != nil {
-		printError(sys.stderr, sys.env, err)
+		_, _ = io.WriteString(sys.stderr, render.FinalText(err, inkFor(sys.stderr, sys.env, false)))
 	}
 	return exitStatus(err)
 }
 
 // exitStatus is the only place that knows the numbers of the contract.
 func exitStatus(err error) int {
-	var usage usageError
-	var stopped stoppedError
-	var late timeoutError
+	var usage report.UsageError
+	var stopped report.StoppedError
+	var late report.TimeoutError
 	var other *resources.OtherEngineError
 	switch {
 	case err == nil:
@@ -130,15 +132,15 @@ func exitStatus(err error) int {
 	case errors.As(err, &late):
 		return 1
 	case errors.As(err, &stopped):
-		if stopped.sig == syscall.SIGTERM {
+		if stopped.Terminated {
 			return 143
 		}
 		return 130
-	case errors.Is(err, errChanges), errors.Is(err, errDrifted), errors.Is(err, errUnroutable):
+	case errors.Is(err, report.ErrChanges), errors.Is(err, report.ErrDrifted), errors.Is(err, report.ErrUnroutable):
 		return 2
-	case errors.Is(err, errPartly):
+	case errors.Is(err, report.ErrPartly):
 		return 3
-	case errors.Is(err, errGate):
+	case errors.Is(err, report.ErrGate):
 		return 4
 	case errors.Is(err, resources.ErrLocked), errors.Is(err, resources.ErrLockLost):
 		return 5

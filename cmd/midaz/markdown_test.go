@@ -13,6 +13,8 @@ import (
 	ghtml "github.com/yuin/goldmark/renderer/html"
 	"golang.org/x/net/html"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -112,12 +114,12 @@ func TestMarkdownRendered(t *testing.T) {
 		marker string
 		diffs  bool
 	}{
-		"plan":             {planMarkdown(plan, problems, maxComment), "midaz:plan:large", true},
-		"plan cut":         {planMarkdown(plan, problems, 4000), "midaz:plan:large", true},
-		"plan cut to less": {planMarkdown(plan, problems, 1), "midaz:plan:large", true},
-		"drift":            {driftMarkdown(drift{plan: plan, changed: changed, pending: plan.Changes}, maxComment), "midaz:drift:large", true},
-		"validate":         {validateMarkdown("large", problems, maxComment), "midaz:validate:large", false},
-		"failed":           {failedMarkdown("plan", "large", errors.New(unkind), nil, maxComment), "midaz:plan:large", false},
+		"plan":             {render.PlanMarkdown(plan, problems, render.MaxComment), "midaz:plan:large", true},
+		"plan cut":         {render.PlanMarkdown(plan, problems, 4000), "midaz:plan:large", true},
+		"plan cut to less": {render.PlanMarkdown(plan, problems, 1), "midaz:plan:large", true},
+		"drift":            {render.DriftMarkdown(report.Drift{Plan: plan, Changed: changed, Pending: plan.Changes}, render.MaxComment), "midaz:drift:large", true},
+		"validate":         {render.ValidateMarkdown("large", problems, render.MaxComment), "midaz:validate:large", false},
+		"failed":           {render.FailedMarkdown("plan", "large", errors.New(unkind), nil, render.MaxComment), "midaz:plan:large", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !strings.HasPrefix(c.text, "<!-- "+c.marker+" -->\n") {
@@ -191,8 +193,8 @@ func elementAbove(n *html.Node, name string) *html.Node {
 func TestMarkdownOfAHugeChange(t *testing.T) {
 	plan := large(t)
 	plan.Changes[0].Want.Config = resources.Config{"text": strings.Repeat("long ", 20000)}
-	text := planMarkdown(plan, nil, maxComment)
-	if len(text) > maxComment || strings.Contains(text, "new-box-number-0000") || !strings.Contains(text, "new-box-number-0001") {
+	text := render.PlanMarkdown(plan, nil, render.MaxComment)
+	if len(text) > render.MaxComment || strings.Contains(text, "new-box-number-0000") || !strings.Contains(text, "new-box-number-0001") {
 		t.Errorf("%d bytes: %.500s", len(text), text)
 	}
 }

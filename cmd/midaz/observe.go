@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -41,7 +43,7 @@ func observe(c *call) error {
 	if err != nil {
 		return c.atPlaces(err)
 	}
-	rec := engine.Record(c.declared, bare, seen, c.sys.now(), version)
+	rec := engine.Record(c.declared, bare, seen, c.sys.now(), report.Version)
 	text := string(c.sys.redactor.JSON(rec.Encode()))
 	path := c.flags.String("out")
 	if path == "" {
@@ -51,7 +53,7 @@ func observe(c *call) error {
 	if err := writeFile(c.path(path), text); err != nil {
 		return fmt.Errorf("write the observation: %w", err)
 	}
-	c.tell(observedText(rec, path, c.err()))
+	c.tell(render.ObservedText(rec, path, c.err()))
 	return nil
 }
 
@@ -125,7 +127,7 @@ func (c *call) planObserved(path string, options engine.Options) (*engine.Plan, 
 	if err != nil {
 		return nil, err
 	}
-	c.tell(plannedAgainstText(rec, path, rec.Lacks(c.declared), c.err()))
+	c.tell(render.PlannedAgainstText(rec, path, rec.Lacks(c.declared), c.err()))
 	p := engine.MakePlan(c.declared, seen, options)
 	return p, c.judge(p)
 }

@@ -16,6 +16,9 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 )
 
 // browser starts Chromium, or skips the test where there is none.
@@ -148,9 +151,9 @@ func (o opened) press(keys ...string) {
 	}
 }
 
-// picture writes a screenshot where MIDAZ_SCREENSHOTS says, for a person to look
+// Picture writes a screenshot where MIDAZ_SCREENSHOTS says, for a person to look
 // at.
-func (o opened) picture(name string, full bool) {
+func (o opened) Picture(name string, full bool) {
 	dir := os.Getenv("MIDAZ_SCREENSHOTS")
 	if dir == "" {
 		return
@@ -181,17 +184,19 @@ func TestPagesInBrowser(t *testing.T) {
 	ctx := browser(t)
 	pages := samplePages(t)
 	plan := samplePlan(t)
-	t.Run("plan", func(t *testing.T) { planInBrowser(open(t, ctx, "plan", pages["plan"]), len(stepPicture(plan).nodes)) })
+	t.Run("plan", func(t *testing.T) {
+		planInBrowser(open(t, ctx, "plan", pages["plan"]), len(report.StepPicture(plan).Nodes))
+	})
 	t.Run("run", func(t *testing.T) { runInBrowser(open(t, ctx, "run", pages["run"])) })
 	t.Run("graph", func(t *testing.T) {
 		o := open(t, ctx, "graph", pages["graph"])
-		o.is(entriesShown, len(specPicture(plan.Declared(), nil).nodes))
-		o.picture("graph", false)
+		o.is(entriesShown, len(report.SpecPicture(plan.Declared(), nil).Nodes))
+		o.Picture("graph", false)
 	})
 	t.Run("danger", func(t *testing.T) {
-		o := open(t, ctx, "large", planHTML(large(t), nil))
+		o := open(t, ctx, "large", render.PlanHTML(large(t), nil))
 		o.is(`[...document.querySelectorAll('.alert a')].filter(a => a.textContent == 'box/zz-goes' && a.getBoundingClientRect().bottom < innerHeight).length`, 1)
-		o.picture("large", false)
+		o.Picture("large", false)
 	})
 	t.Run("no script", func(t *testing.T) {
 		scripts := func(off bool) {
@@ -204,7 +209,7 @@ func TestPagesInBrowser(t *testing.T) {
 		o := open(t, ctx, "plan", pages["plan"])
 		o.is(`document.documentElement.className`, "")
 		o.is(`getComputedStyle(document.querySelector('.tools')).display`, "none")
-		o.is(entriesShown, len(stepPicture(plan).nodes))
+		o.is(entriesShown, len(report.StepPicture(plan).Nodes))
 		// Also folded ones open by themselves.
 		o.is(`(e => { e.open = true; return e.querySelector('.body').getBoundingClientRect().height > 0 })(document.querySelector('.entry:not([open])'))`, true)
 	})
@@ -223,8 +228,8 @@ func planInBrowser(o opened, nodes int) {
 		o.Error("there is no critical path")
 	}
 	o.is(`[...document.querySelectorAll('.alert a')].slice(0, 2).every(a => a.getBoundingClientRect().bottom < innerHeight)`, true)
-	o.picture("plan-light", false)
-	o.picture("plan-full", true)
+	o.Picture("plan-light", false)
+	o.Picture("plan-full", true)
 
 	// Search and filters.
 	all := o.number(entriesShown)
@@ -234,7 +239,7 @@ func planInBrowser(o opened, nodes int) {
 	o.is(entriesShown, 1)
 	o.is(`document.querySelector('output').textContent.startsWith('1 of ')`, true)
 	o.is(`document.querySelectorAll('svg a.node:not(.dim)').length`, 1)
-	o.picture("plan-search", false)
+	o.Picture("plan-search", false)
 	o.press(kb.Escape)
 	o.until(fmt.Sprintf("%s == %d", entriesShown, all))
 	o.do(chromedp.Click(`input[value=create]`))
@@ -288,8 +293,8 @@ func runInBrowser(o opened) {
 	}
 	o.is(`document.querySelector('.alert li a').textContent`, "service/mongodb")
 	o.is(`document.querySelector('.alert li a').getBoundingClientRect().bottom < innerHeight`, true)
-	o.picture("run-light", false)
-	o.picture("run-full", true)
+	o.Picture("run-light", false)
+	o.Picture("run-full", true)
 	o.do(chromedp.Click(`.alert li a`))
 	o.until(`document.activeElement.tagName == 'SUMMARY' && document.activeElement.parentElement.open`)
 	inDarkAndNarrow(o, "run")
@@ -305,10 +310,10 @@ func inDarkAndNarrow(o opened, name string) {
 	o.media("", "prefers-color-scheme", "dark")
 	o.script(`scrollTo(0, 0)`)
 	o.is(light, "rgb(13, 17, 23)")
-	o.picture(name+"-dark", false)
+	o.Picture(name+"-dark", false)
 	o.do(chromedp.EmulateViewport(390, 844))
 	o.is(`document.documentElement.scrollWidth <= innerWidth`, true)
-	o.picture(name+"-narrow", false)
+	o.Picture(name+"-narrow", false)
 	o.media("", "", "")
 	o.do(chromedp.EmulateViewport(1280, 900))
 }

@@ -14,6 +14,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/engine/graph"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -72,7 +74,7 @@ func sampleRun(plan *engine.Plan, fails resources.Addr) (*resources.Run, []*engi
 	began := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	r := &engine.Report{Plan: plan, Start: began}
 	by := map[engine.Step]engine.StepResult{}
-	run := &resources.Run{ID: "3f9a1c20", Stack: plan.Stack, Command: "apply", Who: "ann@host", Version: version, Started: began, Result: resources.RunDone}
+	run := &resources.Run{ID: "3f9a1c20", Stack: plan.Stack, Command: "apply", Who: "ann@host", Version: report.Version, Started: began, Result: resources.RunDone}
 	for n, s := range plan.Steps.Sorted() {
 		start, blocked := began.Add(40*time.Millisecond), resources.Addr{}
 		for _, need := range plan.Steps.Needs(s) {
@@ -114,10 +116,10 @@ func samplePages(t testing.TB) map[string]string {
 	plan := samplePlan(t)
 	run, reports := sampleRun(plan, resources.NewAddr("service", "mongodb"))
 	return map[string]string{
-		"plan":   planHTML(plan, nil),
-		"graph":  graphHTML(plan.Stack)(specPicture(plan.Declared(), nil)),
-		"run":    runHTML(run, reports, nil, nil),
-		"failed": failedHTML("plan", markup, errors.New(markup), specs.Problems{specs.RuleFile.At(specs.Pos{File: "a.yaml", Line: 1, Col: 2}, markup, markup)}),
+		"plan":   render.PlanHTML(plan, nil),
+		"graph":  render.GraphHTML(plan.Stack)(report.SpecPicture(plan.Declared(), nil)),
+		"run":    render.RunHTML(run, reports, nil, nil),
+		"failed": render.FailedHTML("plan", markup, errors.New(markup), specs.Problems{specs.RuleFile.At(specs.Pos{File: "a.yaml", Line: 1, Col: 2}, markup, markup)}),
 	}
 }
 
@@ -196,7 +198,7 @@ func tagsOf(page string) string {
 // What is dangerous stands before all else: the alerts name every removal, and
 // entries are in order of danger.
 func TestPageOfPlanBeginsWithDangers(t *testing.T) {
-	page := planHTML(large(t), nil)
+	page := render.PlanHTML(large(t), nil)
 	danger, graph, entry := strings.Index(page, "box/zz-goes"), strings.Index(page, `class="drawing"`), strings.Index(page, `class="entry`)
 	if danger < 0 || danger > graph || graph > entry {
 		t.Errorf("danger at %d, drawing at %d, entries at %d", danger, graph, entry)
@@ -207,7 +209,7 @@ func TestPageOfPlanBeginsWithDangers(t *testing.T) {
 	if n := strings.Count(page, `<details class="entry`); n != 1001 {
 		t.Errorf("%d entries", n)
 	}
-	if n := strings.Count(page, "<rect "); n > mostBoxes {
+	if n := strings.Count(page, "<rect "); n > render.MostBoxes {
 		t.Errorf("%d boxes", n)
 	}
 }
@@ -215,23 +217,23 @@ func TestPageOfPlanBeginsWithDangers(t *testing.T) {
 // Of resources that differ only in their names one box stands for all, and a
 // drawing never has more boxes than can be looked at.
 func TestDrawingFoldsAndBounds(t *testing.T) {
-	var pic picture
+	var pic report.Picture
 	hub := resources.NewAddr("box", "hub")
-	pic.nodes = append(pic.nodes, node{addr: hub, action: resources.Delete})
+	pic.Nodes = append(pic.Nodes, report.Node{Addr: hub, Action: resources.Delete})
 	for i := range 50 {
 		a := resources.NewAddr("box", fmt.Sprintf("leaf-%02d", i))
-		pic.nodes = append(pic.nodes, node{addr: a, action: resources.Create})
-		pic.edges = append(pic.edges, edge{from: a, to: hub})
+		pic.Nodes = append(pic.Nodes, report.Node{Addr: a, Action: resources.Create})
+		pic.Edges = append(pic.Edges, report.Edge{From: a, To: hub})
 	}
-	all, at, left := boxesOf(pic)
-	if len(all) != 2 || left != 0 || len(all[1].nodes) != 50 || at[pic.nodes[7].addr] != 1 {
+	all, at, left := render.BoxesOf(pic)
+	if len(all) != 2 || left != 0 || len(all[1].Nodes) != 50 || at[pic.Nodes[7].Addr] != 1 {
 		t.Errorf("%d boxes, %d left out", len(all), left)
 	}
 	for i := range 900 { // each with another gate: nothing folds
-		pic.nodes = append(pic.nodes, node{addr: resources.NewAddr("crate", fmt.Sprint(i)), action: resources.Create, gate: fmt.Sprint(i)})
+		pic.Nodes = append(pic.Nodes, report.Node{Addr: resources.NewAddr("crate", fmt.Sprint(i)), Action: resources.Create, Gate: fmt.Sprint(i)})
 	}
-	all, at, left = boxesOf(pic)
-	if _, kept := at[hub]; len(all) != mostBoxes || !kept || left != 951-len(at) {
+	all, at, left = render.BoxesOf(pic)
+	if _, kept := at[hub]; len(all) != render.MostBoxes || !kept || left != 951-len(at) {
 		t.Errorf("%d boxes, %d left out, the removal is drawn: %v", len(all), left, kept)
 	}
 }
@@ -271,22 +273,22 @@ func TestTimelineFollowsWhatWasWaitedFor(t *testing.T) {
 				last = results[s].End
 			}
 		}
-		line := newTimeline(began, []*engine.Report{r})
-		if line.total != last.Sub(began) {
-			t.Fatalf("total %v, want %v", line.total, last.Sub(began))
+		line := report.NewTimeline(began, []*engine.Report{r})
+		if line.Total != last.Sub(began) {
+			t.Fatalf("total %v, want %v", line.Total, last.Sub(began))
 		}
 		at := time.Duration(0)
-		for i, s := range line.path {
-			if s.begin != at {
-				t.Fatalf("step %d of the path began at %v, the one before ended at %v", i, s.begin, at)
+		for i, s := range line.Path {
+			if s.Begin != at {
+				t.Fatalf("step %d of the path began at %v, the one before ended at %v", i, s.Begin, at)
 			}
-			if i > 0 && !slices.Contains(plan.Steps.Needs(s.Step), line.path[i-1].Step) {
-				t.Fatalf("%v did not wait for %v", s.Step, line.path[i-1].Step)
+			if i > 0 && !slices.Contains(plan.Steps.Needs(s.Step), line.Path[i-1].Step) {
+				t.Fatalf("%v did not wait for %v", s.Step, line.Path[i-1].Step)
 			}
-			at = s.end
+			at = s.End
 		}
-		if at != line.total {
-			t.Fatalf("the path ends at %v of %v", at, line.total)
+		if at != line.Total {
+			t.Fatalf("the path ends at %v of %v", at, line.Total)
 		}
 	})
 }
@@ -300,11 +302,11 @@ func TestTimelineJoinsRounds(t *testing.T) {
 		p.Steps.Add(s)
 		return &engine.Report{Plan: p, Results: []engine.StepResult{{Step: s, Start: began.Add(time.Duration(from) * time.Second), End: began.Add(time.Duration(to) * time.Second)}}}
 	}
-	line := newTimeline(began, []*engine.Report{round("a", 0, 3), round("b", 4, 9)})
-	if len(line.path) != 2 || line.total != 9*time.Second || line.path[1].after != line.path[0] || line.path[1].ready != 3*time.Second {
-		t.Errorf("%d steps on the path, %v in all", len(line.path), line.total)
+	line := report.NewTimeline(began, []*engine.Report{round("a", 0, 3), round("b", 4, 9)})
+	if len(line.Path) != 2 || line.Total != 9*time.Second || line.Path[1].After != line.Path[0] || line.Path[1].Ready != 3*time.Second {
+		t.Errorf("%d steps on the path, %v in all", len(line.Path), line.Total)
 	}
-	if got := waitText(line.path[1]); got != "the creation of box/a, until 3.0s; then 1.0s for its turn (-parallelism)" {
+	if got := render.WaitText(line.Path[1]); got != "the creation of box/a, until 3.0s; then 1.0s for its turn (-parallelism)" {
 		t.Error(got)
 	}
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -17,7 +19,7 @@ func plan(c *call) error {
 	if err != nil {
 		return err
 	}
-	files, err := c.outputs(planFormats)
+	files, err := c.outputs(render.PlanFormats)
 	if err != nil {
 		return err
 	}
@@ -43,30 +45,30 @@ func plan(c *call) error {
 func (c *call) planExit(p *engine.Plan) error {
 	switch {
 	case len(p.Refusals) > 0:
-		return shown(p.Refused())
+		return report.Shown(p.Refused())
 	case len(p.Missed()) > 0:
-		return shown(errUnread)
-	case c.flags.Bool("detailed-exitcode") && (!p.IsEmpty() || len(overruledIn(p)) > 0):
-		return shown(errChanges)
+		return report.Shown(report.ErrUnread)
+	case c.flags.Bool("detailed-exitcode") && (!p.IsEmpty() || len(render.OverruledIn(p)) > 0):
+		return report.Shown(report.ErrChanges)
 	}
 	return nil
 }
 
-func (c *call) planRenderings(p *engine.Plan) renderings {
-	return renderings{
-		formatText:     func(string) string { return planText(p, c.out()) },
-		formatJSON:     func(string) string { return jsonText(planJSON(p, c.problems)) },
-		formatMarkdown: func(string) string { return planMarkdown(p, c.problems, c.flags.Int("max-bytes")) },
-		formatGitHub:   func(string) string { return planGitHub(p, c.problems) },
-		formatGitLab:   func(string) string { return planGitLab(p) },
-		formatSARIF:    func(string) string { return planSARIF(p, c.problems) },
-		formatHTML:     func(string) string { return planHTML(p, c.problems) },
+func (c *call) planRenderings(p *engine.Plan) render.Renderings {
+	return render.Renderings{
+		render.FormatText:     func(string) string { return render.PlanText(p, c.out()) },
+		render.FormatJSON:     func(string) string { return render.JSONText(render.PlanJSON(p, c.problems)) },
+		render.FormatMarkdown: func(string) string { return render.PlanMarkdown(p, c.problems, c.flags.Int("max-bytes")) },
+		render.FormatGitHub:   func(string) string { return render.PlanGitHub(p, c.problems) },
+		render.FormatGitLab:   func(string) string { return render.PlanGitLab(p) },
+		render.FormatSARIF:    func(string) string { return render.PlanSARIF(p, c.problems) },
+		render.FormatHTML:     func(string) string { return render.PlanHTML(p, c.problems) },
 	}
 }
 
 // showDrift shows what was changed outside.
 func showDrift(c *call) error {
-	files, err := c.outputs(driftFormats)
+	files, err := c.outputs(render.DriftFormats)
 	if err != nil {
 		return err
 	}
@@ -85,26 +87,26 @@ func showDrift(c *call) error {
 	}
 	exit := error(nil)
 	switch {
-	case noMatch(d.plan):
-		exit = shown(d.plan.Refused())
-	case len(d.changed) > 0:
-		exit = shown(errDrifted)
-	case len(d.unread) > 0:
-		exit = shown(errUnread)
+	case noMatch(d.Plan):
+		exit = report.Shown(d.Plan.Refused())
+	case len(d.Changed) > 0:
+		exit = report.Shown(report.ErrDrifted)
+	case len(d.Unread) > 0:
+		exit = report.Shown(report.ErrUnread)
 	}
-	err = c.deliver(files, renderings{
-		formatText: func(string) string {
-			if c.flags.Bool("quiet") && d.isClean() {
+	err = c.deliver(files, render.Renderings{
+		render.FormatText: func(string) string {
+			if c.flags.Bool("quiet") && d.IsClean() {
 				return ""
 			}
-			return driftText(d, c.out())
+			return render.DriftText(d, c.out())
 		},
-		formatJSON:     func(string) string { return jsonText(driftJSON(d, c.problems)) },
-		formatMarkdown: func(string) string { return driftMarkdown(d, c.flags.Int("max-bytes")) },
-		formatGitHub:   func(string) string { return driftGitHub(d, c.problems) },
-		formatSARIF:    func(string) string { return driftSARIF(d, c.problems) },
-		formatPrometheus: func(before string) string {
-			return driftMetrics(driftRun{stack: c.declared.Stack, found: &d, began: c.began, ended: c.sys.now(), exit: exitStatus(exit)}, before)
+		render.FormatJSON:     func(string) string { return render.JSONText(render.DriftJSON(d, c.problems)) },
+		render.FormatMarkdown: func(string) string { return render.DriftMarkdown(d, c.flags.Int("max-bytes")) },
+		render.FormatGitHub:   func(string) string { return render.DriftGitHub(d, c.problems) },
+		render.FormatSARIF:    func(string) string { return render.DriftSARIF(d, c.problems) },
+		render.FormatPrometheus: func(before string) string {
+			return render.DriftMetrics(render.DriftRun{Stack: c.declared.Stack, Found: &d, Began: c.began, Ended: c.sys.now(), Exit: exitStatus(exit)}, before)
 		},
 	})
 	if err != nil {
@@ -113,31 +115,31 @@ func showDrift(c *call) error {
 	return exit
 }
 
-func (c *call) lookForDrift() (drift, error) {
+func (c *call) lookForDrift() (report.Drift, error) {
 	options := engine.Options{Targets: c.flags.StringSlice("target"), Excludes: c.flags.StringSlice("exclude"),
 		// Dangers and emptiness are questions of an apply.
 		Allow: []string{resources.DataLoss}, AllowEmpty: true}
 	if err := c.need(!c.wantsText()); err != nil {
-		return drift{}, err
+		return report.Drift{}, err
 	}
 	s, err := c.openReader()
 	if err != nil {
-		return drift{}, err
+		return report.Drift{}, err
 	}
 	defer s.close()
 	p, err := c.observeAndPlan(s, options)
 	if err != nil {
-		return drift{}, err
+		return report.Drift{}, err
 	}
-	d := findDrift(p)
-	d.unmanaged, err = s.look.unmanaged(c.ctx, c.declared.Stack)
+	d := report.FindDrift(p)
+	d.Unmanaged, err = s.look.unmanaged(c.ctx, c.declared.Stack)
 	switch {
 	case c.ctx.Err() != nil:
 		return d, c.ctx.Err()
 	case err != nil && p.Unknown == 0 && len(options.Targets)+len(options.Excludes) == 0:
 		a := resources.Addr{Kind: "broker", Name: "*"}
 		o := resources.NotRead(a, err)
-		d.unread = append(d.unread, engine.Unread{Addr: a, Why: o.Why, Hint: o.Hint})
+		d.Unread = append(d.Unread, engine.Unread{Addr: a, Why: o.Why, Hint: o.Hint})
 	}
 	return d, nil
 }
@@ -153,11 +155,11 @@ func (c *call) readPlan(options engine.Options) (*engine.Plan, error) {
 		return nil, err
 	}
 	defer s.close()
-	return c.planned(s, options)
+	return c.Planned(s, options)
 }
 
-// planned plans, and holds the plan against the policy.
-func (c *call) planned(s *sight, options engine.Options) (*engine.Plan, error) {
+// Planned plans, and holds the plan against the policy.
+func (c *call) Planned(s *sight, options engine.Options) (*engine.Plan, error) {
 	p, err := c.observeAndPlan(s, options)
 	if err != nil {
 		return nil, err
@@ -168,7 +170,7 @@ func (c *call) planned(s *sight, options engine.Options) (*engine.Plan, error) {
 func (c *call) observeAndPlan(s *sight, options engine.Options) (*engine.Plan, error) {
 	if s.absent != nil && !c.toldAbsent {
 		c.toldAbsent = true
-		c.tell(absentText(s.absent))
+		c.tell(render.AbsentText(s.absent))
 	}
 	seen, err := engine.Observe(c.ctx, s.readers, c.declared, resources.Scope{Stack: c.declared.Stack, Owned: true, Deep: true, Doomed: options.Doomed()})
 	if err != nil {
@@ -188,7 +190,7 @@ func (c *call) warn(found specs.Problems) {
 	})
 	c.problems = append(c.problems, found...)
 	if len(found) > 0 && !c.wantsJSON() && c.wantsWarnings() {
-		c.tell(problemText(c.spec, found, c.err()))
+		c.tell(render.ProblemText(c.spec, found, c.err()))
 	}
 }
 
@@ -209,51 +211,53 @@ func (c *call) atPlaces(err error) error {
 	found, _ = c.spec.Silence(found)
 	c.problems = append(c.problems, found...)
 	if c.wantsText() {
-		c.tell(problemText(c.spec, found, c.err()))
+		c.tell(render.ProblemText(c.spec, found, c.err()))
 	}
 	var rest *multierror.Error
-	for _, cause := range causes(err) {
+	for _, cause := range render.Causes(err) {
 		if len(specs.ProblemsOf(cause)) == 0 {
 			rest = multierror.Append(rest, cause)
 		}
 	}
 	if rest == nil {
-		return shown(errInvalid)
+		return report.Shown(report.ErrInvalid)
 	}
 	return rest
 }
 
 // erroredJSON stands in place of a document that could not be made, in the form
 // that it would have had.
-func (c *call) erroredJSON(stack string, diagnostics []jsonProblem) any {
+func (c *call) erroredJSON(stack string, diagnostics []render.JSONProblem) any {
 	if c.verb == "drift" {
-		return jsonDrift{FormatVersion: driftFormat, MidazVersion: version, Stack: stack, Errored: true, ResourceDrift: []jsonResource{}, Pending: []jsonResource{},
-			Unmanaged: []jsonUnmanaged{}, Unknown: []jsonUnread{}, Runtime: []jsonRuntime{}, Ignored: []jsonIgnored{}, Refusals: []jsonRefusal{}, Diagnostics: diagnostics}
+		return render.JSONDrift{FormatVersion: render.DriftFormat, MidazVersion: report.Version, Stack: stack, Errored: true, ResourceDrift: []render.JSONResource{}, Pending: []render.JSONResource{},
+			Unmanaged: []render.JSONUnmanaged{}, Unknown: []render.JSONUnread{}, Runtime: []render.JSONRuntime{}, Ignored: []render.JSONIgnored{}, Refusals: []render.JSONRefusal{}, Diagnostics: diagnostics}
 	}
-	return jsonPlan{FormatVersion: planFormat, MidazVersion: version, Stack: stack, Errored: true, Dangers: []string{},
-		ResourceChanges: []jsonResource{}, ResourceDrift: []jsonResource{}, Refusals: []jsonRefusal{}, Diagnostics: diagnostics}
+	return render.JSONPlan{FormatVersion: render.PlanFormat, MidazVersion: report.Version, Stack: stack, Errored: true, Dangers: []string{},
+		ResourceChanges: []render.JSONResource{}, ResourceDrift: []render.JSONResource{}, Refusals: []render.JSONRefusal{}, Diagnostics: diagnostics}
 }
 
 // failed tells an error in the formats that were asked for, so that a reader of
 // standard output or of a file always finds a document there.
 func (c *call) failed(err error, files ...into) error {
 	err = c.atPlaces(err)
-	diagnostics := problemsJSON(c.problems)
+	diagnostics := render.ProblemsJSON(c.problems)
 	if c.problems.Errors() == 0 {
-		diagnostics = append(diagnostics, errorJSON(err)...)
+		diagnostics = append(diagnostics, render.ErrorJSON(err)...)
 	}
 	stack := ""
 	if c.spec != nil {
 		stack = c.spec.Stack
 	}
-	werr := c.deliver(files, renderings{
-		formatJSON:     func(string) string { return jsonText(c.erroredJSON(stack, diagnostics)) },
-		formatMarkdown: func(string) string { return failedMarkdown(c.verb, stack, err, c.problems, c.flags.Int("max-bytes")) },
-		formatGitHub:   func(string) string { return failedGitHub(c.verb, err, c.problems) },
-		formatSARIF:    func(string) string { return validateSARIF(c.problems) },
-		formatHTML:     func(string) string { return failedHTML(c.verb, stack, err, c.problems) },
-		formatPrometheus: func(before string) string {
-			return driftMetrics(driftRun{stack: stack, began: c.began, ended: c.sys.now(), exit: exitStatus(err)}, before)
+	werr := c.deliver(files, render.Renderings{
+		render.FormatJSON: func(string) string { return render.JSONText(c.erroredJSON(stack, diagnostics)) },
+		render.FormatMarkdown: func(string) string {
+			return render.FailedMarkdown(c.verb, stack, err, c.problems, c.flags.Int("max-bytes"))
+		},
+		render.FormatGitHub: func(string) string { return render.FailedGitHub(c.verb, err, c.problems) },
+		render.FormatSARIF:  func(string) string { return render.ValidateSARIF(c.problems) },
+		render.FormatHTML:   func(string) string { return render.FailedHTML(c.verb, stack, err, c.problems) },
+		render.FormatPrometheus: func(before string) string {
+			return render.DriftMetrics(render.DriftRun{Stack: stack, Began: c.began, Ended: c.sys.now(), Exit: exitStatus(err)}, before)
 		},
 	})
 	if werr != nil {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/engine/policy"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -48,7 +50,7 @@ func (c *call) needPolicies() error {
 	for _, name := range c.flags.StringSlice("policy") {
 		spec, rules, problems := c.policyFile(name)
 		if len(problems) > 0 && c.wantsText() {
-			c.tell(problemText(spec, problems, c.err()))
+			c.tell(render.ProblemText(spec, problems, c.err()))
 		}
 		wrong = append(wrong, problems...)
 		c.policies = append(c.policies, rules)
@@ -56,9 +58,9 @@ func (c *call) needPolicies() error {
 	c.problems = append(c.problems, wrong...)
 	if wrong.Errors() > 0 {
 		if c.wantsText() {
-			c.tell("\n" + verdictText(wrong) + "\n")
+			c.tell("\n" + render.VerdictText(wrong) + "\n")
 		}
-		return shown(errInvalid)
+		return report.Shown(report.ErrInvalid)
 	}
 	return nil
 }
@@ -70,7 +72,7 @@ func (c *call) judge(p *engine.Plan) error {
 	if len(all) == 0 {
 		return nil
 	}
-	doc, err := documentOf(planJSON(p, c.problems))
+	doc, err := documentOf(render.PlanJSON(p, c.problems))
 	if err != nil {
 		return err
 	}
@@ -145,17 +147,17 @@ func policyTest(c *call) error {
 	for _, name := range c.args {
 		spec, rules, problems := c.policyFile(name)
 		if len(problems) > 0 {
-			c.tell(problemText(spec, problems, c.err()))
+			c.tell(render.ProblemText(spec, problems, c.err()))
 		}
 		broken += problems.Errors()
 		results = append(results, rules.Test(c.sys.now())...)
 	}
 	if broken > 0 {
-		return shown(errInvalid)
+		return report.Shown(report.ErrInvalid)
 	}
-	c.print(policyTestText(results, c.out()))
+	c.print(render.PolicyTestText(results, c.out()))
 	if slices.ContainsFunc(results, func(r policy.TestResult) bool { return !r.Passed() }) {
-		return shown(errTests)
+		return report.Shown(errTests)
 	}
 	return nil
 }

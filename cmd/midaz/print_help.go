@@ -6,11 +6,13 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 )
 
 // helpText returns the page of a command or of a group, or the list of all for
 // "".
-func helpText(all []*cli.Command, verb string, i ink) string {
+func helpText(all []*cli.Command, verb string, i render.Ink) string {
 	for _, c := range all {
 		if c.Name == verb {
 			return commandHelp(c, i)
@@ -22,15 +24,15 @@ func helpText(all []*cli.Command, verb string, i ink) string {
 	return listHelp(all, i)
 }
 
-func groupHelp(g group, members []*cli.Command, i ink) string {
+func groupHelp(g group, members []*cli.Command, i render.Ink) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "midaz %s: %s\n\n%s\n", g.name, g.usage, i.in(bold, "Commands:"))
+	fmt.Fprintf(&b, "midaz %s: %s\n\n%s\n", g.name, g.usage, i.In(render.Bold, "Commands:"))
 	width := 0
 	for _, c := range members {
 		width = max(width, len(c.Name))
 	}
 	for _, c := range members {
-		fmt.Fprintf(&b, "  %s  %s\n", pad(c.Name, width), c.Usage)
+		fmt.Fprintf(&b, "  %s  %s\n", render.Pad(c.Name, width), c.Usage)
 	}
 	fmt.Fprintf(&b, "\n\"midaz help %s COMMAND\" shows a command's flags and examples.\n", g.name)
 	return b.String()
@@ -47,15 +49,15 @@ const (
 	environmentText = "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH and NO_COLOR are honoured.\n"
 )
 
-func listHelp(all []*cli.Command, i ink) string {
+func listHelp(all []*cli.Command, i render.Ink) string {
 	var b strings.Builder
 	b.WriteString(aboutText + "\n")
-	b.WriteString(i.in(bold, "Usage:") + " midaz COMMAND [FLAGS] [ARGUMENTS]\n")
+	b.WriteString(i.In(render.Bold, "Usage:") + " midaz COMMAND [FLAGS] [ARGUMENTS]\n")
 	for _, group := range []string{groupMain, groupLook, groupWrite, groupTool} {
-		fmt.Fprintf(&b, "\n%s\n", i.in(bold, group+":"))
+		fmt.Fprintf(&b, "\n%s\n", i.In(render.Bold, group+":"))
 		for _, c := range listCommands(all) {
 			if c.category == group {
-				fmt.Fprintf(&b, "  %s  %s\n", pad(c.name, 10), c.usage)
+				fmt.Fprintf(&b, "  %s  %s\n", render.Pad(c.name, 10), c.usage)
 			}
 		}
 	}
@@ -63,18 +65,18 @@ func listHelp(all []*cli.Command, i ink) string {
 	return b.String()
 }
 
-func commandHelp(c *cli.Command, i ink) string {
+func commandHelp(c *cli.Command, i render.Ink) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "midaz %s: %s\n\n", c.Name, c.Usage)
 	usage := "midaz " + c.Name + " [FLAGS]"
 	if c.ArgsUsage != "" {
 		usage += " " + c.ArgsUsage
 	}
-	fmt.Fprintf(&b, "%s %s\n\n", i.in(bold, "Usage:"), usage)
+	fmt.Fprintf(&b, "%s %s\n\n", i.In(render.Bold, "Usage:"), usage)
 	text, examples, _ := strings.Cut(c.Description, "Examples:\n")
 	b.WriteString(strings.TrimSpace(text) + "\n")
 	if examples != "" {
-		fmt.Fprintf(&b, "\n%s\n%s\n", i.in(bold, "Examples:"), strings.TrimRight(examples, "\n"))
+		fmt.Fprintf(&b, "\n%s\n%s\n", i.In(render.Bold, "Examples:"), strings.TrimRight(examples, "\n"))
 	}
 	type line struct{ names, usage string }
 	var lines []line
@@ -87,13 +89,13 @@ func commandHelp(c *cli.Command, i ink) string {
 		width = max(width, len(l.names))
 		lines = append(lines, l)
 	}
-	fmt.Fprintf(&b, "\n%s\n", i.in(bold, "Flags:"))
+	fmt.Fprintf(&b, "\n%s\n", i.In(render.Bold, "Flags:"))
 	for _, l := range lines {
-		for n, part := range wrap(l.usage, 110-width) {
+		for n, part := range render.Wrap(l.usage, 110-width) {
 			if n > 0 {
 				l.names = ""
 			}
-			fmt.Fprintf(&b, "  %s  %s\n", pad(l.names, width), part)
+			fmt.Fprintf(&b, "  %s  %s\n", render.Pad(l.names, width), part)
 		}
 	}
 	return b.String()

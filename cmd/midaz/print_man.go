@@ -6,6 +6,9 @@ import (
 
 	"github.com/cpuguy83/go-md2man/v2/md2man"
 	"github.com/urfave/cli/v2"
+
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 )
 
 // manPage is a page of section 1, in roff.
@@ -27,7 +30,7 @@ func pageName(verb string) string { return "midaz-" + strings.ReplaceAll(verb, "
 
 // newManPage renders a page that is written in Markdown.
 func newManPage(name, text string) manPage {
-	head := fmt.Sprintf("%% %q \"1\" \"\" %q %q\n", strings.ToUpper(name), "midaz "+version, "midaz")
+	head := fmt.Sprintf("%% %q \"1\" \"\" %q %q\n", strings.ToUpper(name), "midaz "+report.Version, "midaz")
 	return manPage{name + ".1", string(md2man.Render([]byte(head + text)))}
 }
 
@@ -38,10 +41,10 @@ func programPage(all []*cli.Command) string {
 	b.WriteString("# DESCRIPTION\n" + manProse(aboutText) + "\n" + manProse(flagsText) + "\n# COMMANDS\n")
 	for _, c := range all {
 		if !c.Hidden {
-			fmt.Fprintf(&b, "**midaz %s**\n: %s. See **%s**(1).\n\n", c.Name, manProse(capital(c.Usage)), pageName(c.Name))
+			fmt.Fprintf(&b, "**midaz %s**\n: %s. See **%s**(1).\n\n", c.Name, manProse(render.Capital(c.Usage)), pageName(c.Name))
 		}
 	}
-	b.WriteString("# EXIT STATUS\n" + manProse(capital(strings.TrimPrefix(exitText, "Exit status: "))) + "\n# ENVIRONMENT\n" + manProse(environmentText))
+	b.WriteString("# EXIT STATUS\n" + manProse(render.Capital(strings.TrimPrefix(exitText, "Exit status: "))) + "\n# ENVIRONMENT\n" + manProse(environmentText))
 	return b.String()
 }
 
@@ -52,7 +55,7 @@ func commandPage(c *cli.Command) string {
 	b.WriteString("# DESCRIPTION\n")
 	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
 		if strings.HasPrefix(block, "  ") { // an example within the text
-			b.WriteString(fence("", block) + "\n")
+			b.WriteString(render.Fence("", block) + "\n")
 		} else {
 			b.WriteString(manProse(block) + "\n\n")
 		}
@@ -60,11 +63,11 @@ func commandPage(c *cli.Command) string {
 	b.WriteString("# FLAGS\n")
 	for _, f := range c.Flags {
 		if v, ok := f.(cli.VisibleFlag); ok && v.IsVisible() {
-			fmt.Fprintf(&b, "**%s**\n: %s\n\n", manProse(flagNames(f)), manProse(capital(flagUsage(f))))
+			fmt.Fprintf(&b, "**%s**\n: %s\n\n", manProse(flagNames(f)), manProse(render.Capital(flagUsage(f))))
 		}
 	}
 	if examples != "" {
-		b.WriteString("# EXAMPLES\n" + fence("", examples) + "\n")
+		b.WriteString("# EXAMPLES\n" + render.Fence("", examples) + "\n")
 	}
 	b.WriteString("# EXIT STATUS\nSee **midaz**(1).\n\n# SEE ALSO\n**midaz**(1)\n")
 	return b.String()

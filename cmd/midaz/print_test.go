@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/engine/graph"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -23,7 +25,7 @@ func TestCleanLetsNothingActOnTheTerminal(t *testing.T) {
 		"right\u202eto left": "right·to left",
 		"\x9b31m":            "·31m",
 	} {
-		if got := clean(in); got != want {
+		if got := render.Clean(in); got != want {
 			t.Errorf("clean(%q) = %q, want %q", in, got, want)
 		}
 	}
@@ -55,7 +57,7 @@ func TestCleanLogKeepsOnlyColours(t *testing.T) {
 func FuzzCleanLog(f *testing.F) {
 	f.Add("\x1b[1;31mred\x1b[0m")
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, on := range []ink{true, false} {
+		for _, on := range []render.Ink{true, false} {
 			out := cleanLog(s, on)
 			for rest := out; rest != ""; {
 				i := strings.IndexByte(rest, 0x1b)
@@ -80,8 +82,8 @@ func TestDiffTextShowsWhatIsNearAChange(t *testing.T) {
 	}
 	after[50] = "other"
 	var got []string
-	for _, l := range diffText(strings.Join(before, "\n"), strings.Join(after, "\n")+"\n") {
-		got = append(got, string(l.sign)+l.text)
+	for _, l := range render.DiffText(strings.Join(before, "\n"), strings.Join(after, "\n")+"\n") {
+		got = append(got, string(l.Sign)+l.Text)
 	}
 	want := []string{"#(48 unchanged lines hidden)", " line 48", " line 49", "-line 50", "+other", " line 51", " line 52", "#(46 unchanged lines hidden)"}
 	// The last line gained a line break, which counts as a change of it.
@@ -91,9 +93,9 @@ func TestDiffTextShowsWhatIsNearAChange(t *testing.T) {
 }
 
 func TestDiffTextOfManyLinesIsCounted(t *testing.T) {
-	long := strings.Repeat("x\n", diffLines)
-	got := diffText(long, long+"y\n")
-	if len(got) != 1 || got[0].sign != '#' {
+	long := strings.Repeat("x\n", render.DiffLines)
+	got := render.DiffText(long, long+"y\n")
+	if len(got) != 1 || got[0].Sign != '#' {
 		t.Errorf("got %d lines", len(got))
 	}
 }
@@ -107,26 +109,26 @@ func TestGateFailureSaysWhatAPersonNeeds(t *testing.T) {
 			Err: &resources.Diagnosis{Hint: "give it more memory", Err: &resources.GateError{Cause: "container exited", Probe: "pg_isready: exit 2\nno response", ExitCode: &exit, OOM: true, Restarts: 3,
 				Logs: []string{"one", "\x1b[31mtwo"}, Next: "midaz logs db --tail 100"}}},
 	}}}
-	golden(t, "gate.txt", failureText(report, false))
+	golden(t, "gate.txt", render.FailureText(report, false))
 }
 
 func TestPsTable(t *testing.T) {
 	now := newClock().at
-	looks := []serviceLook{
-		{containerLook: containerLook{Addr: resources.Addr{Kind: "service", Name: "db"}, Name: "midaz-db", Image: "postgres:17", State: "running", Health: "healthy",
+	looks := []report.ServiceLook{
+		{ContainerLook: report.ContainerLook{Addr: resources.Addr{Kind: "service", Name: "db"}, Name: "midaz-db", Image: "postgres:17", State: "running", Health: "healthy",
 			Ports: []string{"127.0.0.1:5701->5432/tcp"}, Started: now.Add(-3 * time.Hour), Age: 3 * time.Hour}},
-		{containerLook: containerLook{Addr: resources.Addr{Kind: "job", Name: "init"}, State: "exited (1)", Started: now.Add(-90 * time.Second), Age: 90 * time.Second},
+		{ContainerLook: report.ContainerLook{Addr: resources.Addr{Kind: "job", Name: "init"}, State: "exited (1)", Started: now.Add(-90 * time.Second), Age: 90 * time.Second},
 			Change: &engine.Change{Action: resources.Replace, Want: &resources.Resource{}, Delta: resources.Delta{{Drift: true}, {Pending: true}}}},
-		{containerLook: containerLook{Addr: resources.Addr{Kind: "service", Name: "new"}}, Change: &engine.Change{Action: resources.Create, Want: &resources.Resource{}}},
+		{ContainerLook: report.ContainerLook{Addr: resources.Addr{Kind: "service", Name: "new"}}, Change: &engine.Change{Action: resources.Create, Want: &resources.Resource{}}},
 	}
-	golden(t, "ps.txt", psText(looks, false))
-	golden(t, "ps.json", jsonText(psJSON("test", looks)))
+	golden(t, "ps.txt", render.PsText(looks, false))
+	golden(t, "ps.json", render.JSONText(render.PsJSON("test", looks)))
 }
 
 func TestLogPrefixes(t *testing.T) {
 	var out bytes.Buffer
 	service, job := resources.Addr{Kind: "service", Name: "db"}, resources.Addr{Kind: "job", Name: "long-name"}
-	p := newLogPrinter(&out, []containerLook{{Addr: service}, {Addr: job}}, false, false)
+	p := newLogPrinter(&out, []report.ContainerLook{{Addr: service}, {Addr: job}}, false, false)
 	p.line(service, logLine{text: "ready\x1b[2J\n"})
 	p.line(job, logLine{text: "done", at: newClock().at})
 	want := "db        | ready\nlong-name | 2026-01-31T12:00:00.000000000Z done\n"
@@ -140,9 +142,9 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		err  error
 		want int
 	}{
-		{nil, 0}, {errors.New("any"), 1}, {shown(errInvalid), 1}, {shown(errChanges), 2}, {shown(errDrifted), 2}, {shown(errPartly), 3},
-		{shown(errGate), 4}, {fmt.Errorf("x: %w", engine.ErrStale), 6}, {shown(engine.ErrRefused), 7}, {usageError{}, 64},
-		{stoppedError{sig: os.Interrupt}, 130},
+		{nil, 0}, {errors.New("any"), 1}, {report.Shown(report.ErrInvalid), 1}, {report.Shown(report.ErrChanges), 2}, {report.Shown(report.ErrDrifted), 2}, {report.Shown(report.ErrPartly), 3},
+		{report.Shown(report.ErrGate), 4}, {fmt.Errorf("x: %w", engine.ErrStale), 6}, {report.Shown(engine.ErrRefused), 7}, {report.UsageError{}, 64},
+		{report.StoppedError{}, 130},
 	} {
 		if got := exitStatus(c.err); got != c.want {
 			t.Errorf("%v: status %d, want %d", c.err, got, c.want)
@@ -184,7 +186,7 @@ func TestContainerOfFailedGate(t *testing.T) {
 		{resources.GateError{State: "exited", ExitCode: &code, OOM: true}, "exited with code 7, killed for lack of memory, never restarted"},
 		{resources.GateError{State: "restarting", ExitCode: &code, Restarts: 2}, "restarting, exited with code 7 before, not killed for lack of memory, restarted 2 times"},
 	} {
-		if got := containerText(&tc.gate); got != tc.want {
+		if got := render.ContainerText(&tc.gate); got != tc.want {
 			t.Errorf("%+v: %q, want %q", tc.gate, got, tc.want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
@@ -44,10 +45,10 @@ func (c *clock) now() time.Time { return c.at }
 func newClock() *clock { return &clock{time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)} }
 
 // newTestLive is a live progress that draws only when told.
-func newTestLive(plan *engine.Plan, c *clock, width, height int) (*live, *bytes.Buffer) {
+func newTestLive(plan *engine.Plan, c *clock, width, height int) (*render.Live, *bytes.Buffer) {
 	var out bytes.Buffer
-	return &live{w: &out, now: c.now, flights: newFlights(plan), stop: make(chan struct{}),
-		size: func() (int, int) { return width, height }}, &out
+	return &render.Live{W: &out, Now: c.now, Flights: render.NewFlights(plan), Stop: make(chan struct{}),
+		Size: func() (int, int) { return width, height }}, &out
 }
 
 func step(verb engine.Verb, kind, name string) engine.Step {
@@ -59,7 +60,7 @@ func TestLiveKeepsOneLineAResource(t *testing.T) {
 	c := newClock()
 	l, out := newTestLive(plan, c, 80, 24)
 	send := func(kind engine.EventKind, s engine.Step, note string, elapsed time.Duration) {
-		l.take(engine.Event{Kind: kind, Step: s, Change: plan.Change(s.Addr), At: c.at, Note: note, Elapsed: elapsed})
+		l.Take(engine.Event{Kind: kind, Step: s, Change: plan.Change(s.Addr), At: c.at, Note: note, Elapsed: elapsed})
 	}
 	send(engine.StepStarted, step(engine.VerbCreate, "crate", "db"), "", 0)
 	c.at = c.at.Add(400 * time.Millisecond)
@@ -67,13 +68,13 @@ func TestLiveKeepsOneLineAResource(t *testing.T) {
 	send(engine.StepStarted, step(engine.VerbAwait, "crate", "db"), "", 0)
 	c.at = c.at.Add(2 * time.Second)
 	send(engine.StepNoted, step(engine.VerbAwait, "crate", "db"), "exit 1: \x1b[2Jconnection refused", 0)
-	got := strings.Join(l.picture(80, 24), "\n")
+	got := strings.Join(l.Picture(80, 24), "\n")
 	want := "  crate/db   2.4s  waiting: exit 1: ·[2Jconnection refused\n  0 of 2 done"
 	if got != want {
 		t.Errorf("picture:\n%q\nwant:\n%q", got, want)
 	}
 	send(engine.StepDone, step(engine.VerbAwait, "crate", "db"), "", 2*time.Second)
-	l.draw()
+	l.Draw()
 	if got := out.String(); got != "\rcrate/db: created after 2.4s\x1b[K\n\x1b[J" {
 		t.Errorf("drawn: %q", got)
 	}
@@ -90,10 +91,10 @@ func TestLiveNeverWrapsOrFillsTheTerminal(t *testing.T) {
 	l, _ := newTestLive(plan, c, 40, 12)
 	for _, ch := range plan.Changes {
 		s := engine.Step{Addr: ch.Addr, Verb: engine.VerbCreate}
-		l.take(engine.Event{Kind: engine.StepStarted, Step: s, Change: ch, At: c.at})
-		l.take(engine.Event{Kind: engine.StepNoted, Step: s, Change: ch, At: c.at, Note: strings.Repeat("漢", 50)})
+		l.Take(engine.Event{Kind: engine.StepStarted, Step: s, Change: ch, At: c.at})
+		l.Take(engine.Event{Kind: engine.StepNoted, Step: s, Change: ch, At: c.at, Note: strings.Repeat("漢", 50)})
 	}
-	lines := l.picture(40, 12)
+	lines := l.Picture(40, 12)
 	if len(lines) > 6 {
 		t.Errorf("%d lines on a terminal of 12", len(lines))
 	}
@@ -118,13 +119,13 @@ func TestLinesSayThatAStepStillRuns(t *testing.T) {
 	plan := planOf(t, twoResources)
 	c := newClock()
 	var out bytes.Buffer
-	l := &lines{w: &out, now: c.now, flights: newFlights(plan)}
+	l := &render.Lines{W: &out, Now: c.now, Flights: render.NewFlights(plan)}
 	s := step(engine.VerbAwait, "crate", "db")
-	l.take(engine.Event{Kind: engine.StepStarted, Step: s, Change: plan.Change(s.Addr), At: c.at})
+	l.Take(engine.Event{Kind: engine.StepStarted, Step: s, Change: plan.Change(s.Addr), At: c.at})
 	for range 25 {
 		c.at = c.at.Add(time.Second)
-		l.take(engine.Event{Kind: engine.StepNoted, Step: s, At: c.at, Note: "starting"})
-		l.tick()
+		l.Take(engine.Event{Kind: engine.StepNoted, Step: s, At: c.at, Note: "starting"})
+		l.Tick()
 	}
 	want := "crate/db: waiting: ready...\n" +
 		"crate/db: still waiting: starting [10s elapsed]\n" +
@@ -138,15 +139,15 @@ func TestStreamBeatsMoreThanOnce(t *testing.T) {
 	plan := planOf(t, twoResources)
 	c := newClock()
 	var out bytes.Buffer
-	s := &stream{w: &out, now: c.now, flights: map[engine.Step]*beatOf{}}
+	s := &render.Stream{W: &out, Now: c.now, Flights: map[engine.Step]*render.BeatOf{}}
 	create := step(engine.VerbCreate, "box", "a")
-	s.take(engine.Event{Kind: engine.StepStarted, Step: create, Change: plan.Change(create.Addr), At: c.at})
+	s.Take(engine.Event{Kind: engine.StepStarted, Step: create, Change: plan.Change(create.Addr), At: c.at})
 	for range 31 {
 		c.at = c.at.Add(time.Second)
-		s.beat()
+		s.Beat()
 	}
-	s.take(engine.Event{Kind: engine.StepFailed, Step: create, Change: plan.Change(create.Addr), At: c.at, Err: errors.New("boom")})
-	s.beat()
+	s.Take(engine.Event{Kind: engine.StepFailed, Step: create, Change: plan.Change(create.Addr), At: c.at, Err: errors.New("boom")})
+	s.Beat()
 	if got := strings.Count(out.String(), `"apply_progress"`); got != 3 {
 		t.Errorf("%d signs of life in 31 s, want 3:\n%s", got, out.String())
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -30,18 +32,18 @@ func ps(c *call) error {
 	if looks, err = c.chosen(looks); err != nil {
 		return err
 	}
-	if err := c.emit(psJSON(c.declared.Stack, looks)); err != nil {
+	if err := c.emit(render.PsJSON(c.declared.Stack, looks)); err != nil {
 		return err
 	}
 	if !c.wantsJSON() {
-		c.print(psText(looks, c.out()))
+		c.print(render.PsText(looks, c.out()))
 	}
 	return nil
 }
 
 // services returns the services and jobs that are declared or have a
 // container, in order of address. Only their own readers are asked.
-func (c *call) services(s *sight) ([]serviceLook, error) {
+func (c *call) services(s *sight) ([]report.ServiceLook, error) {
 	containers, err := s.look.containers(c.ctx, c.declared.Stack)
 	if err != nil {
 		return nil, err
@@ -57,34 +59,34 @@ func (c *call) services(s *sight) ([]serviceLook, error) {
 		return nil, err
 	}
 	p := engine.MakePlan(c.declared, seen, engine.Options{Allow: []string{resources.DataLoss}, AllowEmpty: true})
-	var out []serviceLook
+	var out []report.ServiceLook
 	for _, l := range containers {
-		out = append(out, serviceLook{l, p.Change(l.Addr)})
+		out = append(out, report.ServiceLook{ContainerLook: l, Change: p.Change(l.Addr)})
 	}
 	for _, r := range c.declared.Resources {
-		has := func(l serviceLook) bool { return l.Addr == r.Addr }
+		has := func(l report.ServiceLook) bool { return l.Addr == r.Addr }
 		if isRunnable(r.Addr.Kind) && !r.Dormant && !slices.ContainsFunc(out, has) {
-			out = append(out, serviceLook{containerLook{Addr: r.Addr}, p.Change(r.Addr)})
+			out = append(out, report.ServiceLook{ContainerLook: report.ContainerLook{Addr: r.Addr}, Change: p.Change(r.Addr)})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b serviceLook) int { return a.Addr.Compare(b.Addr) })
+	slices.SortStableFunc(out, func(a, b report.ServiceLook) int { return a.Addr.Compare(b.Addr) })
 	return out, nil
 }
 
 // chosen keeps what the arguments name: keys of the spec, addresses, or globs
 // of either.
-func (c *call) chosen(looks []serviceLook) ([]serviceLook, error) {
+func (c *call) chosen(looks []report.ServiceLook) ([]report.ServiceLook, error) {
 	if len(c.args) == 0 {
 		return looks, nil
 	}
-	var out []serviceLook
+	var out []report.ServiceLook
 	for _, l := range looks {
 		if slices.ContainsFunc(c.args, func(a string) bool { return matches(l.Addr, a) }) {
 			out = append(out, l)
 		}
 	}
 	for _, a := range c.args {
-		if !slices.ContainsFunc(out, func(l serviceLook) bool { return matches(l.Addr, a) }) {
+		if !slices.ContainsFunc(out, func(l report.ServiceLook) bool { return matches(l.Addr, a) }) {
 			var names []string
 			for _, l := range looks {
 				names = append(names, l.Addr.Name)

@@ -15,6 +15,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -42,13 +44,13 @@ func fileExists(path string) bool {
 // that found nothing, and of ones that came to no result.
 func allMetrics() map[string]string {
 	at := time.Unix(1_700_000_000, 0)
-	run := func(found *drift, exit int, before string) string {
-		return driftMetrics(driftRun{stack: `a "b" \ü`, found: found, began: at.Add(-time.Second), ended: at, exit: exit}, before)
+	run := func(found *report.Drift, exit int, before string) string {
+		return render.DriftMetrics(render.DriftRun{Stack: `a "b" \ü`, Found: found, Began: at.Add(-time.Second), Ended: at, Exit: exit}, before)
 	}
 	plan := &engine.Plan{Stack: "a"}
 	c := &engine.Change{Addr: resources.NewAddr("box", "a"), Action: resources.Update}
-	full := run(&drift{plan: plan, changed: []*engine.Change{c}, pending: []*engine.Change{c}, runtime: []*engine.Change{c}, unmanaged: []*resources.Observed{{Addr: c.Addr}}}, 2, "")
-	return map[string]string{"full": full, "clean": run(&drift{plan: plan}, 0, full), "failed": run(nil, 1, full), "never": run(nil, 1, "")}
+	full := run(&report.Drift{Plan: plan, Changed: []*engine.Change{c}, Pending: []*engine.Change{c}, Runtime: []*engine.Change{c}, Unmanaged: []*resources.Observed{{Addr: c.Addr}}}, 2, "")
+	return map[string]string{"full": full, "clean": run(&report.Drift{Plan: plan}, 0, full), "failed": run(nil, 1, full), "never": run(nil, 1, "")}
 }
 
 // Metrics and alerts are read by Prometheus' own tool.
@@ -76,9 +78,9 @@ func TestPromtool(t *testing.T) {
 func TestMetricsOfAStack(t *testing.T) {
 	before := allMetrics()["full"]
 	at := time.Unix(1_700_000_900, 0)
-	after := driftMetrics(driftRun{began: at, ended: at, exit: 1}, before)
-	for _, m := range []metric{metricDrift, metricFirstSeen, metricLastGood} {
-		want := regexp.MustCompile("(?m)^" + m.name + "{.*$").FindString(before)
+	after := render.DriftMetrics(render.DriftRun{Began: at, Ended: at, Exit: 1}, before)
+	for _, m := range []render.Metric{render.MetricDrift, render.MetricFirstSeen, render.MetricLastGood} {
+		want := regexp.MustCompile("(?m)^" + m.Name + "{.*$").FindString(before)
 		if want == "" || !strings.Contains(after, want+"\n") {
 			t.Errorf("%q is not kept:\n%s", want, after)
 		}

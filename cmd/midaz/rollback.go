@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -93,7 +94,7 @@ func (c *call) recall(stack, id string) error {
 	if changed := engine.SecretsChanged(past, c.spec.Values()); len(changed) > 0 {
 		notes = append(notes, "sensitive values are not kept, and today's are taken: "+strings.Join(changed, ", ")+" changed since")
 	}
-	c.tell(rollbackText(run, notes, c.err()))
+	c.tell(render.RollbackText(run, notes, c.err()))
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
@@ -34,18 +36,18 @@ func showRoute(c *call) error {
 	if v.Exchange(m.Exchange) == nil {
 		return noExchange(v, m.Exchange)
 	}
-	r := tracedRoute{vhost: v, route: v.Publish(m)}
-	for _, q := range slices.Concat(r.route.Queues, r.route.Maybe) {
-		r.rejected = append(r.rejected, rejection{q, v.Reject(m, q)})
+	r := report.TracedRoute{Vhost: v, Route: v.Publish(m)}
+	for _, q := range slices.Concat(r.Route.Queues, r.Route.Maybe) {
+		r.Rejected = append(r.Rejected, report.Rejection{Queue: q, To: v.Reject(m, q)})
 	}
-	if err := c.emit(routeJSON(r)); err != nil {
+	if err := c.emit(render.RouteJSON(r)); err != nil {
 		return err
 	}
 	if !c.wantsJSON() {
-		c.print(routeText(r, c.out()))
+		c.print(render.RouteText(r, c.out()))
 	}
-	if r.route.Refused != "" || r.route.Unroutable() {
-		return shown(errUnroutable)
+	if r.Route.Refused != "" || r.Route.Unroutable() {
+		return report.Shown(report.ErrUnroutable)
 	}
 	return nil
 }
@@ -79,8 +81,8 @@ func (c *call) needQuiet() error {
 	if c.problems.Errors() == 0 {
 		return nil
 	}
-	c.tell(problemText(c.spec, c.problems, c.err()) + "\n" + verdictText(c.problems) + "\n")
-	return shown(errInvalid)
+	c.tell(render.ProblemText(c.spec, c.problems, c.err()) + "\n" + render.VerdictText(c.problems) + "\n")
+	return report.Shown(report.ErrInvalid)
 }
 
 // vhost returns the virtual host of -vhost: by itself "/", or the only one

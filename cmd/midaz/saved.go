@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -23,7 +24,7 @@ func (c *call) savePlan(p *engine.Plan, options engine.Options) error {
 		return nil
 	}
 	if len(p.Refusals) > 0 {
-		c.tell(notSavedText(out))
+		c.tell(render.NotSavedText(out))
 		return nil
 	}
 	saved, err := engine.Save(p, options)
@@ -34,7 +35,7 @@ func (c *call) savePlan(p *engine.Plan, options engine.Options) error {
 	if err := writeFile(c.path(out), string(c.sys.redactor.JSON(saved.Encode()))); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
-	c.tell(savedText(out, c.err()))
+	c.tell(render.SavedText(out, c.err()))
 	return nil
 }
 
@@ -137,7 +138,7 @@ func (a *applying) stale(err error) error {
 		hint = "a plan file holds no values, and it was made with " + strings.Join(missing, " ") + ": give that again, or plan again"
 	}
 	var all *multierror.Error
-	for _, cause := range causes(err) {
+	for _, cause := range render.Causes(err) {
 		all = multierror.Append(all, &resources.Diagnosis{Err: cause, Hint: hint})
 	}
 	return all
@@ -153,11 +154,11 @@ func show(c *call) error {
 		return err
 	}
 	p := saved.Plan()
-	if err := c.emit(planJSON(p, nil)); err != nil {
+	if err := c.emit(render.PlanJSON(p, nil)); err != nil {
 		return err
 	}
 	if !c.wantsJSON() {
-		c.print(planText(p, c.out()))
+		c.print(render.PlanText(p, c.out()))
 	}
 	return nil
 }

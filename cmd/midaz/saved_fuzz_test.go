@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/engine"
 )
 
@@ -27,11 +28,11 @@ func FuzzShow(f *testing.F) {
 			return
 		}
 		p := saved.Plan()
-		text := planText(p, inkFor(io.Discard, fakeSystem().env, false))
+		text := render.PlanText(p, inkFor(io.Discard, fakeSystem().env, false))
 		if strings.ContainsAny(text, "\x1b\x07\b\r\x7f") {
 			t.Errorf("the text acts on a terminal: %q", text)
 		}
-		if _, err := json.Marshal(planJSON(p, nil)); err != nil {
+		if _, err := json.Marshal(render.PlanJSON(p, nil)); err != nil {
 			t.Errorf("the JSON form: %v", err)
 		}
 	})

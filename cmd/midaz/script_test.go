@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"gopkg.in/yaml.v3"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -250,12 +251,14 @@ type fakeLook struct{}
 
 func (fakeLook) cpus(context.Context) int { return 4 }
 
-func (fakeLook) containers(context.Context, string) ([]containerLook, error) { return nil, nil }
+func (fakeLook) containers(context.Context, string) ([]report.ContainerLook, error) { return nil, nil }
 
-func (fakeLook) logs(context.Context, containerLook, logOptions, func(logLine)) error { return nil }
+func (fakeLook) logs(context.Context, report.ContainerLook, logOptions, func(logLine)) error {
+	return nil
+}
 
-func (fakeLook) about(context.Context) ([]aboutPart, error) {
-	return []aboutPart{{title: "Engine", rows: [][2]string{{"version", "fake"}}}}, nil
+func (fakeLook) about(context.Context) ([]report.AboutPart, error) {
+	return []report.AboutPart{{Title: "Engine", Rows: [][2]string{{"version", "fake"}}}}, nil
 }
 
 func (fakeLook) live(_ context.Context, o liveOptions) (*draft.Draft, error) {

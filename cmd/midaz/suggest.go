@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -14,15 +15,15 @@ import (
 const suggestedDays = 30
 
 // suggestIgnores writes a rule into the spec for each change made outside.
-func suggestIgnores(c *call, d drift) error {
+func suggestIgnores(c *call, d report.Drift) error {
 	w := newRewriting(c)
 	now := c.sys.now().UTC()
 	reason := "found by midaz drift on " + now.Format(resources.DateForm) + "; say why it may stay"
 	until := now.AddDate(0, 0, suggestedDays).Format(resources.DateForm)
 	var written []string
-	for _, change := range d.changed {
+	for _, change := range d.Changed {
 		if change.Removed {
-			w.notes = append(w.notes, rewrite{change.Addr, "", change.Pos(), "it was removed outside, which no rule lets be: remove it from the spec, or apply"})
+			w.Notes = append(w.Notes, report.Rewrite{Addr: change.Addr, Pos: change.Pos(), Why: "it was removed outside, which no rule lets be: remove it from the spec, or apply"})
 			continue
 		}
 		for _, diff := range change.Delta {
@@ -32,11 +33,11 @@ func suggestIgnores(c *call, d drift) error {
 			} else {
 				written = append(written, key)
 			}
-			note := rewrite{addr: change.Addr, path: field, pos: diff.Pos}
+			note := report.Rewrite{Addr: change.Addr, Path: field, Pos: diff.Pos}
 			if err := w.addRule(map[string]any{"address": change.Addr.String(), "field": field, "reason": reason, "until": until}); err != nil {
-				note.why = err.Error()
+				note.Why = err.Error()
 			}
-			w.notes = append(w.notes, note)
+			w.Notes = append(w.Notes, note)
 		}
 	}
 	return w.finish()

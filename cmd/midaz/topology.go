@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
@@ -11,8 +12,8 @@ import (
 // drawTopology draws exchanges, bindings and queues of the spec.
 func drawTopology(c *call) error {
 	format := c.flags.String("format")
-	draw, ok := map[string]func([]*routing.Vhost, ink) string{
-		"text": topologyText, "dot": topologyDot, "mermaid": topologyMermaid, "svg": topologySVG, "json": topologyJSON}[format]
+	draw, ok := map[string]func([]*routing.Vhost, render.Ink) string{
+		"text": render.TopologyText, "dot": render.TopologyDot, "mermaid": render.TopologyMermaid, "svg": render.TopologySVG, "json": render.TopologyJSON}[format]
 	if !ok {
 		return c.usage(fmt.Sprintf("-format %q is not known", format), "expected one of text, dot, mermaid, svg, json")
 	}

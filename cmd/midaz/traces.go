@@ -17,6 +17,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -73,11 +75,11 @@ func (a *applying) openTraces() *traces {
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(t.failed))
 	exporter, err := otlptracehttp.New(a.ctx)
 	if err != nil {
-		a.remark("Warning: no trace is sent: " + errorLine(err, t.redactor))
+		a.remark("Warning: no trace is sent: " + render.ErrorLine(err, t.redactor))
 		return nil
 	}
 	about, err := otelresource.New(a.ctx, otelresource.WithTelemetrySDK(),
-		otelresource.WithAttributes(attribute.String("service.name", "midaz"), attribute.String("service.version", version)),
+		otelresource.WithAttributes(attribute.String("service.name", "midaz"), attribute.String("service.version", report.Version)),
 		otelresource.WithFromEnv()) // last, since it wins
 	if err != nil {
 		t.failed(err)
@@ -87,7 +89,7 @@ func (a *applying) openTraces() *traces {
 		batch = append(batch, sdktrace.WithMaxQueueSize(queuedSpans))
 	}
 	t.provider = sdktrace.NewTracerProvider(sdktrace.WithBatcher(guardedExporter{exporter, t.redactor}, batch...), sdktrace.WithResource(about))
-	t.tracer = t.provider.Tracer("midaz", trace.WithInstrumentationVersion(version))
+	t.tracer = t.provider.Tracer("midaz", trace.WithInstrumentationVersion(report.Version))
 	parent := propagation.TraceContext{}.Extract(context.WithoutCancel(a.ctx), propagation.MapCarrier{
 		"traceparent": a.sys.env("TRACEPARENT"), "tracestate": a.sys.env("TRACESTATE")})
 	t.ctx, t.span = t.tracer.Start(parent, "midaz "+a.commandLine(), trace.WithTimestamp(a.began), trace.WithAttributes(
@@ -113,9 +115,9 @@ func collects(env func(string) string) (bool, string) {
 	case !asked, strings.EqualFold(first("OTEL_SDK_DISABLED"), "true"), exporter == "none":
 		return false, ""
 	case exporter != "" && exporter != "otlp":
-		return false, fmt.Sprintf("OTEL_TRACES_EXPORTER is %q; expected one of otlp, none", clean(exporter))
+		return false, fmt.Sprintf("OTEL_TRACES_EXPORTER is %q; expected one of otlp, none", render.Clean(exporter))
 	case protocol != "" && protocol != "http/protobuf":
-		return false, fmt.Sprintf("the protocol %q is not spoken; set OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf, and the endpoint to the collector's port for it (4318)", clean(protocol))
+		return false, fmt.Sprintf("the protocol %q is not spoken; set OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf, and the endpoint to the collector's port for it (4318)", render.Clean(protocol))
 	}
 	return true, ""
 }
@@ -142,10 +144,10 @@ func (t *traces) begin(p *engine.Plan, run *resources.Run) {
 	t.span.SetAttributes(attribute.String("midaz.run", run.ID))
 }
 
-func (t *traces) say(line string) { t.span.AddEvent(clean(line), trace.WithTimestamp(t.now())) }
+func (t *traces) Say(line string) { t.span.AddEvent(render.Clean(line), trace.WithTimestamp(t.now())) }
 
-// take turns an event into spans.
-func (t *traces) take(e engine.Event) {
+// Take turns an event into spans.
+func (t *traces) Take(e engine.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch e.Kind {
@@ -157,9 +159,9 @@ func (t *traces) take(e engine.Event) {
 		t.steps[e.Step].AddEvent("rolled back", trace.WithTimestamp(e.At))
 		t.open[e.Step.Addr].span.SetAttributes(attribute.Bool("midaz.rolled_back", true))
 	case engine.StepDone:
-		t.ended(e, "done")
+		t.Ended(e, "done")
 	case engine.StepFailed:
-		t.ended(e, "failed")
+		t.Ended(e, "failed")
 	case engine.StepSkipped:
 		t.skipped(e)
 	}
@@ -177,10 +179,10 @@ func (t *traces) resource(e engine.Event) *tracedResource {
 	}
 	action := "noop"
 	if e.Change != nil {
-		action = actionWord(e.Change.Action)
+		action = render.ActionWord(e.Change.Action)
 	}
-	r.ctx, r.span = t.tracer.Start(t.ctx, addrText(e.Step.Addr), trace.WithTimestamp(e.At), trace.WithAttributes(
-		attribute.String("midaz.address", addrText(e.Step.Addr)), attribute.String("midaz.kind", e.Step.Addr.Kind), attribute.String("midaz.action", action)))
+	r.ctx, r.span = t.tracer.Start(t.ctx, render.AddrText(e.Step.Addr), trace.WithTimestamp(e.At), trace.WithAttributes(
+		attribute.String("midaz.address", render.AddrText(e.Step.Addr)), attribute.String("midaz.kind", e.Step.Addr.Kind), attribute.String("midaz.action", action)))
 	t.open[e.Step.Addr] = r
 	return r
 }
@@ -193,14 +195,14 @@ func (t *traces) started(e engine.Event) {
 			links = append(links, trace.Link{SpanContext: s.SpanContext()})
 		}
 	}
-	about := []attribute.KeyValue{attribute.String("midaz.address", addrText(e.Step.Addr)), attribute.String("midaz.step", string(e.Step.Verb))}
+	about := []attribute.KeyValue{attribute.String("midaz.address", render.AddrText(e.Step.Addr)), attribute.String("midaz.step", string(e.Step.Verb))}
 	if e.Step.Verb == engine.VerbAwait && e.Change != nil && e.Change.Gate != nil {
-		about = append(about, attribute.String("midaz.gate", clean(e.Change.Gate.Text)))
+		about = append(about, attribute.String("midaz.gate", render.Clean(e.Change.Gate.Text)))
 	}
 	_, t.steps[e.Step] = t.tracer.Start(r.ctx, string(e.Step.Verb), trace.WithTimestamp(e.At), trace.WithLinks(links...), trace.WithAttributes(about...))
 }
 
-func (t *traces) ended(e engine.Event, result string) {
+func (t *traces) Ended(e engine.Event, result string) {
 	r, s := t.open[e.Step.Addr], t.steps[e.Step]
 	s.SetAttributes(attribute.String("midaz.result", result))
 	if e.Err != nil {
@@ -231,7 +233,7 @@ func (t *traces) skipped(e engine.Event) {
 	result := "interrupted"
 	if !e.Because.IsZero() {
 		result = "skipped"
-		r.span.SetAttributes(attribute.String("midaz.because", addrText(e.Because)))
+		r.span.SetAttributes(attribute.String("midaz.because", render.AddrText(e.Because)))
 	}
 	r.span.SetAttributes(attribute.String("midaz.result", result))
 	r.span.End(trace.WithTimestamp(e.At))
@@ -249,14 +251,14 @@ func (t *traces) traced(a resources.Addr) bool {
 
 // note records an error, without what is known to be secret in it.
 func (t *traces) note(s trace.Span, err error, at time.Time) {
-	text := errorLine(err, t.redactor)
+	text := render.ErrorLine(err, t.redactor)
 	s.RecordError(errors.New(text), trace.WithTimestamp(at))
 	s.SetStatus(codes.Error, text)
 }
 
-// close ends what a round has left open: resources that an interrupt stopped
+// Close ends what a round has left open: resources that an interrupt stopped
 // between two steps. Spans of steps are kept for the links of a later round.
-func (t *traces) close() {
+func (t *traces) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for a, r := range t.open {
@@ -290,6 +292,6 @@ func (t *traces) end(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.problems) > 0 {
-		t.remark("Warning: the trace could not be sent: " + errorLine(t.problems[0], t.redactor))
+		t.remark("Warning: the trace could not be sent: " + render.ErrorLine(t.problems[0], t.redactor))
 	}
 }

@@ -20,6 +20,8 @@ import (
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 )
 
 // collector receives traces as a real one does.
@@ -164,7 +166,7 @@ func TestTraceOfApply(t *testing.T) {
 	for _, kv := range c.requests[0].GetResourceSpans()[0].GetResource().GetAttributes() {
 		about = append(about, kv.GetKey()+"="+kv.GetValue().GetStringValue())
 	}
-	for _, want := range []string{"service.name=our-deploys", "service.version=" + version, "deployment.environment=test"} {
+	for _, want := range []string{"service.name=our-deploys", "service.version=" + report.Version, "deployment.environment=test"} {
 		if !slices.Contains(about, want) {
 			t.Errorf("%s is not in %v", want, about)
 		}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 )
 
 // validate checks the spec; with -fix it puts right what can be.
 func validate(c *call) error {
-	files, err := c.outputs(validateFormats)
+	files, err := c.outputs(render.ValidateFormats)
 	if err != nil {
 		return err
 	}
@@ -24,18 +26,18 @@ func validate(c *call) error {
 	if c.spec != nil {
 		stack = c.spec.Stack
 	}
-	err = c.deliver(files, renderings{
-		formatText: func(string) string {
+	err = c.deliver(files, render.Renderings{
+		render.FormatText: func(string) string {
 			if invalid != nil {
 				return "" // said on standard error
 			}
 			return validText(c)
 		},
-		formatJSON:     func(string) string { return jsonText(validateJSON(c.problems, c.silenced)) },
-		formatMarkdown: func(string) string { return validateMarkdown(stack, c.problems, c.flags.Int("max-bytes")) },
-		formatGitHub:   func(string) string { return annotationText(problemAnnotations(c.problems)) },
-		formatGitLab:   func(string) string { return validateGitLab(c.problems) },
-		formatSARIF:    func(string) string { return validateSARIF(c.problems) },
+		render.FormatJSON:     func(string) string { return render.JSONText(render.ValidateJSON(c.problems, c.silenced)) },
+		render.FormatMarkdown: func(string) string { return render.ValidateMarkdown(stack, c.problems, c.flags.Int("max-bytes")) },
+		render.FormatGitHub:   func(string) string { return render.AnnotationText(render.ProblemAnnotations(c.problems)) },
+		render.FormatGitLab:   func(string) string { return render.ValidateGitLab(c.problems) },
+		render.FormatSARIF:    func(string) string { return render.ValidateSARIF(c.problems) },
 	})
 	if err != nil {
 		return err
@@ -45,9 +47,9 @@ func validate(c *call) error {
 
 // validText is the last line of a spec without errors.
 func validText(c *call) string {
-	text := c.out().in(green, "Success!") + fmt.Sprintf(" The spec is valid: %s", count(len(c.declared.Resources), "resource"))
+	text := c.out().In(render.Green, "Success!") + fmt.Sprintf(" The spec is valid: %s", render.Count(len(c.declared.Resources), "resource"))
 	if len(c.problems) > 0 {
-		text += ", " + count(len(c.problems), "warning")
+		text += ", " + render.Count(len(c.problems), "warning")
 	}
 	if len(c.silenced) > 0 {
 		text += fmt.Sprintf(" (%d silenced)", len(c.silenced))

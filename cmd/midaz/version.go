@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/schema"
 )
 
@@ -18,12 +20,12 @@ func printSchema(c *call) error {
 
 // printVersion prints what this binary is.
 func printVersion(c *call) error {
-	doc := map[string]string{"midaz": version, "spec": schema.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
+	doc := map[string]string{"midaz": report.Version, "spec": schema.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
 	if revision := builtFrom(); revision != "" {
 		doc["revision"] = revision
 	}
 	if c.wantsJSON() {
-		return writeJSON(c.sys.stdout, doc)
+		return render.WriteJSON(c.sys.stdout, doc)
 	}
 	text := fmt.Sprintf("midaz %s (spec %s, %s, %s)\n", doc["midaz"], doc["spec"], doc["go"], doc["platform"])
 	c.print(text)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -65,12 +66,12 @@ type looker interface {
 	cpus(ctx context.Context) int
 	// containers returns the containers of the stack's services and jobs, in
 	// order of address.
-	containers(ctx context.Context, stack string) ([]containerLook, error)
+	containers(ctx context.Context, stack string) ([]report.ContainerLook, error)
 	// logs hands over the lines of one container until they end, or for ever
 	// with follow.
-	logs(ctx context.Context, c containerLook, o logOptions, line func(logLine)) error
+	logs(ctx context.Context, c report.ContainerLook, o logOptions, line func(logLine)) error
 	// about describes engine and broker.
-	about(ctx context.Context) ([]aboutPart, error)
+	about(ctx context.Context) ([]report.AboutPart, error)
 	// unmanaged returns what stands on the broker and belongs to no stack.
 	unmanaged(ctx context.Context, stack string) ([]*resources.Observed, error)
 	// live returns a spec of what the engine has.

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -31,6 +32,7 @@ func (s *snapshot) overruled(ctx context.Context, b *books) overrulings {
 			f.compare(ctx)
 		}
 		s.unplugged(ctx)
+		s.narrowed(ctx, b)
 	})
 	return s.overrulings
 }
@@ -68,6 +70,83 @@ func (s *snapshot) unplugged(ctx context.Context) {
 		s.overrulings[r.Addr] = append(s.overrulings[r.Addr], resources.Diff{Path: "plugin", Field: "plugin", Drift: true, Cost: resources.Free, After: plugin,
 			Why: fmt.Sprintf("not in force: the plugin %s is not enabled; run `rabbitmq-plugins enable %s` on the broker", plugin, plugin)})
 	}
+}
+
+// narrowed notes the permissions that hold for some routing keys only, because of
+// topic permissions that neither the spec nor the stack's ledger has. Without any,
+// a permission to write to a topic exchange, and one to read from it, hold for all
+// routing keys.
+func (s *snapshot) narrowed(ctx context.Context, b *books) {
+	if len(s.declared.Of(permissionName)) == 0 {
+		return
+	}
+	topics, err := s.list(ctx, topicPermissionList)
+	if err != nil || len(topics) == 0 {
+		return
+	}
+	exchanges, err := s.list(ctx, "/api/exchanges")
+	if err != nil {
+		return
+	}
+	isTopic := map[resources.Addr]bool{}
+	for _, x := range exchanges {
+		isTopic[resources.NewAddr(exchangeName, x.text("vhost"), x.text("name"))] = x.text("type") == "topic"
+	}
+	type narrowing struct{ exchange, pattern string }
+	outside := map[resources.Addr][]row{} // by the permission
+	for _, t := range topics {
+		vhost, user, exchange := t.text("vhost"), t.text("user"), t.text("exchange")
+		a := resources.NewAddr(topicPermissionName, vhost, user, exchange)
+		if !isTopic[resources.NewAddr(exchangeName, vhost, exchange)] || s.declared.Get(a) != nil || b.owns(a) {
+			continue
+		}
+		permission := resources.NewAddr(permissionName, vhost, user)
+		outside[permission] = append(outside[permission], t)
+	}
+	for _, r := range s.declared.Of(permissionName) {
+		if r.Dormant || r.External {
+			continue
+		}
+		for _, field := range []string{"write", "read"} {
+			names, err := permitted(r.Config.Text(field))
+			if err != nil { // only the broker can read it
+				continue
+			}
+			var found []narrowing
+			for _, t := range outside[r.Addr] {
+				if n := (narrowing{t.text("exchange"), t.text(field)}); names.MatchString(n.exchange) && !matchesAll(n.pattern) {
+					found = append(found, n)
+				}
+			}
+			if len(found) == 0 {
+				continue
+			}
+			slices.SortFunc(found, func(a, b narrowing) int { return strings.Compare(a.exchange, b.exchange) })
+			var where, which []string
+			for _, n := range found {
+				where = append(where, fmt.Sprintf("routing keys that match %q on exchange %s", n.pattern, n.exchange))
+				which = append(which, resources.NewAddr(topicPermissionName, r.Addr.Parts()[0], r.Addr.Parts()[1], n.exchange).String())
+			}
+			s.overrulings[r.Addr] = append(s.overrulings[r.Addr], resources.Diff{Path: field, Field: field, Drift: true, Cost: resources.Free,
+				Before: resources.SealLike(found[0].pattern, r.Config[field]), After: r.Config[field],
+				Why: fmt.Sprintf("not in force: topic permissions that are not in the spec allow only %s; run `rabbitmqctl clear_topic_permissions`, or declare %s", strings.Join(where, ", and only "), strings.Join(which, ", "))})
+		}
+	}
+}
+
+// permitted compiles the regular expression of a permission. An empty one matches
+// the empty name only.
+func permitted(pattern string) (*regexp.Regexp, error) {
+	if pattern == "" {
+		pattern = "^$"
+	}
+	return regexp.Compile(pattern)
+}
+
+// matchesAll reports whether a regular expression is one of those that people
+// write for everything.
+func matchesAll(pattern string) bool {
+	return slices.Contains([]string{".*", "^.*", ".*$", "^.*$", "^"}, pattern)
 }
 
 // outside returns the policies that neither the spec nor the stack's ledger has, by

@@ -138,3 +138,63 @@ func TestParametersOfAPluginThatIsNotEnabled(t *testing.T) {
 	b.fake.DisabledPlugins = []string{"rabbitmq_shovel"}
 	equal(t, overruled(t, b, spec), []string{`parameter/midaz-test/shovel/s plugin: "rabbitmq_shovel", found null`})
 }
+
+// TestPermissionsThatTopicPermissionsNarrow: a declared permission that a topic
+// permission from outside the spec narrows is drift, and nothing else is.
+func TestPermissionsThatTopicPermissionsNarrow(t *testing.T) {
+	const (
+		user   = "  users: { midaz-test: { password: w } }\n"
+		topics = "      exchanges: { x: { type: topic }, y: { type: topic }, d: { type: direct } }\n"
+	)
+	permission := func(write, read string) string {
+		return fmt.Sprintf("      permissions: { midaz-test: { configure: '', write: '%s', read: '%s' } }\n", write, read)
+	}
+	all := user + inVhost + topics + permission(".*", ".*")
+	onEach(t, func(t *testing.T, b *target) {
+		for _, row := range []struct {
+			name, spec string
+			// outside are exchange, write and read of topic permissions from outside.
+			outside [][3]string
+			want    []string
+			// onlyReal rows need a pattern that the broker in memory cannot read.
+			onlyReal bool
+		}{
+			{name: "both ways", spec: all, outside: [][3]string{{"x", "^paid$", "^a"}},
+				want: []string{`permission/midaz-test/midaz-test read: ".*", found "^a"`, `permission/midaz-test/midaz-test write: ".*", found "^paid$"`}},
+			{name: "one way", spec: all, outside: [][3]string{{"x", "^paid$", ".*"}}, want: []string{`permission/midaz-test/midaz-test write: ".*", found "^paid$"`}},
+			{name: "no routing key at all", spec: all, outside: [][3]string{{"x", "^.*$", ""}}, want: []string{`permission/midaz-test/midaz-test read: ".*", found ""`}},
+			{name: "two exchanges", spec: all, outside: [][3]string{{"y", "^b", ".*"}, {"x", "^a", ".*"}}, want: []string{`permission/midaz-test/midaz-test write: ".*", found "^a"`}},
+			{name: "an exchange of the broker", spec: all, outside: [][3]string{{"amq.topic", "^a", ".*"}}, want: []string{`permission/midaz-test/midaz-test write: ".*", found "^a"`}},
+			{name: "everything", spec: all, outside: [][3]string{{"x", ".*", "^.*$"}}},
+			{name: "an exchange that has no use for it", spec: all, outside: [][3]string{{"d", "^a", "^a"}}},
+			{name: "an exchange that is not permitted", spec: user + inVhost + topics + permission("^y$", ""), outside: [][3]string{{"x", "^a", "^a"}}},
+			{name: "a pattern that only the broker can read", spec: user + inVhost + topics + permission("^(?!y)", ""), outside: [][3]string{{"x", "^a", "^a"}}, onlyReal: true},
+			{name: "no permission is declared", spec: user + inVhost + topics, outside: [][3]string{{"x", "^a", "^a"}}},
+			{name: "it is declared", spec: all + "      topic_permissions: { midaz-test: { x: { write: '^a', read: '^a' } } }\n"},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				b := b
+				switch {
+				case b.fake != nil && row.onlyReal:
+					t.Skip("for a real broker")
+				case b.fake != nil:
+					b = fakeTarget(t, b.fake.Version)
+				default:
+					b.wipe(t)
+				}
+				w := world{t: t, b: b}
+				w.apply(row.spec)
+				equal(t, overruled(t, b, row.spec), nil)
+				for _, x := range row.outside {
+					b.do(t, "PUT", "/api/topic-permissions/midaz-test/midaz-test", fmt.Sprintf(`{"exchange":%q,"write":%q,"read":%q}`, x[0], x[1], x[2]))
+				}
+				equal(t, overruled(t, b, row.spec), row.want)
+				w.settled(row.spec) // the permission itself is as declared
+				if row.outside == nil {
+					// What has left the spec goes with the next apply, and is the stack's own until then.
+					equal(t, overruled(t, b, all), nil)
+				}
+			})
+		}
+	})
+}

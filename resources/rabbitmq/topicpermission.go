@@ -7,7 +7,10 @@ import (
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
-const topicPermissionName = "topic-permission"
+const (
+	topicPermissionName = "topic-permission"
+	topicPermissionList = "/api/topic-permissions"
+)
 
 var topicPermissionTable = &resources.Table{
 	Kind: topicPermissionName, Section: "rabbitmq/vhosts/*/topic_permissions/*/*",
@@ -25,7 +28,7 @@ type topicPermissionKind struct{ single }
 
 var _ = register(topicPermissionKind{single{
 	table: topicPermissionTable,
-	list:  "/api/topic-permissions",
+	list:  topicPermissionList,
 	path:  func(parts []string) string { return apiPath("topic-permissions", parts[0], parts[1]) },
 	see: func(r row) *object {
 		vhost, user, exchange := r.text("vhost"), r.text("user"), r.text("exchange")

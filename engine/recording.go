@@ -360,7 +360,7 @@ func (was *RecordedObject) observed(declared *resources.Declared, moved map[stri
 	}
 	have, _ := resources.Normalize(was.Fields).(map[string]any)
 	o.Have, o.Applied = w.Restore(have, applied, want)
-	o.Overruled = was.overruled(want)
+	o.Overruled = was.overruled(now, declared.Kind(addr.Kind))
 	if k, ok := declared.Kind(addr.Kind).(resources.Recorded); ok && o.Presence == resources.Present {
 		if err := k.Replay(o, was.Memory, now); err != nil {
 			return nil, fmt.Errorf("recording: %s: %w", was.Address, err)
@@ -370,17 +370,21 @@ func (was *RecordedObject) observed(declared *resources.Declared, moved map[stri
 }
 
 // overruled returns the settings that were not in force, as far as they are still
-// declared with the same value.
-func (was *RecordedObject) overruled(want resources.Config) resources.Delta {
+// declared with the same value. What is no field, as the plugin that a parameter is
+// for, is declared as long as the object is.
+func (was *RecordedObject) overruled(r *resources.Resource, k resources.Kind) resources.Delta {
+	if r == nil || k == nil {
+		return nil
+	}
 	var out resources.Delta
 	for _, f := range was.Overruled {
 		field, rest, _ := strings.Cut(f.Path, ".")
-		now := want[field]
+		now := r.Config[field]
 		if m, ok := now.(map[string]any); ok && rest != "" {
 			now = m[rest]
 		}
 		before, after := resources.Normalize(f.Before), resources.Normalize(f.After)
-		if resources.Equal(now, after) {
+		if _, isField := k.Table().Field(field); !isField || resources.Equal(now, after) {
 			out = append(out, resources.Diff{Path: f.Path, Field: field, Drift: true, Cost: resources.Free, Before: before, After: after, Why: f.Why})
 		}
 	}

@@ -49,6 +49,7 @@ type reading struct {
 	t      *testing.T
 	dir    string
 	env    []string
+	broker *brokertest.Broker
 	status int // of the last command
 }
 
@@ -64,7 +65,7 @@ func newReading(t *testing.T) *reading {
 	for _, verb := range []string{"apply", "up", "down", "destroy", "rollback"} {
 		env = append(env, "MIDAZ_CLI_ARGS_"+verb+"=-parallelism=1") // one order of what is told
 	}
-	return &reading{t: t, dir: dir, env: append(env,
+	return &reading{t: t, dir: dir, broker: broker, env: append(env,
 		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "NO_COLOR=1", "TERM=dumb", "TZ=UTC", "MIDAZ_ACTOR=ann", "HOME="+dir,
 		docsWorldFile+"="+filepath.Join(bin, "world.yaml"), docsBroker+"="+strings.TrimPrefix(broker.URL(), "http://"))}
 }

@@ -5,10 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/LerianStudio/midaz-infra/engine"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/brokertest"
 )
 
 const observedSpec = `version: "1"
@@ -37,6 +39,63 @@ rabbitmq:
       parameters:
         shovel: { s: { value: { src-uri: "amqp://app:${PW}@h", src-queue: orders, dest-uri: "amqp://h", dest-queue: rest } } }
 `
+
+// TestObservedSettingsNotInForce: what a policy, a topic permission, or a plugin
+// that is off keeps from being in force is drift of a recording as well, as long as
+// it is still declared.
+func TestObservedSettingsNotInForce(t *testing.T) {
+	t.Parallel()
+	r := newReading(t)
+	r.write("midaz.infra.yaml", observedSpec)
+	r.write("values", "PW=canary-Wq82LmZx\nADMIN=s3cret-management\n")
+	if out := r.run("midaz up -json -env-file values"); r.status != 0 {
+		t.Fatal(out)
+	}
+	outside := &brokertest.Client{URL: r.broker.URL(), Username: r.broker.Username, Password: r.broker.Password}
+	outside.Do(t, "PUT", "/api/policies/%2F/outside", `{"pattern":".*","apply-to":"queues","priority":9,"definition":{"message-ttl":5}}`)
+	outside.Do(t, "PUT", "/api/topic-permissions/%2F/app", `{"exchange":"events","write":"^paid$","read":".*"}`)
+	r.broker.DisabledPlugins = []string{"rabbitmq_shovel"}
+	if out := r.run("midaz observe -env-file values -out observed.json"); r.status != 0 {
+		t.Fatal(out)
+	}
+	drifted := func(command string) []string {
+		out := r.run(command + " 2>/dev/null")
+		var plan struct {
+			Drift []struct {
+				Address string
+				Midaz   struct{ Fields []struct{ Path string } }
+			} `json:"resource_drift"`
+		}
+		if err := json.Unmarshal([]byte(out), &plan); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+		var all []string
+		for _, d := range plan.Drift {
+			for _, f := range d.Midaz.Fields {
+				all = append(all, d.Address+" "+f.Path)
+			}
+		}
+		slices.Sort(all)
+		return all
+	}
+	seen, told := "midaz plan -json -env-file values", "DOCKER_HOST=unix:///nowhere.sock midaz plan -json -observed observed.json"
+	for spec, want := range map[string][]string{
+		observedSpec: {"parameter/%2F/shovel/s plugin", "permission/%2F/app write", "policy/%2F/ttl definition.message-ttl"},
+		strings.NewReplacer("message-ttl: 1000", "max-length: 5", `write: ".*"`, `write: "^events$"`).Replace(observedSpec): {"parameter/%2F/shovel/s plugin"},
+		observedSpec[:strings.Index(observedSpec, "      parameters:")]:                                                     {"permission/%2F/app write", "policy/%2F/ttl definition.message-ttl"},
+	} {
+		r.write("midaz.infra.yaml", spec)
+		if got := drifted(told); !slices.Equal(got, want) {
+			t.Errorf("the recording has %q, want %q, of\n%s", got, want, spec)
+		}
+		if spec != observedSpec {
+			continue
+		}
+		if got := drifted(seen); !slices.Equal(got, want) {
+			t.Errorf("the broker has %q, want %q", got, want)
+		}
+	}
+}
 
 // TestObservedBroker plans changes of a topology against the broker and against
 // a recording of it: both say the same.

@@ -144,7 +144,7 @@ func dropNothing(m map[string]any) map[string]any {
 		if nested, ok := v.(map[string]any); ok {
 			v = dropNothing(nested)
 		}
-		if text, ok := v.(string); ok && text == "" || isNothing(v) || strings.HasPrefix(k, "x-") {
+		if text, ok := v.(string); ok && text == "" || isNothing(v) {
 			continue
 		}
 		out[k] = v
@@ -174,9 +174,6 @@ func (s *service) convert() {
 	fields := s.entry.Fields
 	fields["container_name"] = s.name + "-" + s.key + "-1"
 	for _, k := range sortedKeys(s.value) {
-		if strings.HasPrefix(k, "x-") {
-			continue
-		}
 		if v := s.field(k, s.value[k], s.text[k]); v != nil {
 			fields[k] = v
 		}
@@ -327,7 +324,7 @@ func (s *service) field(key string, value, text any) any {
 	case "networks":
 		return s.networks(value, text)
 	case "depends_on":
-		return s.dependsOn(value)
+		return s.dependsOn(value, text)
 	case "build":
 		return s.build(value, text)
 	case "scale":
@@ -380,11 +377,8 @@ func pairs(v any) map[string]any {
 // whoever runs Compose.
 func (s *service) environment(value, text any) any {
 	out := map[string]any{}
-	values, texts := pairs(value), pairs(text)
+	values, texts := pairs(value), s.named(pairs(text))
 	for _, name := range sortedKeys(values) {
-		if strings.HasPrefix(name, "x-") {
-			continue
-		}
 		if values[name] == nil {
 			s.note("variable %s has no value anywhere and is left out, as Compose does", name)
 			continue
@@ -442,9 +436,7 @@ func (s *service) envFiles(value, text any) any {
 func labelTexts(v any) any {
 	out := map[string]any{}
 	for k, v := range pairs(v) {
-		if !strings.HasPrefix(k, "x-") {
-			out[k] = asText(v)
-		}
+		out[k] = asText(v)
 	}
 	if len(out) == 0 {
 		return nil
@@ -509,11 +501,13 @@ func (s *service) networks(value, text any) any {
 	return settings
 }
 
-func (s *service) dependsOn(value any) any {
+func (s *service) dependsOn(value, text any) any {
 	all, ok := value.(map[string]any)
 	if !ok {
 		return nil
 	}
+	from, _ := text.(map[string]any)
+	texts := s.plainKeys(from)
 	var list []any
 	out := map[string]any{}
 	plain := true
@@ -523,8 +517,7 @@ func (s *service) dependsOn(value any) any {
 			s.note("depends_on %s is left out: nothing of it runs", key)
 			continue
 		}
-		m, _ := all[key].(map[string]any)
-		m = maps.Clone(m)
+		m, _ := s.written(all[key], texts[key]).(map[string]any)
 		if m["required"] == true {
 			delete(m, "required")
 		}
@@ -595,7 +588,7 @@ func (s *service) build(value, text any) any {
 func textsOf(v any) map[string]any {
 	out := map[string]any{}
 	for k, v := range pairs(v) {
-		if v != nil && !strings.HasPrefix(k, "x-") {
+		if v != nil {
 			out[k] = asText(v)
 		}
 	}

@@ -28,7 +28,7 @@ func (r *reader) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.values, _ = normal(values).(map[string]any)
+	r.values, _ = withoutExtensions(normal(values)).(map[string]any)
 	// The loader also checks what services say of one another. What it would
 	// refuse may still be of use as a spec.
 	if _, err := loader.LoadWithContext(ctx, r.details(env), func(o *loader.Options) {
@@ -46,7 +46,7 @@ func (r *reader) load(ctx context.Context) error {
 			TypeCastMapping: r.marks.casts(o.Interpolate.TypeCastMapping)}
 	})
 	if err == nil {
-		r.texts, _ = normal(texts).(map[string]any)
+		r.texts, _ = withoutExtensions(normal(texts)).(map[string]any)
 	} else {
 		r.draft.Note("", nil, "no reference could be kept: all are written as their values")
 	}
@@ -59,6 +59,55 @@ func (r *reader) details(env map[string]string) types.ConfigDetails {
 		d.ConfigFiles = append(d.ConfigFiles, types.ConfigFile{Filename: f})
 	}
 	return d
+}
+
+// maps of a Compose file whose keys are names that users give. Only beside other
+// keys is one that begins with x- an extension field.
+var namedBy = func() map[string]bool {
+	out := map[string]bool{}
+	for _, path := range []string{"services", "networks", "volumes", "secrets", "configs", "models",
+		"networks.*.driver_opts", "networks.*.labels", "networks.*.ipam.options", "networks.*.ipam.config.*.aux_addresses",
+		"volumes.*.driver_opts", "volumes.*.labels"} {
+		out[path] = true
+	}
+	for _, key := range []string{"annotations", "build.additional_contexts", "build.args", "build.extra_hosts", "build.labels", "build.ssh", "build.ulimits",
+		"depends_on", "deploy.labels", "environment", "extra_hosts", "labels", "logging.options", "networks", "networks.*.driver_opts",
+		"storage_opt", "sysctls", "ulimits", "volumes.*.volume.labels"} {
+		out["services.*."+key] = true
+	}
+	return out
+}()
+
+// withoutExtensions returns a model without extension fields.
+func withoutExtensions(model any) any { return extensionsOff(model, "") }
+
+func extensionsOff(v any, path string) any {
+	below := func(key string) string {
+		switch {
+		case path == "":
+			return key
+		case namedBy[path]:
+			key = "*"
+		}
+		return path + "." + key
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			if namedBy[path] || !strings.HasPrefix(k, "x-") || k == wholeText {
+				out[k] = extensionsOff(e, below(k))
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = extensionsOff(e, path+".*")
+		}
+		return out
+	}
+	return v
 }
 
 // Keys of what a text was taken apart into: the whole text.

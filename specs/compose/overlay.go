@@ -22,11 +22,9 @@ func (r *reader) overlay(value, text any, isPath bool) any {
 	switch value := value.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(value))
-		from, _ := text.(map[string]any)
+		from := r.named(text)
 		for k, v := range value {
-			if !strings.HasPrefix(k, "x-") {
-				out[k] = r.overlay(v, from[k], isPath)
-			}
+			out[k] = r.overlay(v, from[k], isPath)
 		}
 		return out
 	case []any:
@@ -52,6 +50,26 @@ func (r *reader) overlay(value, text any, isPath bool) any {
 		return draft.Literal(plain)
 	}
 	return value
+}
+
+// named returns a map of the files under the keys that the loader makes of them.
+// Keys of a spec hold no references: those in keys become values.
+func (r *reader) named(text any) map[string]any {
+	from, _ := text.(map[string]any)
+	for k := range from {
+		if isMarked(k) {
+			r.marks.lose(k)
+		}
+	}
+	return r.plainKeys(from)
+}
+
+func (r *reader) plainKeys(m map[string]any) map[string]any {
+	out := make(map[string]any, len(m))
+	for k, v := range m {
+		out[r.marks.plain(k)] = v
+	}
+	return out
 }
 
 // overlayList finds for each item what the files say of it. Lists are merged by
@@ -103,6 +121,7 @@ func (r *reader) same(value, text any) bool {
 		if !ok {
 			return false
 		}
+		from = r.plainKeys(from)
 		for k, v := range value {
 			if !r.same(v, from[k]) {
 				return false

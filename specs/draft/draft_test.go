@@ -82,3 +82,29 @@ func TestHideSecrets(t *testing.T) {
 		t.Error(forgotten.Text())
 	}
 }
+
+func TestHideSecretsWhereOnlyTheirNameTells(t *testing.T) {
+	d := &Draft{Services: []*Entry{{Key: "db", Fields: map[string]any{
+		"labels": map[string]any{"app.password": "hush-label", "acme.io/api-token": "hush-slash", "traefik.http.middlewares.test-auth.forwardauth.address": "http://auth:9091", "router.token.rule": "open"},
+		"environment": map[string]any{"RABBITMQ_ERLANG_COOKIE": "hush-cookie", "HEADER": "Bearer hush.hush-hush", "JWT": "eyJhush-hush.eyJhush-hush.hush",
+			"VERSION": "1.2.3", "HOST": "registry.internal.example.com", "SESSION_COOKIE_NAME": "session"},
+		"command":     []any{"mysqld", "--port", "1", "-phush-list"},
+		"entrypoint":  []any{"sh", "-c", "redis-cli -h x -a hush-text ping && mkdir -p kept-one"},
+		"healthcheck": map[string]any{"test": []any{"CMD", "/usr/bin/mongosh", "-u", "root", "-p", "hush-next", "-p", "${M:-hush-default}"}},
+	}}, {Key: "web", Fields: map[string]any{
+		"healthcheck": map[string]any{"test": "mysqladmin ping -uroot -phush-ping && curl -u admin:hush-curl http://x"},
+		"command":     []any{"server", "-p", "8080", "-a", "kept-two"},
+		"entrypoint":  []any{"mysqladmin", "-p$$MYSQL_ROOT_PASSWORD"},
+	}}}}
+	d.HideSecrets()
+	text := d.Text()
+	if strings.Contains(text, "hush") {
+		t.Errorf("a secret is in\n%s", text)
+	}
+	for _, want := range []string{"http://auth:9091", "router.token.rule: open", "VERSION: 1.2.3", "registry.internal.example.com", "SESSION_COOKIE_NAME: session", "mkdir -p kept-one",
+		`"8080"`, "kept-two", "-p$$MYSQL_ROOT_PASSWORD"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}

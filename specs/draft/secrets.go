@@ -2,13 +2,14 @@ package draft
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 )
 
 // secretName matches names whose values are taken for passwords.
-var secretName = regexp.MustCompile(`(?i)pass|pwd|secret|token|keys?($|[^a-z])|apikey|credential|auth($|[^a-z])|salt|private|dsn`)
+var secretName = regexp.MustCompile(`(?i)pass|pwd|secret|token|keys?($|[^a-z])|apikey|credential|erlang_?cookie|auth($|[^a-z])|salt|private|dsn`)
 
 // notSecret matches names that only look like those of passwords. PWD is the
 // folder that a shell is in.
@@ -20,8 +21,8 @@ func IsSecretName(name string) bool {
 }
 
 // secretText matches texts that hold a password whatever they are called: URLs
-// with one, and keys.
-var secretText = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^/@\s:]*:[^/@\s]+@|-----BEGIN|(?i)password=[^\s;&]`)
+// with one, keys, and what a request logs in with.
+var secretText = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^/@\s:]*:[^/@\s]+@|-----BEGIN|(?i)password=[^\s;&]|^(?:bearer|basic)\s+[\w.~+/-]{8,}=*$|^eyj[\w-]{8,}\.[\w-]{8,}\.[\w-]*$`)
 
 // IsSecretText reports whether the text holds a password by its form.
 func IsSecretText(text string) bool { return secretText.MatchString(text) || isRandom(text) }
@@ -65,6 +66,35 @@ var (
 	isOption = regexp.MustCompile(`(?i)^--?(` + passLike + `)$`)
 )
 
+// programOption is an option of well-known programs that only with them means a
+// password: where it stands in a line, and its forms in a list of arguments.
+type programOption struct {
+	program  *regexp.Regexp // the name without its folder
+	inLine   *regexp.Regexp // from the program on; the group is the password
+	joined   *regexp.Regexp // the argument; the group is the password
+	separate string         // the argument before; joined is then the whole one
+}
+
+var programOptions = func() []programOption {
+	option := func(program, flag, gap, value string) programOption {
+		o := programOption{program: regexp.MustCompile(`^(?:` + program + `)$`), separate: flag,
+			inLine: regexp.MustCompile(`(?:^|[\s/;&|("'])(?:` + program + `)(?:\s[^;&|\n]*?)?\s` + flag + gap + value), joined: regexp.MustCompile(`^` + value + `$`)}
+		if gap == "" {
+			o.separate, o.joined = "", regexp.MustCompile(`^`+flag+value+`$`)
+		}
+		return o
+	}
+	word := `((?:` + aReference + `|[^\s;&|"'{}])+)`
+	return []programOption{
+		option(`mysql\w*|mariadb[\w-]*`, `-p`, ``, word),
+		option(`(?:redis|valkey|keydb)-cli`, `-a`, `[ \t]+`, word),
+		option(`mongo\w*`, `-p`, `[ \t]*`, word),
+		option(`rabbitmqadmin`, `-p`, `[ \t]*`, word),
+		option(`sqlcmd`, `-P`, `[ \t]*`, word),
+		option(`curl`, `-u`, `[ \t]*`, `["']?(?:`+aReference+`|[^\s:"'])+:`+word),
+	}
+}()
+
 // span is where a password stands, and what it is called there.
 type span struct {
 	start, end int
@@ -93,6 +123,11 @@ func spans(text string, isFile bool) []span {
 	for _, form := range pairs {
 		for _, m := range form.FindAllStringSubmatchIndex(text, -1) {
 			add(m[4], m[5], strings.TrimLeft(text[m[2]:m[3]], "-"))
+		}
+	}
+	for _, o := range programOptions {
+		for _, m := range o.inLine.FindAllStringSubmatchIndex(text, -1) {
+			add(m[2], m[3], "")
 		}
 	}
 	slices.SortFunc(out, func(a, b span) int { return a.start - b.start })
@@ -170,6 +205,12 @@ func (h *hiding) field(c carrier, v any) any {
 			m[name] = h.named(c, name, m[name])
 		}
 		return v
+	case "labels":
+		m, _ := v.(map[string]any)
+		for _, name := range sortedKeys(m) {
+			m[name] = h.named(c, name[strings.LastIndexAny(name, "./")+1:], m[name])
+		}
+		return v
 	case "files":
 		return mapTextsOf(v, "content", func(text string) string { return h.inText(c, text, true) })
 	}
@@ -211,19 +252,50 @@ func (h *hiding) arguments(c carrier, list []any) []any {
 		}
 		if before, ok := at(list, i-1); ok {
 			if option := isOption.FindStringSubmatch(before); option != nil && !strings.HasPrefix(text, "-") {
-				literal, plain := unliteral(text)
-				switch {
-				case !plain:
-					h.mark(text)
-				case !isSwitch(literal) && !strings.HasPrefix(literal, "$"):
-					list[i] = h.hideIn(c, option[1], literal)
-				}
+				list[i] = h.inPart(c, option[1], text)
 				continue
 			}
+		}
+		if start, end := ofProgram(list, i); end > start {
+			list[i] = text[:start] + h.inPart(c, "password", text[start:end]) + text[end:]
+			continue
 		}
 		list[i] = h.inText(c, text, false)
 	}
 	return list
+}
+
+// ofProgram returns where the password stands in an argument of a program that
+// is known for it.
+func ofProgram(list []any, i int) (start, end int) {
+	text, _ := at(list, i)
+	before, _ := at(list, i-1)
+	for _, o := range programOptions {
+		m := o.joined.FindStringSubmatchIndex(text)
+		if m == nil || o.separate != "" && o.separate != before {
+			continue
+		}
+		if slices.ContainsFunc(list[:i], func(v any) bool {
+			name, _ := v.(string)
+			return o.program.MatchString(path.Base(name))
+		}) {
+			return m[2], m[3]
+		}
+	}
+	return 0, 0
+}
+
+// inPart hides a part of a text that is a password.
+func (h *hiding) inPart(c carrier, name, part string) string {
+	literal, plain := unliteral(part)
+	switch {
+	case !plain:
+		h.mark(part)
+		return part
+	case isSwitch(literal) || strings.HasPrefix(literal, "$"):
+		return part
+	}
+	return h.hideIn(c, name, literal)
 }
 
 func at(list []any, i int) (string, bool) {

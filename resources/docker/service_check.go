@@ -92,12 +92,15 @@ func (c *checker) names() {
 		}
 		byKey[key] = r
 		name := containerName(r)
-		if first := byName[name]; first != nil {
+		first := byName[name]
+		if first != nil && together(first, r) {
 			c.problem(ruleNameClash, r.Pos("/container_name"), "remove container_name, or choose another",
 				"%s and %s would both be the container %q", first.Addr, r.Addr, name).And(first.Pos("/container_name"), "the other one")
 			continue
 		}
-		byName[name] = r
+		if first == nil || first.Dormant {
+			byName[name] = r
+		}
 	}
 }
 
@@ -242,11 +245,14 @@ func (c *checker) addresses() {
 					c.problem(ruleStaticAddress, at, "declare a subnet under `ipam` that holds the address", "%s cannot have the address %s: %s", r.Addr, ip, why)
 				}
 				id := key + " " + text
-				if first, ok := taken[id]; ok && together(first.r, r) {
+				first, ok := taken[id]
+				if ok && together(first.r, r) {
 					c.problem(ruleStaticAddress, at, "give each its own", "%s and %s have the same address %s on network %s", first.r.Addr, r.Addr, ip, key).
 						And(first.at, "the other one")
 				}
-				taken[id] = user{r, at}
+				if !ok || first.r.Dormant {
+					taken[id] = user{r, at}
+				}
 			}
 		}
 	}

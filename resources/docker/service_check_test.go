@@ -35,6 +35,7 @@ func TestChecks(t *testing.T) {
 		{"one port in a range", "MZ103", "services:\n  a:\n    image: app:1\n    ports: [\"127.0.0.1:3000-3005:3000-3005\"]\n  b:\n    image: app:1\n    ports: [{target: 80, published: 3004, host_ip: 127.0.0.1}] # <-\n"},
 		{"one port on all addresses", "MZ103", "services:\n  a:\n    image: app:1\n    ports: [\"127.0.0.1:80:80\"]\n  b:\n    image: app:1\n    ports: [\"0.0.0.0:80:80\"] # <-\n"},
 		{"ports of other addresses", "", "services:\n  a:\n    image: app:1\n    ports: [\"127.0.0.1:80:80\", \"127.0.0.1:80:80/udp\", \"[::1]:80:80\"]\n  b:\n    image: app:1\n    ports: [\"127.0.0.2:80:80\", \"127.0.0.1::80\"]\n"},
+		{"one container name in two profiles", "", "services:\n  a:\n    image: app:1\n    profiles: [p]\n    container_name: app\n  b:\n    image: app:1\n    profiles: [q]\n    container_name: app\n"},
 		{"one port in two profiles", "", "services:\n  a:\n    image: app:1\n    profiles: [p]\n    ports: [\"127.0.0.1:80:80\"]\n  b:\n    image: app:1\n    profiles: [q]\n    ports: [\"127.0.0.1:80:80\"]\n"},
 		{"one container name", "MZ104", "services:\n  a: {image: \"app:1\", container_name: same}\n  b: {image: \"app:1\", container_name: same} # <-\n"},
 		{"a name that another has by default", "MZ104", "services:\n  a: {image: \"app:1\"}\n  b: {image: \"app:1\", container_name: test-a} # <-\n"},

@@ -103,6 +103,30 @@ func TestGate_http_must_fail_on_a_wrong_status(t *testing.T) {
 	absent(t, s.name+"-b")
 }
 
+// A service in the network of another one is reached there, also when that one is
+// replaced in the same run.
+func TestGate_must_reach_a_service_in_the_network_of_another(t *testing.T) {
+	t.Parallel()
+	const spec = `
+		services:
+		  a: { image: TINY, command: [serve, -body, one], gate: { http: { port: 8080, body: one } } }
+		  b: { image: TINY, command: [serve, -listen, ":8081", -after, 500ms], network_mode: "service:a", gate: { tcp: 8081, timeout: 20s } }
+		  c: { image: TINY, command: [serve, -listen, ":8082", -body, three], network_mode: "service:b", gate: { http: { port: 8082, body: three }, timeout: 20s } }
+		`
+	s := newStack(t, spec)
+	s.apply()
+	s.converged()
+	before := s.container("c")
+	s.write("midaz.infra.yaml", strings.ReplaceAll(spec, "one", "two"))
+	s.apply()
+	s.converged()
+	if s.container("c").ID == before.ID {
+		t.Error("c was not replaced with what it shares the network of")
+	}
+	s.write("midaz.infra.yaml", strings.NewReplacer("one", "two", `":8082"`, `":8083"`, "body: three }, timeout: 20s", "body: three }, timeout: 1s").Replace(spec))
+	s.exits(4, "apply", "-auto-approve").says("http / on port 8082: connection refused")
+}
+
 func TestGate_exec_must_hold_dependents_until_the_command_succeeds(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, chained(`

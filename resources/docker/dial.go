@@ -38,7 +38,7 @@ func (e *ReadEngine) Dialer() func(ctx context.Context, service *resources.Resou
 		if c.Config == nil || c.Config.Labels[labelStack] != service.Stack {
 			return nil, fmt.Errorf("container %s is not this stack's: %w", name, resources.ErrUnreachable)
 		}
-		if c.State == nil || !c.State.Running || c.State.Restarting || c.State.Paused {
+		if !hasProcess(c.State) || c.State.Paused {
 			return nil, fmt.Errorf("container %s does not run: it is %s: %w", name, stateText(&c), resources.ErrUnreachable)
 		}
 		conn, err := e.reach(ctx, &c, containerPort)
@@ -83,6 +83,10 @@ const directTimeout = time.Second
 
 // reach opens a connection to a port of a running container.
 func (e *ReadEngine) reach(ctx context.Context, c *container.InspectResponse, port int) (net.Conn, error) {
+	c, err := e.networkedBy(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	tried := fmt.Errorf("the port is not published, and the engine at %s is on another host: publish it under `ports`: %w", e.Host(), errNoWay)
 	if e.local {
 		for _, ip := range addressesOf(c) {
@@ -109,6 +113,32 @@ func (e *ReadEngine) reach(ctx context.Context, c *container.InspectResponse, po
 		tried = err
 	}
 	return nil, tried
+}
+
+// networkedBy returns the container that has the addresses and the published ports
+// of c: c itself, or the one whose network it shares. What is asked for on behalf of
+// c must not be answered by others, so that one may not have left c behind.
+func (e *ReadEngine) networkedBy(ctx context.Context, c *container.InspectResponse) (*container.InspectResponse, error) {
+	for seen := []string{c.ID}; c.HostConfig != nil && c.HostConfig.NetworkMode.IsContainer(); seen = append(seen, c.ID) {
+		ref := c.HostConfig.NetworkMode.ConnectedContainer()
+		ictx, cancel := context.WithTimeout(ctx, readTimeout)
+		of, err := e.api.ContainerInspect(ictx, ref)
+		cancel()
+		switch {
+		case cerrdefs.IsNotFound(err):
+			return nil, fmt.Errorf("container %s, whose network it shares, is gone: %w", shortID(ref), resources.ErrUnreachable)
+		case err != nil:
+			return nil, fmt.Errorf("inspect container %s, whose network it shares: %w", shortID(ref), err)
+		case slices.Contains(seen, of.ID):
+			return nil, fmt.Errorf("container %s shares its own network: %w", nameOf(&of), resources.ErrUnreachable)
+		case !hasProcess(of.State):
+			return nil, fmt.Errorf("container %s, whose network it shares, does not run: it is %s: %w", nameOf(&of), stateText(&of), resources.ErrUnreachable)
+		case leftBehind(c.State, parseTime(of.State.StartedAt)):
+			return nil, fmt.Errorf("container %s, whose network it shares, was started after it: %w", nameOf(&of), resources.ErrUnreachable)
+		}
+		c = &of
+	}
+	return c, nil
 }
 
 // addressesOf returns the container's own addresses, of all networks.

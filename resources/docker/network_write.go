@@ -536,7 +536,7 @@ func (k networkWriter) joined(ctx context.Context, n network.Inspect, id string,
 		return err
 	}
 	now := c.NetworkSettings.Networks[n.Name]
-	if now == nil || now.EndpointID == "" && c.State.Running && !c.State.Restarting {
+	if now == nil || now.EndpointID == "" && hasProcess(c.State) {
 		return errors.New("the engine reports success, and it is not connected")
 	}
 	if missing := lacks(settingsOf(now, &c), want); missing != "" {

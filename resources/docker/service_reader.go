@@ -340,7 +340,7 @@ func (v *view) peer(ctx context.Context, id string) peer {
 		if _, role, _ := splitSwapName(p.name); role == "" && c.Config.Labels[labelStack] == v.scope.Stack {
 			p.addr = c.Config.Labels[labelAddress]
 		}
-		if c.State.Running && !c.State.Restarting {
+		if hasProcess(c.State) {
 			p.started, _ = time.Parse(time.RFC3339Nano, c.State.StartedAt)
 		}
 	}

@@ -214,7 +214,7 @@ func seenNetworks(s *sight) resources.Value {
 		switch now, ok := s.networks[name]; {
 		case e.NetworkID != "" && s.networks != nil && (!ok || now != e.NetworkID):
 			m["stale"] = "attached to " + shortID(e.NetworkID) + ", which is gone"
-		case s.c.State != nil && s.c.State.Running && !s.c.State.Restarting && e.EndpointID == "":
+		case hasProcess(s.c.State) && e.EndpointID == "":
 			// The engine keeps what was asked for also where it could not be done.
 			m["stale"] = "not connected"
 		}
@@ -335,11 +335,22 @@ const isStale = " (of before its last start)"
 // started: it is in namespaces of a process that is no more, where no one else
 // is, and of a network no way leads out.
 func (s *sight) outlives(p peer) bool {
-	if s.c.State == nil || !s.c.State.Running || s.c.State.Restarting {
+	return leftBehind(s.c.State, p.started)
+}
+
+// leftBehind is outlives, for the state of a container and the start of the other,
+// zero while that has no process.
+func leftBehind(s *container.State, other time.Time) bool {
+	if !hasProcess(s) {
 		return false // its next start joins what is there then
 	}
-	started, err := time.Parse(time.RFC3339Nano, s.c.State.StartedAt)
-	return err == nil && (p.started.IsZero() || p.started.After(started))
+	started, err := time.Parse(time.RFC3339Nano, s.StartedAt)
+	return err == nil && (other.IsZero() || other.After(started))
+}
+
+// hasProcess reports whether a container runs right now.
+func hasProcess(s *container.State) bool {
+	return s != nil && s.Running && !s.Restarting
 }
 
 func (s *sight) peerText(field, id string, p peer) string {

@@ -88,6 +88,9 @@ func action(most int, do func(c *call) error) cli.ActionFunc {
 			}
 			return c.usage(fmt.Sprintf("unexpected argument %q", c.args[most]), hint)
 		}
+		if c.deadline() < 0 {
+			return c.usage("-timeout cannot be negative", "")
+		}
 		if d := c.deadline(); d > 0 {
 			ctx, cancel := context.WithTimeout(c.ctx, d)
 			defer cancel()

@@ -99,20 +99,36 @@ func (rec *recipe) readDockerfile(name string) error {
 			return rootCause(err)
 		}
 		defer func() { _ = root.Close() }()
-		f, err := root.Open(rel)
+		f, err := openRegular(root, rel)
 		if err != nil {
-			return fmt.Errorf("no Dockerfile %s: %w", name, rootCause(err))
+			return noDockerfile(name, err)
 		}
 		rec.text, err = readSome(f)
 		return err
 	}
 	// Outside of the folder: it goes along under another name.
-	f, err := os.Open(full)
+	text, _, err := new(specs.Spec).ReadFile(full, maxDockerfile, false)
 	if err != nil {
-		return fmt.Errorf("no Dockerfile %s: %w", name, rootCause(err))
+		return noDockerfile(name, err)
 	}
-	rec.text, err = readSome(f)
-	return err
+	rec.text = text
+	return nil
+}
+
+func noDockerfile(name string, err error) error {
+	return fmt.Errorf("no Dockerfile %s: %w", name, rootCause(err))
+}
+
+// openRegular opens a file of a folder. Opening a pipe would wait for a writer.
+func openRegular(root *os.Root, name string) (*os.File, error) {
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	return root.Open(name)
 }
 
 func rootCause(err error) error {
@@ -263,7 +279,7 @@ func added(name string, text []byte) *entry {
 func (rec *recipe) ignored(root *os.Root) (*patternmatcher.PatternMatcher, []byte, error) {
 	var text []byte
 	for _, name := range []string{rec.dockerfile + ignoreFile, ignoreFile} {
-		f, err := root.Open(filepath.FromSlash(name))
+		f, err := openRegular(root, filepath.FromSlash(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -3,6 +3,7 @@ package docker
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/docker/docker/api/types/image"
@@ -164,6 +166,33 @@ func TestDockerfileStaysInside(t *testing.T) {
 	img = recipeIn(t, folder(t, map[string]string{"a": "1"}), map[string]any{"dockerfile": secret})
 	if rec := img.Native.(*recipe); string(rec.text) != "FROM secret" || rec.name() != addedDockerfile {
 		t.Errorf("%+v", rec)
+	}
+}
+
+// Opening a pipe would wait for a writer; a test that hangs is the failure.
+func TestBuildReadsNoPipes(t *testing.T) {
+	pipe := func(dir, name string) string {
+		t.Helper()
+		at := filepath.Join(dir, name)
+		if err := syscall.Mkfifo(at, 0o600); err != nil {
+			t.Skip(err)
+		}
+		return at
+	}
+	dir := folder(t, map[string]string{"a": "1"})
+	for _, name := range []string{filepath.Base(pipe(dir, "pipe")), pipe(t.TempDir(), "outside"), "/proc/kmsg"} {
+		img := &resources.Resource{Config: resources.Config{"build": map[string]any{"context": dir, "dockerfile": name}}}
+		readRecipe(nil, img)
+		if rec := img.Native.(*recipe); rec.problem == nil || !strings.Contains(rec.problem.Error(), "not a regular file") {
+			t.Errorf("%s: %v", name, rec.problem)
+		}
+	}
+	dir = folder(t, map[string]string{"Dockerfile": "FROM x"})
+	pipe(dir, ignoreFile)
+	img := &resources.Resource{Config: resources.Config{"build": map[string]any{"context": dir}}}
+	readRecipe(nil, img)
+	if err := img.Native.(*recipe).walk(t.Context(), hashSink{sha256.New()}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("%s: %v", ignoreFile, err)
 	}
 }
 

@@ -19,6 +19,7 @@ func TestChecks(t *testing.T) {
 		{"optional env_file", "", "services:\n  a:\n    image: app:1\n    env_file: {path: nowhere.env, required: false}\n"},
 		{"missing source", "MZ100", "services:\n  a:\n    image: app:1\n    files:\n      - {target: /a, content: x}\n      - {source: nowhere, target: /b} # <-\n"},
 		{"missing seccomp profile", "MZ100", "services:\n  a:\n    image: app:1\n    security_opt: [\"seccomp=nowhere.json\"] # <-\n"},
+		{"missing seccomp profile of a service that is off", "", "services:\n  a:\n    image: app:1\n    profiles: [p]\n    security_opt: [\"seccomp=nowhere.json\"]\n"},
 		{"networks and network_mode", "MZ101", "services:\n  a:\n    image: app:1\n    networks: [x]\n    network_mode: host # <-\nnetworks: {x: {}}\n"},
 		{"cpus and cpu_quota", "MZ101", "services:\n  a:\n    image: app:1\n    cpus: 1\n    cpu_quota: 5000 # <-\n"},
 		{"cpus twice", "MZ101", "services:\n  a:\n    image: app:1\n    cpus: 1 # <-\n    deploy: {resources: {limits: {cpus: 2}}}\n"},

@@ -62,10 +62,10 @@ func (k containerKind) Finish(r *resources.Resource, all *resources.Declared, re
 	f.networks()
 	f.peers()
 	f.volumes()
-	f.securityOpt()
 	if r.Dormant {
 		return // a file that only an inactive service reads need not exist
 	}
+	f.securityOpt()
 	f.environment()
 	f.files()
 }

@@ -2,10 +2,12 @@ package rabbitmq_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,12 +33,16 @@ type attempt struct {
 	body         func(c resources.Config) any
 	// undo removes it again, "" when the next one replaces it.
 	undo string
+	// field is what the broker must then have of what was sent: some it takes and
+	// passes over, or garbles. "" for none.
+	field string
 }
 
-// attempts are those of one section of a virtual host.
+// attempts are those of one section of a virtual host, or of the broker.
 type attempts struct {
-	section string
-	list    []attempt
+	section  string
+	ofBroker bool
+	list     []attempt
 }
 
 // values are tried for every key, and beside them the words of words.
@@ -53,8 +59,8 @@ var words = map[string][]string{
 	"delete-after": {"never", "queue-length"}, "queue-type": {"classic", "quorum", "stream"}, "channel-use-mode": {"single", "multiple"}, "cleanup": {"default", "never"}, "address": {"/queues/a"},
 }
 
-// maps are tried for the keys that contain one of these.
-var maps = map[string][]string{
+// mappings are tried for the keys that contain one of these.
+var mappings = map[string][]string{
 	"uri": {`["amqp://h"]`, `["amqp://h","amqp://i"]`, `["amqp://h", 1]`}, "ha-params": {`["a@b"]`},
 	"properties": {`{"delivery_mode":2}`, `{"delivery_mode":3}`, `{"delivery_mode":"2"}`, `{"content_type":"x"}`, `{"content_type":1}`, `{"headers":{"a":1}}`, `{"priority":1}`, `{"timestamp":1}`, `{"cluster_id":"x"}`},
 	"args": {`{"x-a":1}`, `{"x-queue-type":"quorum"}`, `{"x-max-age":"zz"}`, `{"x-max-age":"7D"}`, `{"x-stream-filter-size-bytes":16}`, `{"x-delivery-limit":1}`, `{"x-consumer-timeout":1}`, `{"x-queue-master-locator":"x"}`,
@@ -70,7 +76,7 @@ func valuesFor(key string) []string {
 			}
 		}
 	}
-	for part, list := range maps {
+	for part, list := range mappings {
 		if strings.Contains(key, part) {
 			out = append(out, list...)
 		}
@@ -107,6 +113,120 @@ func queueAttempts(queueType string) attempts {
 					}
 					sent["x-queue-type"] = queueType
 					return map[string]any{"durable": true, "arguments": sent}
+				}})
+		}
+	}
+	return a
+}
+
+// exchangeAttempts try the types and arguments of exchanges.
+func exchangeAttempts() attempts {
+	a := attempts{section: "exchanges"}
+	add := func(about, declared string, sent map[string]any) {
+		name := fmt.Sprintf("x%d", len(a.list))
+		path := "/api/exchanges/midaz-test/" + name
+		a.list = append(a.list, attempt{about: about, said: "exchange with " + declared, addr: resources.NewAddr("exchange", "midaz-test", name),
+			line: fmt.Sprintf("%q: { %s }", name, declared), method: "PUT", path: path, undo: path,
+			body: func(c resources.Config) any {
+				if c == nil {
+					return sent
+				}
+				arguments := map[string]any{}
+				for k, v := range c.Map("arguments") {
+					arguments[k] = v
+				}
+				if v, ok := c["alternate_exchange"]; ok {
+					arguments["alternate-exchange"] = v
+				}
+				return map[string]any{"type": cmp.Or(c.Text("type"), "direct"), "durable": true, "arguments": arguments}
+			}})
+	}
+	for _, t := range []string{"direct", "fanout", "topic", "headers", "Direct", "", "nope"} {
+		add("type", fmt.Sprintf("type: %q", t), map[string]any{"type": t})
+	}
+	for _, key := range []string{"alternate-exchange", "own", "x-expires"} {
+		for _, v := range append(valuesFor(key), `"amq.fanout"`) {
+			add(key, fmt.Sprintf("arguments: { %q: %s }", key, v), map[string]any{"type": "direct", "arguments": map[string]any{key: raw(v)}})
+		}
+	}
+	for _, v := range []string{`"amq.fanout"`, `""`, `"x"`} {
+		add("alternate_exchange", "alternate_exchange: "+v, map[string]any{"type": "direct", "arguments": map[string]any{"alternate-exchange": raw(v)}})
+	}
+	return a
+}
+
+// tags are tried for users and virtual hosts.
+var tags = []string{"[]", `""`, `[""]`, `["a"]`, `["b", "a"]`, `["a", ""]`, `"a"`, `"a,b"`, `"a, b"`, `["a,b"]`, `["a b"]`, `["administrator"]`, `["nope"]`, `["ä"]`, "null"}
+
+// fieldAttempts try the fields of what lies in a section of the broker.
+func fieldAttempts(section, kind string, base string, fields map[string][]string, body func(key string, v any) map[string]any) attempts {
+	a := attempts{section: section, ofBroker: true}
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		for _, v := range fields[key] {
+			name := fmt.Sprintf("midaz-test-%d", len(a.list))
+			path := "/api/" + section + "/" + name
+			a.list = append(a.list, attempt{about: key, said: kind + " with " + key + " " + v, addr: resources.NewAddr(kind, name),
+				line: fmt.Sprintf("%q: { %s%s: %s }", name, base, key, v), method: "PUT", path: path, undo: path, field: key,
+				body: func(c resources.Config) any {
+					if c == nil {
+						return body(key, raw(v))
+					}
+					now, ok := c[key]
+					if !ok {
+						return body("", nil)
+					}
+					return body(key, now)
+				}})
+		}
+	}
+	return a
+}
+
+func vhostAttempts() attempts {
+	return fieldAttempts("vhosts", "vhost", "", map[string][]string{
+		"description": {`""`, `"x"`, `"ä"`, "null"}, "tags": tags, "default_queue_type": {`"classic"`, `"quorum"`, `"stream"`, `"nope"`, `""`, "null"},
+	}, func(key string, v any) map[string]any {
+		sent := map[string]any{"description": "", "tags": []any{}, "tracing": false}
+		if key != "" {
+			sent[key] = v
+		}
+		return sent
+	})
+}
+
+func userAttempts() attempts {
+	return fieldAttempts("users", "user", "password: w, ", map[string][]string{"tags": tags}, func(key string, v any) map[string]any {
+		sent := map[string]any{"password_hash": "", "tags": []any{}}
+		if key != "" {
+			sent[key] = v
+		}
+		return sent
+	})
+}
+
+// limitAttempts try the limits of virtual hosts or users: each is one of
+// midaz-test.
+func limitAttempts(section, kind, endpoint string, keys [2]string) attempts {
+	a := attempts{section: section, ofBroker: true}
+	base := ""
+	if section == "users" {
+		base = "password: w, "
+	}
+	for i, key := range keys {
+		other := keys[1-i] // a limit, lest there be none
+		path := "/api/" + endpoint + "/midaz-test/" + strings.ReplaceAll(key, "_", "-")
+		for _, v := range values {
+			if v == "-5" || v == "null" {
+				continue // -1 is how no limit is written
+			}
+			name := fmt.Sprintf("midaz-test-%d", len(a.list))
+			a.list = append(a.list, attempt{about: key, said: kind + " " + key + " " + v, addr: resources.NewAddr(kind, name),
+				line: fmt.Sprintf("%q: { %slimits: { %s: 5, %s: %s } }", name, base, other, key, v), method: "PUT", path: path, undo: path,
+				body: func(c resources.Config) any {
+					if c == nil {
+						return map[string]any{"value": raw(v)}
+					}
+					return map[string]any{"value": c[key]}
 				}})
 		}
 	}
@@ -196,12 +316,16 @@ func TestBrokerAgreesOnEveryKey(t *testing.T) {
 			"shovel": parameterAttempts("shovel", "s", rabbitmq.ShovelKeys(), map[string]string{
 				"0.9.1": `{"src-uri":"amqp://h","src-queue":"a","dest-uri":"amqp://h","dest-queue":"b"}`,
 				"1.0":   `{"src-protocol":"amqp10","src-uri":"amqp://h","src-address":"a","dest-protocol":"amqp10","dest-uri":"amqp://h","dest-address":"b"}`}),
-			"upstream":     parameterAttempts("federation-upstream", "u", rabbitmq.UpstreamKeys(), map[string]string{"": `{"uri":"amqp://h"}`}),
-			"upstream set": parameterAttempts("federation-upstream-set", "u", append(rabbitmq.UpstreamKeys(), "upstream"), map[string]string{"": `{"upstream":"u"}`}),
+			"upstream": parameterAttempts("federation-upstream", "u", rabbitmq.UpstreamKeys(), map[string]string{"": `{"uri":"amqp://h"}`}),
+			"exchange": exchangeAttempts(), "virtual host": vhostAttempts(), "user": userAttempts(),
+			"limits of a virtual host": limitAttempts("vhosts", "vhost-limit", "vhost-limits", [2]string{"max_connections", "max_queues"}),
+			"limits of a user":         limitAttempts("users", "user-limit", "user-limits", [2]string{"max_connections", "max_channels"}),
+			"upstream set":             parameterAttempts("federation-upstream-set", "u", append(rabbitmq.UpstreamKeys(), "upstream"), map[string]string{"": `{"upstream":"u"}`}),
 		} {
 			t.Run(name, func(t *testing.T) {
 				b.wipe(t)
 				b.do(t, "PUT", "/api/vhosts/midaz-test", "{}")
+				b.do(t, "PUT", "/api/users/midaz-test", `{"password_hash":"","tags":""}`)
 				checkAgreement(t, b, a)
 			})
 		}
@@ -227,7 +351,11 @@ func checkAgreement(t *testing.T, b *target, a attempts) {
 		if strings.Contains(answer, "noproc") || strings.Contains(answer, "'EXIT'") {
 			continue // it expired while it was made
 		}
-		if taken := code < 300; taken != (refused[i] == "") {
+		taken := code < 300
+		if taken && try.field != "" {
+			taken = b.kept(t, try, body)
+		}
+		if taken != (refused[i] == "") {
 			t.Errorf("%s: %s: the broker says %d %s, midaz says %q", try.about, try.said, code, answer, refused[i])
 		}
 		if code < 300 && try.undo != "" {
@@ -236,10 +364,44 @@ func checkAgreement(t *testing.T, b *target, a attempts) {
 	}
 }
 
+// kept reports whether the broker has what was sent of a field.
+func (b *target) kept(t *testing.T, try attempt, body []byte) bool {
+	var sent map[string]any
+	if err := json.Unmarshal(body, &sent); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := b.do(t, "GET", try.path, "").(map[string]any)
+	return sent[try.field] == nil || slices.Equal(wordsOf(sent[try.field]), wordsOf(got[try.field]))
+}
+
+// wordsOf are the words of a list, or of a text with commas.
+func wordsOf(v any) []string {
+	var out []string
+	switch v := v.(type) {
+	case string:
+		for word := range strings.SplitSeq(v, ",") {
+			out = append(out, strings.TrimSpace(word))
+		}
+	case []any:
+		for _, word := range v {
+			text, _ := word.(string)
+			out = append(out, text)
+		}
+	}
+	out = slices.DeleteFunc(out, func(word string) bool { return word == "" })
+	slices.Sort(out)
+	return out
+}
+
 // refusals are what midaz has against each attempt, "" for nothing.
 func refusals(t *testing.T, b *target, a attempts) ([]string, *resources.Declared) {
 	var text strings.Builder
-	text.WriteString(b.head() + inVhost + "      " + a.section + ": {\n")
+	text.WriteString(b.head())
+	if a.ofBroker {
+		text.WriteString("  " + a.section + ": {\n")
+	} else {
+		text.WriteString(inVhost + "      " + a.section + ": {\n")
+	}
 	first := strings.Count(text.String(), "\n") + 1
 	for _, try := range a.list {
 		text.WriteString("        " + try.line + ",\n")

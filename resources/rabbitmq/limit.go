@@ -16,7 +16,7 @@ const (
 )
 
 func limitField(key, doc string) resources.Field {
-	return resources.Field{Key: key, Type: resources.Int(-1, math.MaxInt32), Default: unlimited, Cost: resources.InPlace, Doc: doc + " -1 is no limit.", Example: "100", Other: "200"}
+	return resources.Field{Key: key, Type: resources.Int(-1, math.MaxInt64), Default: unlimited, Cost: resources.InPlace, Doc: doc + " -1 is no limit.", Example: "100", Other: "200"}
 }
 
 var vhostLimitTable = &resources.Table{

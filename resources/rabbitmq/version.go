@@ -184,6 +184,11 @@ func vhostRefusedBy(v release, r *resources.Resource) []resources.Unfit {
 	if _, given := r.Config["default_queue_type"]; given && v < 311 {
 		out = append(out, resources.Unfit{At: "/default_queue_type", Msg: fmt.Sprintf("%s passes over default_queue_type", v), Hint: "write the type at each queue, or use RabbitMQ 3.12 or later"})
 	}
+	for _, tag := range resources.Texts(r.Config["tags"]) {
+		if !isASCII(tag) && v < 311 {
+			out = append(out, resources.Unfit{At: "/tags", Msg: fmt.Sprintf("%s garbles the tag %q, which is not ASCII", v, tag), Hint: "use letters without accents"})
+		}
+	}
 	if r.Config.Bool("deletion_protection") && v < 401 {
 		out = append(out, resources.Unfit{At: "/deletion_protection", Msg: fmt.Sprintf("%s cannot protect a virtual host from deletion", v), Hint: "use `protect: true`, which midaz itself keeps"})
 	}

@@ -37,6 +37,8 @@ func TestRefusedBy(t *testing.T) {
 		"operator delivery-limit":       {operator(map[string]any{"delivery-limit": int64(5)}), [3]bool{true, true, true}},
 		"apply_to quorum_queues":        {typedPolicy, [3]bool{false, true, true}},
 		"default_queue_type":            {vhost("default_queue_type", "quorum"), [3]bool{false, true, true}},
+		"tag":                           {vhost("tags", []any{"a"}), [3]bool{true, true, true}},
+		"tag with an accent":            {vhost("tags", []any{"ä"}), [3]bool{false, true, true}},
 		"deletion_protection":           {vhost("deletion_protection", true), [3]bool{false, false, true}},
 	} {
 		for i, v := range []release{310, 400, 403} {

@@ -36,6 +36,9 @@ func TestBroker_definitions_must_come_back(t *testing.T) {
 	}
 	for how, export := range exports {
 		b.keepExport(how, export)
+		if how == "rabbitmqctl" && !isBefore(b.version(), "4.3") {
+			export = asLists.Replace(export)
+		}
 		t.Run(how, func(t *testing.T) { s.t, b.t = t, t; comesBack(s, b, export) })
 	}
 	s.t, b.t = t, t
@@ -44,14 +47,29 @@ func TestBroker_definitions_must_come_back(t *testing.T) {
 	}
 	t.Run("imported by rabbitmqctl", func(t *testing.T) {
 		s.t, b.t = t, t
-		b.copyTo("/tmp/in.json", exports["api"])
+		export := exports["api"]
+		if !isBefore(b.version(), "4.3") {
+			// It leaves internal exchanges out of its exports, not their bindings, which it
+			// then refuses.
+			b.call("DELETE", "/api/exchanges/orders/inner", "")
+			export = b.call("GET", "/api/definitions", "")
+		}
+		b.copyTo("/tmp/in.json", export)
 		for _, command := range []string{"stop_app", "reset", "start_app", "import_definitions /tmp/in.json"} {
 			b.command("rabbitmqctl -q " + command)
 		}
-		comesBack(s, b, b.command("rabbitmqctl -q export_definitions /tmp/y.json && cat /tmp/y.json"))
+		again := b.command("rabbitmqctl -q export_definitions /tmp/y.json && cat /tmp/y.json")
+		if !isBefore(b.version(), "4.3") {
+			again = asLists.Replace(again)
+		}
+		comesBack(s, b, again)
 	})
 	s.t, b.t = t, t
 }
+
+// asLists undoes what rabbitmqctl does from 4.3 on to the lists of the world that
+// begin with a number: it exports them as texts. The import says so.
+var asLists = strings.NewReplacer(`"\u0001\u0002"`, `[1,2]`, `"\u0001a"`, `[1,"a"]`)
 
 // comesBack imports an export, compares it with the broker it is of, takes that
 // over and gives it up again.

@@ -176,6 +176,34 @@ func TestImportOfForms(t *testing.T) {
 	}
 }
 
+// TestImportOfListsAsText: from 4.3 on, rabbitmqctl exports a list that begins with a
+// number as a text. What may have been one is told.
+func TestImportOfListsAsText(t *testing.T) {
+	data, err := os.ReadFile("testdata/definitions/rabbitmqctl-4.3.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for form, want := range map[string][]string{
+		string(data): {"global parameter list: its value", "queue classic: argument l"},
+		`{"vhosts":[{"name":"v"}],"global_parameters":[{"name":"g","value":{"a":["\u0001"]}}],"parameters":[{"component":"c","name":"p","vhost":"v","value":{"a":"\u0000"}}],"exchanges":[{"name":"x","vhost":"v","type":"direct","durable":true,"arguments":{"k":"\u0007"}}],
+			"queues":[{"name":"q","vhost":"v","durable":true,"arguments":{}}],"bindings":[{"source":"x","vhost":"v","destination":"q","destination_type":"queue","routing_key":"","arguments":{"b":"\u0001\u0002"}}]}`: {"global parameter g: its value", "c p: its value", "exchange x: argument k", "binding: argument b"},
+		`{"vhosts":[{"name":"v"}],"global_parameters":[{"name":"g","value":{"a":"one\n\ttwo\r\n"}}]}`: nil,
+	} {
+		got, err := definitions.Spec([]byte(form), definitions.Options{Stack: "test", Hash: rabbitmq.HashPassword})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range want {
+			if !strings.Contains(strings.Join(got.Notes, "\n"), part+" has control characters") {
+				t.Errorf("no note on %s: %q", part, got.Notes)
+			}
+		}
+		if n := strings.Count(strings.Join(got.Notes, "\n"), "has control characters"); n != len(want) {
+			t.Errorf("%d notes, want %d: %q", n, len(want), got.Notes)
+		}
+	}
+}
+
 // TestImportOfEveryVersion imports exports of each version, as the management API
 // and the broker's own commands write them: the spec is valid, and each object of
 // the file is in it or named in a note.
@@ -209,6 +237,9 @@ func TestImportOfEveryVersion(t *testing.T) {
 		}
 		for section, kind := range map[string]string{"users": "user", "vhosts": "vhost", "global_parameters": "global-parameter", "exchanges": "exchange", "queues": "queue", "policies": "policy"} {
 			for _, r := range doc[section] {
+				if name := r["name"].(string); kind == "exchange" && strings.HasPrefix(name, "amq.") {
+					continue // the broker's own, of which 4.3 exports that of its log
+				}
 				if vhost, ok := r["vhost"].(string); ok {
 					has(kind, vhost, r["name"].(string))
 				} else {

@@ -463,10 +463,32 @@ func (c *carrier) arguments(n *named, arguments map[string]any) {
 			n.notes = append(n.notes, fmt.Sprintf("argument %s is null, which the broker refuses", k))
 			delete(arguments, k)
 		}
+		n.tellCodes("argument "+k, arguments[k])
 	}
 	if len(arguments) > 0 {
 		n.fields.add("arguments", arguments)
 	}
+}
+
+// tellCodes notes a value that may have been a list: from 4.3 on, rabbitmqctl
+// exports a list that begins with a number as the text of these characters. A list
+// of printable ones cannot be told from a text.
+func (n *named) tellCodes(what string, v any) {
+	if hasCodes(v) {
+		n.notes = append(n.notes, what+" has control characters: rabbitmqctl exports a list of numbers as such a text, and the management API (GET /api/definitions) as a list; compare it with the broker")
+	}
+}
+
+func hasCodes(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return strings.ContainsFunc(v, func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\n\r", r) })
+	case []any:
+		return slices.ContainsFunc(v, hasCodes)
+	case map[string]any:
+		return slices.ContainsFunc(slices.Collect(maps.Values(v)), hasCodes)
+	}
+	return false
 }
 
 func (c *carrier) binding(v *vhost, r row) {
@@ -617,7 +639,9 @@ func (c *carrier) parameter(v *vhost, r row) {
 		s.notes = append(s.notes, fmt.Sprintf("shovel %q deletes itself when it is done: it is an action, not a state", name))
 		return
 	}
-	s.items = append(s.items, named{name: name, fields: fields{{"value", c.hideLogins("RABBITMQ_"+name, parameterValue(component, r["value"]))}}})
+	n := named{name: name, fields: fields{{"value", c.hideLogins("RABBITMQ_"+name, parameterValue(component, r["value"]))}}}
+	n.tellCodes("its value", r["value"])
+	s.items = append(s.items, n)
 }
 
 // parameterValue is the value of a parameter as the plugin reads it. That of an
@@ -657,7 +681,9 @@ func (c *carrier) globalParameter(r row) {
 		c.notes = append(c.notes, fmt.Sprintf("global parameter %q is null, for which the spec has no form", name))
 		return
 	}
-	c.global = append(c.global, named{name: name, fields: fields{{"value", c.hideLogins("RABBITMQ_"+name, value)}}})
+	n := named{name: name, fields: fields{{"value", c.hideLogins("RABBITMQ_"+name, value)}}}
+	n.tellCodes("its value", value)
+	c.global = append(c.global, n)
 }
 
 func orElse(a, b string) string {

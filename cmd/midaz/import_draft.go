@@ -165,7 +165,7 @@ func settle(d *draft.Draft, kinds []resources.Kind, dir string) (*specs.Spec, sp
 		places := placesOf(d.Text())
 		changed := false
 		for _, p := range errs {
-			changed = leaveOut(d, places.at(p.Pos), p) || changed
+			changed = leaveOut(d, loser(d, places, p), p) || changed
 		}
 		if !changed {
 			return spec, errs
@@ -173,6 +173,26 @@ func settle(d *draft.Draft, kinds []resources.Kind, dir string) (*specs.Spec, sp
 		d.DropUnused()
 	}
 	return draftErrors(d, kinds, dir)
+}
+
+// loser is the path of what a problem is left out for. Of two services that
+// cannot have the same thing, the one that always runs keeps it.
+func loser(d *draft.Draft, places places, p *specs.Problem) []string {
+	path := places.at(p.Pos)
+	if len(p.Related) == 1 && !hasProfiles(d, path) {
+		if other := places.at(p.Related[0].Pos); len(other) > 2 && hasProfiles(d, other) {
+			return other
+		}
+	}
+	return path
+}
+
+func hasProfiles(d *draft.Draft, path []string) bool {
+	if len(path) < 2 {
+		return false
+	}
+	e := d.Find(path[0], path[1])
+	return e != nil && e.Fields["profiles"] != nil
 }
 
 // draftErrors returns what is wrong with a draft, with the values that its

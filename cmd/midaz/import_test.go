@@ -121,6 +121,20 @@ func TestImportComposeKeepsPortsOfExclusiveProfiles(t *testing.T) {
 	}
 }
 
+// Of two services that cannot have the same port, the one that always runs keeps
+// it. Container names of exclusive profiles are kept, too.
+func TestImportComposeKeepsWhatAlwaysRuns(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"compose.yaml": "name: shop\nservices:\n  a: { image: 'a:1', profiles: [debug], container_name: same, ports: ['8080:80', '127.0.0.1:81:81'] }\n  b: { image: 'b:1', profiles: [other], container_name: same }\n  c: { image: 'c:1', ports: ['8080:90'] }\n"})
+	status, spec, notes := realRun(t, dir, "import", "compose")
+	if status != 0 || !strings.Contains(spec, "8080:90") || strings.Contains(spec, "8080:80") || !strings.Contains(spec, "127.0.0.1:81:81") || !strings.Contains(notes, "service/a: left out: ports.0") {
+		t.Errorf("exit %d: %s\n%s", status, notes, spec)
+	}
+	if strings.Count(spec, "container_name: same") != 2 {
+		t.Errorf("a container name is lost: %s\n%s", notes, spec)
+	}
+}
+
 // A variable that only a key refers to that is left out is not declared.
 func TestImportComposeDeclaresNoUnusedVariable(t *testing.T) {
 	dir := t.TempDir()

@@ -271,7 +271,8 @@ func (g *gate) http(p *httpProbe) (*condition, error) {
 	}
 	target := p.Scheme + "://" + net.JoinHostPort(host, strconv.Itoa(p.Port)) + p.Path
 	if _, err := url.Parse(target); err != nil {
-		return nil, fmt.Errorf("the gate's path is no path of a URL: %w", rootOf(err))
+		// The cause quotes a part of the path, which may be a part of a secret.
+		return nil, errors.New("the gate's path is no path of a URL: write % and two hexadecimal digits for what is special in one")
 	}
 	name := "http " + p.Path + " on port " + strconv.Itoa(p.Port)
 	return &condition{name: name, firstPause: dialPause, maxPause: maxDialPause,

@@ -16,6 +16,7 @@ import (
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/docker"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
 	"github.com/LerianStudio/midaz-infra/specs"
 	"github.com/LerianStudio/midaz-infra/specs/draft"
@@ -33,7 +34,7 @@ func realWorld() world {
 
 // readReal opens both through clients whose types have no writing call.
 func readReal(ctx context.Context, a access) (*sight, error) {
-	e, err := docker.OpenReader(ctx, docker.Options{LookupEnv: a.lookupEnv})
+	e, err := docker.OpenReader(ctx, dockerapi.Options{LookupEnv: a.lookupEnv})
 	if err != nil && isNeedless(err, a.declared) {
 		broker := rabbitmq.OpenReader(rabbitmq.Options{Declared: a.declared})
 		return &sight{readers: broker.Readers(), look: &realLook{broker: broker, declared: a.declared, absent: err}, journal: noJournal{err}, absent: err, close: func() {}}, nil
@@ -53,7 +54,7 @@ func readReal(ctx context.Context, a access) (*sight, error) {
 }
 
 func writeReal(ctx context.Context, a access) (*sight, error) {
-	e, err := docker.Open(ctx, docker.Options{LookupEnv: a.lookupEnv})
+	e, err := docker.Open(ctx, dockerapi.Options{LookupEnv: a.lookupEnv})
 	if err != nil && isNeedless(err, a.declared) {
 		broker := rabbitmq.Open(rabbitmq.Options{Declared: a.declared})
 		return &sight{readers: broker.Readers(), writers: broker.Writers(), look: &realLook{broker: broker.ReadBroker, declared: a.declared, absent: err},

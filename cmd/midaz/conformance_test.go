@@ -23,6 +23,7 @@ import (
 	"github.com/LerianStudio/midaz-infra/engine/enginetest"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/docker"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // conformanceImage has a shell, users and groups, otherImage an entrypoint of
@@ -123,7 +124,7 @@ func openConformance(t *testing.T, host string) *conformance {
 
 func (c *conformance) open(t *testing.T) enginetest.World {
 	return func(ctx context.Context, _ *resources.Declared) (engine.World, error) {
-		e, err := docker.Open(ctx, docker.Options{Host: c.host, LookupEnv: os.LookupEnv})
+		e, err := docker.Open(ctx, dockerapi.Options{Host: c.host, LookupEnv: os.LookupEnv})
 		if err != nil {
 			return engine.World{}, err
 		}

@@ -17,7 +17,8 @@ var mayImport = map[string][]string{
 	"specs/compose":                  {"specs", "specs/draft"},
 	"schema":                         {"specs", "resources"},
 	"resources":                      {"specs"},
-	"resources/docker":               {"specs", "specs/draft", "resources"},
+	"resources/dockerapi":            {"resources"},
+	"resources/docker":               {"specs", "specs/draft", "resources", "resources/dockerapi"},
 	"resources/rabbitmq":             {"specs", "resources", "resources/rabbitmq/routing", "resources/rabbitmq/definitions"},
 	"resources/rabbitmq/routing":     {},
 	"resources/rabbitmq/definitions": {},
@@ -33,7 +34,7 @@ var mayImport = map[string][]string{
 	"cmd/midaz/internal/report":        {"specs", "resources", "resources/rabbitmq/routing", "engine"},
 	"cmd/midaz/internal/render/layout": {},
 	"cmd/midaz/internal/render":        {"specs", "specs/draft", "resources", "resources/rabbitmq/routing", "resources/rabbitmq/definitions", "engine", "engine/graph", "engine/policy", "cmd/midaz/internal/report", "cmd/midaz/internal/render/layout"},
-	"cmd/midaz":                        {"cmd/midaz/internal/report", "cmd/midaz/internal/render", "specs", "specs/draft", "specs/compose", "schema", "resources", "resources/docker", "resources/rabbitmq", "resources/rabbitmq/routing", "resources/rabbitmq/definitions", "engine", "engine/graph", "engine/policy"},
+	"cmd/midaz":                        {"cmd/midaz/internal/report", "cmd/midaz/internal/render", "specs", "specs/draft", "specs/compose", "schema", "resources", "resources/docker", "resources/dockerapi", "resources/rabbitmq", "resources/rabbitmq/routing", "resources/rabbitmq/definitions", "engine", "engine/graph", "engine/policy"},
 	"e2e":                              {},
 }
 

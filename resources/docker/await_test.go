@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // busy is an engine that gives other answers for a while when it is asked for a
@@ -46,7 +47,7 @@ func busyWriter(t *testing.T, answers ...error) (containerWriter, *busy, *resour
 	r := web(t, "")
 	b := &busy{shelf: newShelf(newModel("1.41")), answers: answers}
 	b.put(t, r, "", "running")
-	e := newEngine(t.Context(), b, engineHost{})
+	e := newEngine(t.Context(), b, dockerapi.EngineHost{})
 	t.Cleanup(e.pulse.close)
 	b.onLook = func(context.Context) { e.ahead += time.Minute }
 	return containerWriter{e}, b, r

@@ -7,17 +7,11 @@
 package docker
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"os"
 	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/docker/docker/api/types"
@@ -28,7 +22,6 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/registry"
 	"github.com/docker/docker/api/types/system"
-	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -37,6 +30,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -92,36 +86,18 @@ type changeAPI interface {
 
 var _ writeAPI = (*client.Client)(nil)
 
-// Options say which engine to talk to. The zero Options mean the one the
-// docker command would take with an empty environment.
-type Options struct {
-	// Host ("unix:///var/run/docker.sock", "tcp://host:2376", "ssh://user@host")
-	// and Context come from the command line and beat the environment.
-	Host, Context string
-	// CertPath and TLSVerify are like DOCKER_CERT_PATH and DOCKER_TLS_VERIFY,
-	// and beat them when set.
-	CertPath  string
-	TLSVerify bool
-	// LookupEnv reads DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS_VERIFY,
-	// DOCKER_CERT_PATH, DOCKER_CONFIG, DOCKER_API_VERSION and HOME; nil is an
-	// empty environment.
-	LookupEnv func(string) (string, bool)
-	// Timeout is how long the engine may take for its first answer; 0 is 10 s.
-	Timeout time.Duration
-}
-
 // ReadEngine observes a Docker Engine. It has no way to change anything: its
 // type names no writing call, and its connection lets none through. One is
 // made for each run; it remembers images and facts of the engine.
 type ReadEngine struct {
 	api      readAPI // recorded, by another name
 	recorded *recordedReads
-	host     engineHost
+	host     dockerapi.EngineHost
 	local    bool // the engine runs on this host
 
 	version string // of the engine, as it names itself in its first answer; "" when it does not
 	info    func() (system.Info, error)
-	auth    registryAuths
+	auth    dockerapi.RegistryAuths
 	mu      sync.Mutex
 	images  map[string]*image.InspectResponse // by reference; nil: not there
 	asking  singleflight.Group                // inspects of images under way
@@ -155,8 +131,8 @@ type Engine struct {
 
 // OpenReader connects for reading. When the engine does not answer, the error
 // wraps resources.ErrUnreachable and a *resources.Diagnosis that says what to do.
-func OpenReader(ctx context.Context, o Options) (*ReadEngine, error) {
-	cli, at, err := connect(ctx, o, true)
+func OpenReader(ctx context.Context, o dockerapi.Options) (*ReadEngine, error) {
+	cli, at, err := dockerapi.Connect(ctx, o, true)
 	if err != nil {
 		return nil, err
 	}
@@ -165,21 +141,21 @@ func OpenReader(ctx context.Context, o Options) (*ReadEngine, error) {
 
 // Open connects for reading and writing; errors are those of OpenReader, and a
 // *resources.OtherEngineError for an engine that is not Docker.
-func Open(ctx context.Context, o Options) (*Engine, error) {
-	cli, at, err := connect(ctx, o, false)
+func Open(ctx context.Context, o dockerapi.Options) (*Engine, error) {
+	cli, at, err := dockerapi.Connect(ctx, o, false)
 	if err != nil {
 		return nil, err
 	}
-	if at.other != "" {
+	if at.Other != "" {
 		_ = cli.Close()
-		return nil, &resources.OtherEngineError{Name: at.other}
+		return nil, &resources.OtherEngineError{Name: at.Other}
 	}
 	return newEngine(ctx, cli, at), nil
 }
 
-func newReadEngine(ctx context.Context, api readAPI, at engineHost) *ReadEngine {
+func newReadEngine(ctx context.Context, api readAPI, at dockerapi.EngineHost) *ReadEngine {
 	recorded := withRecords(api)
-	e := &ReadEngine{api: recorded, recorded: recorded, host: at, local: at.isLocal(), version: at.version, auth: registryAuths{dir: at.configDir}, images: map[string]*image.InspectResponse{}}
+	e := &ReadEngine{api: recorded, recorded: recorded, host: at, local: at.IsLocal(), version: at.Version, auth: dockerapi.RegistryAuths{Dir: at.ConfigDir}, images: map[string]*image.InspectResponse{}}
 	e.info = sync.OnceValues(func() (system.Info, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
@@ -195,7 +171,7 @@ func newReadEngine(ctx context.Context, api readAPI, at engineHost) *ReadEngine 
 	return e
 }
 
-func newEngine(ctx context.Context, api writeAPI, at engineHost) *Engine {
+func newEngine(ctx context.Context, api writeAPI, at dockerapi.EngineHost) *Engine {
 	e := &Engine{ReadEngine: newReadEngine(ctx, api, at), swaps: map[resources.Addr]string{}, begun: map[string]bool{}}
 	e.api, e.recorder = recordedWrites{e.recorded, api}, &recorder{e: e}
 	e.probes = sync.OnceValue(func() chan struct{} {
@@ -225,7 +201,7 @@ func (e *Engine) Close() error {
 func (e *ReadEngine) Close() error { return e.api.Close() }
 
 // Host returns the address of the engine, as in DOCKER_HOST.
-func (e *ReadEngine) Host() string { return e.host.host }
+func (e *ReadEngine) Host() string { return e.host.Host }
 
 // IsLocal reports whether the engine runs on this host, so that addresses of
 // containers and paths mean the same to both.
@@ -239,10 +215,6 @@ type facts struct {
 	// to 50 ms, longer than all else that a plan with nothing to do asks.
 	Info system.Info
 }
-
-// atLeast reports whether an API version is at least another: "1.44" is at
-// least "1.5".
-func atLeast(api, version string) bool { return versions.GreaterThanOrEqualTo(api, version) }
 
 // facts returns what this engine is, as far as it costs nothing to know.
 func (e *ReadEngine) facts(ctx context.Context) (*facts, error) {
@@ -374,240 +346,6 @@ func lasting(ctx context.Context, limit time.Duration) (context.Context, context
 // the engine well below a second.
 const interruptGrace = 3 * time.Second
 
-// minAPI is that of Docker 20.10, the oldest engine that is supported.
-const minAPI = "1.41"
-
-func connect(ctx context.Context, o Options, readOnly bool) (*client.Client, engineHost, error) {
-	at, err := o.endpoint()
-	if err != nil {
-		return nil, at, &resources.Diagnosis{
-			Err:  fmt.Errorf("engine address from %s: %w: %w", at.from, err, resources.ErrUnreachable),
-			Hint: "correct DOCKER_HOST or the Docker context; unix://, tcp://, npipe:// and ssh:// addresses are understood",
-		}
-	}
-	cli, gate, err := at.client(o, readOnly)
-	if err != nil {
-		return nil, at, unreachable(at, err)
-	}
-	timeout := o.Timeout
-	if timeout <= 0 {
-		timeout = 10 * time.Second
-	}
-	pingCtx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	ping, err := cli.Ping(pingCtx)
-	if err != nil {
-		_ = cli.Close()
-		if ctx.Err() != nil {
-			return nil, at, ctx.Err()
-		}
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("no answer within %s", timeout)
-		}
-		return nil, at, unreachable(at, err)
-	}
-	at.version = gate.engine()
-	cli.NegotiateAPIVersionPing(ping)
-	if at.version == "" {
-		at.other = otherEngine(pingCtx, cli)
-	}
-	if ping.OSType == "windows" {
-		_ = cli.Close()
-		return nil, at, &resources.Diagnosis{Err: fmt.Errorf("the engine at %s runs Windows containers", at.host),
-			Hint: "switch Docker Desktop to Linux containers"}
-	}
-	if !atLeast(cli.ClientVersion(), minAPI) {
-		_ = cli.Close()
-		return nil, at, &resources.Diagnosis{Err: fmt.Errorf("the engine at %s speaks API %s; midaz needs %s, which is Docker 20.10", at.host, cli.ClientVersion(), minAPI),
-			Hint: "update Docker, or unset DOCKER_API_VERSION"}
-	}
-	return cli, at, nil
-}
-
-// otherEngine returns the name and version of an engine that answers like Docker
-// and is another one, such as "Podman Engine 5.4.2"; "" for Docker, and for one
-// that does not say. Docker names itself in the header of every answer, so that
-// only others are asked.
-func otherEngine(ctx context.Context, cli *client.Client) string {
-	version, err := cli.ServerVersion(ctx)
-	if err != nil || len(version.Components) == 0 {
-		return ""
-	}
-	if slices.ContainsFunc(version.Components, func(c types.ComponentVersion) bool { return c.Name == "Engine" }) {
-		return ""
-	}
-	return oneLine(version.Components[0].Name + " " + version.Components[0].Version)
-}
-
 // Other returns the name and version of an engine that is not Docker, "" for
 // Docker.
-func (e *ReadEngine) Other() string { return e.host.other }
-
-// idleConns is enough for as many parallel calls as a run makes; the client's
-// own default of 2 would open most connections anew.
-const idleConns = 64
-
-func (at engineHost) client(o Options, readOnly bool) (*client.Client, *gatekeeper, error) {
-	transport := &http.Transport{
-		MaxIdleConns: idleConns, MaxIdleConnsPerHost: idleConns, IdleConnTimeout: 90 * time.Second,
-		TLSClientConfig: at.tls,
-	}
-	hc := &http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}
-	opts := []client.Opt{client.WithHTTPClient(hc), client.WithUserAgent("midaz"), client.WithAPIVersionNegotiation()}
-	if at.ssh != nil {
-		// The host in the URL is never looked up: the dialer ignores it.
-		opts = append(opts, client.WithHost("tcp://"+client.DummyHost), client.WithDialContext(at.ssh.dial))
-	} else {
-		opts = append(opts, client.WithHost(at.host))
-	}
-	if v, _ := o.lookup("DOCKER_API_VERSION"); v != "" {
-		opts = append(opts, client.WithVersion(v))
-	}
-	cli, err := client.NewClientWithOpts(opts...)
-	if err != nil {
-		return nil, nil, err
-	}
-	gate := &gatekeeper{next: transport, readOnly: readOnly}
-	hc.Transport = gate
-	return cli, gate, nil
-}
-
-// gatekeeper stands between the client and the connection: it bounds answers,
-// repeats requests whose connection was lost, and lets no writing request of a
-// ReadEngine through.
-type gatekeeper struct {
-	next     http.RoundTripper
-	readOnly bool
-	server   atomic.Pointer[string] // the header Server of the first answer
-}
-
-// engine returns the version by which the engine named itself, "" when it did
-// not: `Server: Docker/20.10.24 (linux)`.
-func (g *gatekeeper) engine() string {
-	server := g.server.Load()
-	if server == nil {
-		return ""
-	}
-	name, _, _ := strings.Cut(*server, " ")
-	version, ok := strings.CutPrefix(name, "Docker/")
-	if !ok {
-		return ""
-	}
-	return oneLine(version)
-}
-
-// maxAnswer bounds one JSON answer: a list of ten thousand containers with
-// large labels stays far below.
-const maxAnswer = 256 << 20
-
-// errReadOnly is a bug of ours: a read engine was asked to write.
-var errReadOnly = errors.New("a reading connection refuses to write: this is a bug in midaz")
-
-func (g *gatekeeper) RoundTrip(req *http.Request) (*http.Response, error) {
-	if g.readOnly && req.Method != http.MethodGet && req.Method != http.MethodHead {
-		return nil, fmt.Errorf("%s %s: %w", req.Method, req.URL.Path, errReadOnly)
-	}
-	resp, err := g.send(req)
-	if err != nil {
-		return resp, err
-	}
-	if g.server.Load() == nil {
-		server := resp.Header.Get("Server")
-		g.server.CompareAndSwap(nil, &server)
-	}
-	switch {
-	case isMessages(req.URL.Path):
-		resp.Body = &boundedLines{ReadCloser: resp.Body}
-		return resp, nil
-	case isStream(req.URL.Path):
-		return resp, nil
-	}
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswer}
-	return resp, nil
-}
-
-// isStream reports whether the answer is read bit by bit and has no natural
-// bound: events, logs, progress, archives.
-func isStream(path string) bool {
-	for _, end := range []string{"/events", "/logs", "/build", "/images/create", "/archive", "/wait"} {
-		if strings.HasSuffix(path, end) {
-			return true
-		}
-	}
-	return false
-}
-
-// isMessages reports whether the answer is a stream of JSON, each on a line of
-// its own. Its reader keeps one of them at a time.
-func isMessages(path string) bool {
-	for _, end := range []string{"/events", "/build", "/images/create"} {
-		if strings.HasSuffix(path, end) {
-			return true
-		}
-	}
-	return false
-}
-
-// maxMessage bounds one line of such a stream: an event tells all labels of its
-// object, which may be large.
-const maxMessage = 16 << 20
-
-// boundedLines lets no line through that is longer than maxMessage.
-type boundedLines struct {
-	io.ReadCloser
-	since int // bytes since the last end of a line
-}
-
-func (b *boundedLines) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if i := bytes.LastIndexByte(p[:n], '\n'); i >= 0 {
-		b.since = n - i - 1
-	} else {
-		b.since += n
-	}
-	if b.since > maxMessage {
-		return 0, fmt.Errorf("a message of the engine is longer than %d MiB", maxMessage>>20)
-	}
-	return n, err
-}
-
-type boundedBody struct {
-	io.ReadCloser
-	left int
-}
-
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, fmt.Errorf("the engine's answer is longer than %d MiB", maxAnswer>>20)
-	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
-}
-
-// unreachable explains why nothing answers at the address, and what to do.
-func unreachable(at engineHost, err error) error {
-	err = at.explain(err)
-	d := &resources.Diagnosis{Err: fmt.Errorf("the Docker Engine at %s (from %s) does not answer: %w: %w", at.host, at.from, err, resources.ErrUnreachable)}
-	path, isSocket := strings.CutPrefix(at.host, "unix://")
-	switch {
-	case isSocket && errors.Is(err, os.ErrNotExist):
-		d.Hint = fmt.Sprintf("there is no socket %s: start the engine (`sudo systemctl start docker`), or set DOCKER_HOST to where it listens", path)
-	case isSocket && errors.Is(err, os.ErrPermission):
-		d.Hint = fmt.Sprintf("this user may not open %s: join its group (`sudo usermod -aG docker $USER`, then log in again), or run with sudo", path)
-	case isSocket:
-		d.Hint = "the socket is there but no engine listens: start it (`sudo systemctl start docker`), or set DOCKER_HOST to where it listens"
-	case at.ssh != nil:
-		d.Hint = fmt.Sprintf("try `ssh %s docker version`: it must work without a password, and the docker command must be installed there", at.ssh.target())
-	case isTLSError(err):
-		d.Hint = "the certificates do not fit: look at DOCKER_TLS_VERIFY and DOCKER_CERT_PATH (ca.pem, cert.pem, key.pem)"
-	default:
-		d.Hint = "start the engine there, or correct DOCKER_HOST or the Docker context; `docker version` must answer"
-	}
-	return d
-}
-
-func isTLSError(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "tls:") || strings.Contains(text, "x509:") || strings.Contains(text, "certificate") || strings.Contains(text, "HTTP request to an HTTPS server")
-}
+func (e *ReadEngine) Other() string { return e.host.Other }

@@ -20,6 +20,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // fakeDaemon answers on a socket as an engine does, as far as the handler goes.
@@ -77,7 +78,7 @@ func TestEndpointOrder(t *testing.T) {
 		return out
 	}
 	for name, c := range map[string]struct {
-		o    Options
+		o    dockerapi.Options
 		env  map[string]string
 		want string
 	}{
@@ -86,25 +87,25 @@ func TestEndpointOrder(t *testing.T) {
 		"default context":             {env: with("DOCKER_CONTEXT", "default"), want: "unix:///var/run/docker.sock from Docker's default"},
 		"DOCKER_CONTEXT":              {env: with("DOCKER_CONTEXT", "prod"), want: `tcp://prod:2376 from DOCKER_CONTEXT "prod"`},
 		"DOCKER_HOST beats a context": {env: with("DOCKER_HOST", "tcp://a:1", "DOCKER_CONTEXT", "prod"), want: "tcp://a:1 from DOCKER_HOST"},
-		"--context beats DOCKER_HOST": {o: Options{Context: "prod"}, env: with("DOCKER_HOST", "tcp://a:1"), want: `tcp://prod:2376 from context "prod" of the command line`},
-		"--host beats all":            {o: Options{Host: "unix:///x", Context: "prod"}, env: with("DOCKER_HOST", "tcp://a:1"), want: "unix:///x from --host"},
+		"--context beats DOCKER_HOST": {o: dockerapi.Options{Context: "prod"}, env: with("DOCKER_HOST", "tcp://a:1"), want: `tcp://prod:2376 from context "prod" of the command line`},
+		"--host beats all":            {o: dockerapi.Options{Host: "unix:///x", Context: "prod"}, env: with("DOCKER_HOST", "tcp://a:1"), want: "unix:///x from --host"},
 	} {
 		c.o.LookupEnv = env(c.env)
-		at, err := c.o.endpoint()
-		if got := at.host + " from " + at.from; err != nil || got != c.want {
+		at, err := c.o.Endpoint()
+		if got := at.Host + " from " + at.From; err != nil || got != c.want {
 			t.Errorf("%s: %s %v, want %s", name, got, err, c.want)
 		}
 	}
 	for _, bad := range []map[string]string{with("DOCKER_CONTEXT", "nowhere"), with("DOCKER_HOST", "localhost:2375"), with("DOCKER_HOST", "ftp://x"),
 		with("DOCKER_HOST", "ssh://-oProxyCommand=x"), with("DOCKER_HOST", "ssh://u:p@h"), with("DOCKER_HOST", "tcp://h:1", "DOCKER_TLS_VERIFY", "1", "DOCKER_CERT_PATH", dir+"/config.json"),
 		with("DOCKER_HOST", "tcp://h:1", "DOCKER_TLS_VERIFY", "1", "DOCKER_CERT_PATH", dir+"/missing"), with("DOCKER_HOST", "tcp://h:1", "DOCKER_CERT_PATH", t.TempDir())} {
-		if _, err := (Options{LookupEnv: env(bad)}).endpoint(); err == nil {
+		if _, err := (dockerapi.Options{LookupEnv: env(bad)}).Endpoint(); err == nil {
 			t.Errorf("%v is accepted", bad)
 		}
 		if bad["DOCKER_TLS_VERIFY"] != "" || bad["DOCKER_CERT_PATH"] != "" {
 			continue
 		}
-		_, err := OpenReader(t.Context(), Options{LookupEnv: env(bad)})
+		_, err := OpenReader(t.Context(), dockerapi.Options{LookupEnv: env(bad)})
 		var d *resources.Diagnosis
 		if !errors.As(err, &d) || d.Hint == "" || !errors.Is(err, resources.ErrUnreachable) {
 			t.Errorf("%v: %v", bad, err)
@@ -113,15 +114,15 @@ func TestEndpointOrder(t *testing.T) {
 }
 
 func TestSSHArguments(t *testing.T) {
-	h, err := newSSHHost("ssh://deploy@build.example.test:2222")
+	h, err := dockerapi.NewSSHHost("ssh://deploy@build.example.test:2222")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(h.args(), " "); got != "-T -o ConnectTimeout=30 -o BatchMode=yes -l deploy -p 2222 -- build.example.test docker system dial-stdio" {
+	if got := strings.Join(h.Args(), " "); got != "-T -o ConnectTimeout=30 -o BatchMode=yes -l deploy -p 2222 -- build.example.test docker system dial-stdio" {
 		t.Error(got)
 	}
-	if h.target() != "deploy@build.example.test" {
-		t.Error(h.target())
+	if h.Target() != "deploy@build.example.test" {
+		t.Error(h.Target())
 	}
 }
 
@@ -144,7 +145,7 @@ func TestUnreachable(t *testing.T) {
 		"tcp://127.0.0.1:1":               "correct DOCKER_HOST",
 		"tcp://" + silent.Addr().String(): "correct DOCKER_HOST",
 	} {
-		_, err := Open(t.Context(), Options{Host: host, Timeout: 200 * time.Millisecond})
+		_, err := Open(t.Context(), dockerapi.Options{Host: host, Timeout: 200 * time.Millisecond})
 		var d *resources.Diagnosis
 		if !errors.As(err, &d) || !errors.Is(err, resources.ErrUnreachable) {
 			t.Errorf("%s: %v", host, err)
@@ -158,7 +159,7 @@ func TestUnreachable(t *testing.T) {
 
 func TestOldEngineIsRefused(t *testing.T) {
 	host := fakeDaemon(t, func(http.ResponseWriter, *http.Request) {})
-	_, err := OpenReader(t.Context(), Options{Host: host, LookupEnv: env(map[string]string{"DOCKER_API_VERSION": "1.30"})})
+	_, err := OpenReader(t.Context(), dockerapi.Options{Host: host, LookupEnv: env(map[string]string{"DOCKER_API_VERSION": "1.30"})})
 	if err == nil || !strings.Contains(err.Error(), "1.41") {
 		t.Error(err)
 	}
@@ -173,7 +174,7 @@ func TestReadEngineCannotWrite(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "{}")
 	})
-	e, err := OpenReader(t.Context(), Options{Host: host})
+	e, err := OpenReader(t.Context(), dockerapi.Options{Host: host})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,13 +183,13 @@ func TestReadEngineCannotWrite(t *testing.T) {
 	if !ok {
 		return
 	}
-	if err := w.ContainerStart(t.Context(), "x", container.StartOptions{}); !errors.Is(err, errReadOnly) {
+	if err := w.ContainerStart(t.Context(), "x", container.StartOptions{}); !errors.Is(err, dockerapi.ErrReadOnly) {
 		t.Errorf("it wrote: %v", err)
 	}
 	if n := writes.Load(); n != 0 {
 		t.Errorf("%d writing calls went out", n)
 	}
-	full, err := Open(t.Context(), Options{Host: host})
+	full, err := Open(t.Context(), dockerapi.Options{Host: host})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,8 +202,8 @@ func TestReadEngineCannotWrite(t *testing.T) {
 // A stream has no end, but each message in it has.
 func TestMessagesOfAStreamAreBounded(t *testing.T) {
 	line := strings.Repeat("x", 1<<20) + "\n"
-	many := &boundedLines{ReadCloser: io.NopCloser(strings.NewReader(strings.Repeat(line, 2*maxMessage>>20)))}
-	if n, err := io.Copy(io.Discard, many); err != nil || n < 2*maxMessage {
+	many := &dockerapi.BoundedLines{ReadCloser: io.NopCloser(strings.NewReader(strings.Repeat(line, 2*dockerapi.MaxMessage>>20)))}
+	if n, err := io.Copy(io.Discard, many); err != nil || n < 2*dockerapi.MaxMessage {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 	host := fakeDaemon(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -212,7 +213,7 @@ func TestMessagesOfAStreamAreBounded(t *testing.T) {
 			}
 		}
 	})
-	e, err := Open(t.Context(), Options{Host: host})
+	e, err := Open(t.Context(), dockerapi.Options{Host: host})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +229,7 @@ func TestMessagesOfAStreamAreBounded(t *testing.T) {
 }
 
 func TestAnswersAreBounded(t *testing.T) {
-	b := &boundedBody{ReadCloser: io.NopCloser(strings.NewReader("0123456789")), left: 4}
+	b := &dockerapi.BoundedBody{ReadCloser: io.NopCloser(strings.NewReader("0123456789")), Left: 4}
 	text, err := io.ReadAll(b)
 	if string(text) != "0123" || err == nil {
 		t.Errorf("%q %v", text, err)
@@ -268,7 +269,7 @@ func TestFacts(t *testing.T) {
 			fmt.Fprint(w, `{"NCPU":3,"ServerVersion":"20.10.24"}`)
 		}
 	})
-	e, err := OpenReader(t.Context(), Options{Host: host})
+	e, err := OpenReader(t.Context(), dockerapi.Options{Host: host})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,16 +287,16 @@ func TestFacts(t *testing.T) {
 
 func TestPublicName(t *testing.T) {
 	for host, want := range map[string]string{"unix:///var/run/docker.sock": "127.0.0.1", "tcp://10.0.0.5:2376": "10.0.0.5", "tcp://[fd00::1]:2376": "fd00::1", "tcp://h": "h"} {
-		if got := (engineHost{host: host}).publicName(); got != want {
+		if got := (dockerapi.EngineHost{Host: host}).PublicName(); got != want {
 			t.Errorf("%s: %s, want %s", host, got, want)
 		}
 	}
-	ssh, _ := newSSHHost("ssh://u@h:22")
-	if got := (engineHost{host: "ssh://u@h:22", ssh: ssh}).publicName(); got != "h" {
+	ssh, _ := dockerapi.NewSSHHost("ssh://u@h:22")
+	if got := (dockerapi.EngineHost{Host: "ssh://u@h:22", Ssh: ssh}).PublicName(); got != "h" {
 		t.Error(got)
 	}
 	for host, want := range map[string]bool{"unix:///var/run/docker.sock": true, "tcp://127.0.0.1:2375": true, "tcp://10.0.0.5:2376": false, "ssh://h": false, "unix:///home/u/.docker/desktop/docker.sock": false} {
-		if got := (engineHost{host: host}).isLocal(); got != want {
+		if got := (dockerapi.EngineHost{Host: host}).IsLocal(); got != want {
 			t.Errorf("%s: local %v", host, got)
 		}
 	}
@@ -308,7 +309,7 @@ func TestFactsCostNoCall(t *testing.T) {
 	host := fakeDaemon(t, func(http.ResponseWriter, *http.Request) {
 		asked.Add(1)
 	})
-	e, err := OpenReader(t.Context(), Options{Host: host})
+	e, err := OpenReader(t.Context(), dockerapi.Options{Host: host})
 	if err != nil {
 		t.Fatal(err)
 	}

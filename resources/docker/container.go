@@ -18,6 +18,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -96,7 +97,7 @@ func (w containerWriter) create(ctx context.Context, r *resources.Resource, req 
 		return "", nil, w.createError(r, req, err)
 	}
 	for _, warning := range made.Warnings {
-		said = append(said, oneLine(warning))
+		said = append(said, dockerapi.OneLine(warning))
 	}
 	return made.ID, said, nil
 }
@@ -383,7 +384,7 @@ func (w containerWriter) stopped(ctx context.Context, c *container.InspectRespon
 		case try == looks:
 			return fmt.Errorf("stop container %s: the engine reports success, and it still runs", nameOf(c))
 		}
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+		if err := dockerapi.Sleep(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -434,24 +435,12 @@ func (w containerWriter) gone(ctx context.Context, id string) error {
 		if cerrdefs.IsNotFound(err) {
 			return nil
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := dockerapi.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
 	return &resources.Diagnosis{Err: fmt.Errorf("remove container %s: the engine has been removing it for 20 s", shortID(id)),
 		Hint: "it may be stuck: look at the engine's log, and restart it if it stays"}
-}
-
-// sleep waits, or returns the error of ctx when that ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Delete stops the container within its grace period and removes it. Volumes
@@ -677,7 +666,7 @@ func (w containerWriter) policy(ctx context.Context, c *container.InspectRespons
 			return nil
 		case attempt < 10 && strings.Contains(err.Error(), "container not running"):
 			// It ended at this very moment, which the engine has not noticed yet.
-			if err := sleep(lctx, 50*time.Millisecond); err != nil {
+			if err := dockerapi.Sleep(lctx, 50*time.Millisecond); err != nil {
 				return err
 			}
 		default:
@@ -879,7 +868,7 @@ func (w containerWriter) run(ctx context.Context, r *resources.Resource, c *cont
 	case c.State.Running:
 		return nil
 	case c.State.Status == container.StateCreated && c.State.Error != "":
-		return fmt.Errorf("container %s was never started, because: %s", nameOf(c), oneLine(c.State.Error))
+		return fmt.Errorf("container %s was never started, because: %s", nameOf(c), dockerapi.OneLine(c.State.Error))
 	}
 	note("starting")
 	if _, err := w.start(ctx, c.ID); err != nil {

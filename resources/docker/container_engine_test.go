@@ -18,6 +18,7 @@ import (
 	"github.com/docker/go-connections/nat"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 const quietService = `
@@ -131,7 +132,7 @@ func TestSwapRollsBackToWhatWorked(t *testing.T) {
 	case err := <-failure:
 		t.Fatal(err)
 	}
-	next, err := Open(t.Context(), Options{LookupEnv: os.LookupEnv})
+	next, err := Open(t.Context(), dockerapi.Options{LookupEnv: os.LookupEnv})
 	if err != nil {
 		t.Fatal(err)
 	}

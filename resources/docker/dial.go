@@ -16,6 +16,7 @@ import (
 	"github.com/docker/go-connections/nat"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // Dialer returns a function that opens a TCP connection to a port that a
@@ -41,7 +42,7 @@ func (e *ReadEngine) Dialer() func(ctx context.Context, service *resources.Resou
 		if !hasProcess(c.State) || c.State.Paused {
 			return nil, fmt.Errorf("container %s does not run: it is %s: %w", name, stateText(&c), resources.ErrUnreachable)
 		}
-		conn, err := e.reach(ctx, &c, containerPort)
+		conn, err := e.Reach(ctx, &c, containerPort)
 		if err != nil {
 			return nil, fmt.Errorf("connect to port %d of container %s: %w", containerPort, name, err)
 		}
@@ -65,7 +66,7 @@ func (e *Engine) Runner() func(ctx context.Context, service *resources.Resource,
 		}
 		code, output, err := e.execute(ctx, c.ID, cmd, probeTimeout)
 		if err == nil && code != 0 {
-			err = fmt.Errorf("exit %d: %s", code, oneLine(output))
+			err = fmt.Errorf("exit %d: %s", code, dockerapi.OneLine(output))
 		}
 		if err != nil {
 			return output, fmt.Errorf("run %s in container %s: %w", cmd[0], name, err)
@@ -81,8 +82,8 @@ var errNoWay = errors.New("no way to it from here")
 // runs in a container of its own, there may be no route to it.
 const directTimeout = time.Second
 
-// reach opens a connection to a port of a running container.
-func (e *ReadEngine) reach(ctx context.Context, c *container.InspectResponse, port int) (net.Conn, error) {
+// Reach opens a connection to a port of a running container.
+func (e *ReadEngine) Reach(ctx context.Context, c *container.InspectResponse, port int) (net.Conn, error) {
 	c, err := e.networkedBy(ctx, c)
 	if err != nil {
 		return nil, err
@@ -91,22 +92,22 @@ func (e *ReadEngine) reach(ctx context.Context, c *container.InspectResponse, po
 	if e.local {
 		for _, ip := range addressesOf(c) {
 			dctx, cancel := context.WithTimeout(ctx, directTimeout)
-			conn, err := e.host.reach(dctx, net.JoinHostPort(ip, strconv.Itoa(port)))
+			conn, err := e.host.Reach(dctx, net.JoinHostPort(ip, strconv.Itoa(port)))
 			cancel()
 			if err == nil {
 				return conn, nil
 			}
-			if isRefused(err) {
+			if dockerapi.IsRefused(err) {
 				return nil, err // nothing listens; a published port would only hide that
 			}
 			tried = err
 		}
 	}
 	if c.HostConfig != nil && c.HostConfig.NetworkMode.IsHost() {
-		return e.host.reach(ctx, net.JoinHostPort(e.host.publicName(), strconv.Itoa(port)))
+		return e.host.Reach(ctx, net.JoinHostPort(e.host.PublicName(), strconv.Itoa(port)))
 	}
 	for _, addr := range e.publishedAt(c, port) {
-		conn, err := e.host.reach(ctx, addr)
+		conn, err := e.host.Reach(ctx, addr)
 		if err == nil {
 			return answering(conn)
 		}
@@ -164,7 +165,7 @@ func (e *ReadEngine) publishedAt(c *container.InspectResponse, port int) []strin
 	}
 	var out []string
 	for _, b := range c.NetworkSettings.Ports[nat.Port(strconv.Itoa(port)+"/tcp")] {
-		host := e.host.publicName()
+		host := e.host.PublicName()
 		if ip, err := netip.ParseAddr(b.HostIP); err == nil && !ip.IsUnspecified() && (e.local || !ip.IsLoopback()) {
 			host = b.HostIP
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // stamp returns the time of change that a placed file is given. It follows from
@@ -303,7 +304,7 @@ func (f file) read(h *tar.Header, content io.Reader) (map[string]any, error) {
 	switch h.Typeflag {
 	case tar.TypeReg:
 	case tar.TypeSymlink:
-		return f.instead("a symbolic link to " + oneLine(h.Linkname)), nil
+		return f.instead("a symbolic link to " + dockerapi.OneLine(h.Linkname)), nil
 	case tar.TypeDir:
 		return f.instead(folderInstead), nil
 	default:

@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // Await waits for the gate of a service or job. It learns of changes from the
@@ -69,9 +70,9 @@ func (w containerWriter) awaitedWithin(ctx context.Context, r *resources.Resourc
 		case !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
 			return c, err
 		case !w.e.now().Before(end):
-			return nil, &resources.GateError{Addr: r.Addr, Cause: fmt.Sprintf("the engine did not say within %v how its container is: %s", limit, oneLine(err.Error())), Next: "midaz plan"}
+			return nil, &resources.GateError{Addr: r.Addr, Cause: fmt.Sprintf("the engine did not say within %v how its container is: %s", limit, dockerapi.OneLine(err.Error())), Next: "midaz plan"}
 		}
-		note("the engine does not say how its container is: %s", oneLine(err.Error()))
+		note("the engine does not say how its container is: %s", dockerapi.OneLine(err.Error()))
 	}
 }
 
@@ -186,7 +187,7 @@ func (g *gate) look(ctx context.Context) (next time.Duration, done bool, err err
 	case ctx.Err() != nil:
 		return 0, false, ctx.Err()
 	case err != nil:
-		g.tell("the engine does not say how it is: %s", oneLine(err.Error()))
+		g.tell("the engine does not say how it is: %s", dockerapi.OneLine(err.Error()))
 		return time.Second, false, nil
 	}
 	if g.first == nil {
@@ -233,7 +234,7 @@ func (g *gate) down(c *container.InspectResponse) (cause string, wait time.Durat
 		return "", 0
 	case s.Status == container.StateCreated:
 		if s.Error != "" {
-			return "the container was not started: " + oneLine(s.Error), 0
+			return "the container was not started: " + dockerapi.OneLine(s.Error), 0
 		}
 		return "the container was not started", 0
 	}
@@ -298,7 +299,7 @@ func (g *gate) judge(ctx context.Context, c *container.InspectResponse) (time.Du
 			case container.Unhealthy:
 				if g.spec.FailFast && !cond.met && !g.w.e.isStale(c) {
 					if n := len(health.Log); n > 0 && g.lastProbe == "" {
-						g.lastProbe = g.hide(fmt.Sprintf("health check: exit %d: %s", health.Log[n-1].ExitCode, oneLine(health.Log[n-1].Output)))
+						g.lastProbe = g.hide(fmt.Sprintf("health check: exit %d: %s", health.Log[n-1].ExitCode, dockerapi.OneLine(health.Log[n-1].Output)))
 					}
 					return 0, false, g.failure(ctx, c, "the health check failed")
 				}
@@ -401,7 +402,7 @@ func (g *gate) probe(ctx context.Context, c *container.InspectResponse) {
 		}
 		go func() {
 			for pause := cond.firstPause; ; pause = min(pause*3/2, cond.maxPause) {
-				if sleep(ctx, pause) != nil {
+				if dockerapi.Sleep(ctx, pause) != nil {
 					return
 				}
 				ok, said, fatal := cond.probe(ctx, c)

@@ -19,6 +19,8 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // Names of conditions that are treated apart.
@@ -108,7 +110,7 @@ func (g *gate) exec(name string, cmd []string, timeout time.Duration) *condition
 			code, output, err := g.w.e.execute(ctx, g.id, cmd, timeout)
 			switch {
 			case err != nil:
-				return false, name + ": " + oneLine(err.Error()), nil
+				return false, name + ": " + dockerapi.OneLine(err.Error()), nil
 			case code == 0:
 				return true, told(name, "exit 0", output), nil
 			default:
@@ -212,16 +214,16 @@ func (g *gate) tcp(p tcpProbe) *condition {
 // connect dials a named host from here, or the container for an empty name.
 func (g *gate) connect(ctx context.Context, c *container.InspectResponse, host string, port int) (net.Conn, error) {
 	if host != "" {
-		return g.w.e.host.reach(ctx, net.JoinHostPort(host, strconv.Itoa(port)))
+		return g.w.e.host.Reach(ctx, net.JoinHostPort(host, strconv.Itoa(port)))
 	}
-	return g.w.e.reach(ctx, c, port)
+	return g.w.e.Reach(ctx, c, port)
 }
 
 // told joins what a probe has to say; an answer without text adds nothing.
 func told(parts ...string) string {
 	var out []string
 	for _, p := range parts {
-		if p = strings.TrimSuffix(strings.TrimSpace(oneLine(p)), ":"); p != "" {
+		if p = strings.TrimSuffix(strings.TrimSpace(dockerapi.OneLine(p)), ":"); p != "" {
 			out = append(out, p)
 		}
 	}
@@ -230,7 +232,7 @@ func told(parts ...string) string {
 
 // shortCause returns an error without what our own sentinels add.
 func shortCause(err error) string {
-	text, _, _ := strings.Cut(oneLine(err.Error()), ": not reachable")
+	text, _, _ := strings.Cut(dockerapi.OneLine(err.Error()), ": not reachable")
 	return text
 }
 
@@ -239,7 +241,7 @@ func shortCause(err error) string {
 func (g *gate) listensInside(ctx context.Context, port int, why error) (bool, string, error) {
 	_, output, err := g.w.e.execute(ctx, g.id, []string{"cat", "/proc/net/tcp", "/proc/net/tcp6"}, dialTimeout)
 	if err != nil {
-		return false, fmt.Sprintf("tcp port %d: %s (and looking inside: %s)", port, shortCause(why), oneLine(err.Error())), nil
+		return false, fmt.Sprintf("tcp port %d: %s (and looking inside: %s)", port, shortCause(why), dockerapi.OneLine(err.Error())), nil
 	}
 	if !strings.Contains(output, "local_address") {
 		return false, fmt.Sprintf("tcp port %d: %s (and the image has no cat to look inside with)", port, shortCause(why)), nil
@@ -285,7 +287,7 @@ func (g *gate) http(p *httpProbe) (*condition, error) {
 			}
 			switch {
 			case err != nil:
-				return false, told(name, shortCause(rootOf(err))), nil
+				return false, told(name, shortCause(dockerapi.RootOf(err))), nil
 			case !p.passes(status):
 				return false, told(name, fmt.Sprintf("%d %s", status, http.StatusText(status)), text), nil
 			case body != nil && !body.MatchString(text):
@@ -341,7 +343,7 @@ func (g *gate) requestInside(ctx context.Context, p *httpProbe, body *regexp.Reg
 	code, output, err := g.w.e.execute(ctx, g.id, []string{"/bin/sh", "-c", script, target}, dialTimeout)
 	switch {
 	case err != nil:
-		return false, fmt.Sprintf("http %s: %s (and asking inside: %s)", p.Path, shortCause(why), oneLine(err.Error())), nil
+		return false, fmt.Sprintf("http %s: %s (and asking inside: %s)", p.Path, shortCause(why), dockerapi.OneLine(err.Error())), nil
 	case code != 0:
 		return false, told("http "+p.Path+", asked inside", fmt.Sprintf("exit %d", code), output), nil
 	case body != nil && !body.MatchString(output):
@@ -361,7 +363,7 @@ func (g *gate) log(expr string) (*condition, error) {
 			for pause := execPause; ; pause = min(2*pause, maxExecPause) {
 				err := g.w.e.follow(ctx, c, func(line string) bool {
 					if match.MatchString(line) {
-						tell(true, "log: "+oneLine(line), nil)
+						tell(true, "log: "+dockerapi.OneLine(line), nil)
 						return false
 					}
 					return true
@@ -373,7 +375,7 @@ func (g *gate) log(expr string) (*condition, error) {
 					tell(false, "", fmt.Errorf("the gate reads the log, and the container's log driver cannot be read: %w", err))
 					return
 				}
-				if sleep(ctx, pause) != nil {
+				if dockerapi.Sleep(ctx, pause) != nil {
 					return
 				}
 			}
@@ -385,7 +387,7 @@ func (g *gate) outputOf() *condition {
 	return &condition{name: outputName, met: true, follow: func(ctx context.Context, c *container.InspectResponse, tell func(bool, string, error)) {
 		var last time.Time
 		_ = g.w.e.follow(ctx, c, func(line string) bool {
-			if text := oneLine(line); text != "" && time.Since(last) > 200*time.Millisecond {
+			if text := dockerapi.OneLine(line); text != "" && time.Since(last) > 200*time.Millisecond {
 				last = time.Now()
 				tell(false, text, nil)
 			}
@@ -459,7 +461,7 @@ func (e *ReadEngine) lastLines(ctx context.Context, c *container.InspectResponse
 	r := bufio.NewReader(io.LimitReader(lines, 1<<20))
 	for {
 		text, err := readLine(r)
-		if text = cleanLine(text); strings.TrimSpace(text) != "" {
+		if text = dockerapi.CleanLine(text); strings.TrimSpace(text) != "" {
 			out = append(out, text)
 		}
 		if err != nil {

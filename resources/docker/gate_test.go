@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // Docker 26 and later note the time of a start before they make it: a process
@@ -33,7 +34,7 @@ func TestStableForCountsFromWhenTheRunWasSeen(t *testing.T) {
 		}
 		_ = json.NewEncoder(w).Encode(container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{ID: "web", Name: "/web", State: &state, HostConfig: &container.HostConfig{}}, Config: &container.Config{}})
 	})
-	e, err := Open(t.Context(), Options{Host: host})
+	e, err := Open(t.Context(), dockerapi.Options{Host: host})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // portInUse finds address and port in the engine's words:
@@ -142,7 +143,7 @@ func holdingProcess(port uint16, proto string) string {
 			target, err := os.Readlink(filepath.Join("/proc", p.Name(), "fd", fd.Name()))
 			if err == nil && inodes[target] {
 				comm, _ := os.ReadFile(filepath.Join("/proc", p.Name(), "comm"))
-				return fmt.Sprintf("process %s (pid %d)", oneLine(string(comm)), pid)
+				return fmt.Sprintf("process %s (pid %d)", dockerapi.OneLine(string(comm)), pid)
 			}
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -323,7 +324,7 @@ func (k imageReader) one(ctx context.Context, r *resources.Resource, planning bo
 		}
 	case policyOf(r) == "always":
 		if seen.remote, err = k.remoteDigest(ctx, ref); err != nil {
-			o.Notes = append(o.Notes, "the registry could not be asked whether it has a newer one: "+oneLine(err.Error()))
+			o.Notes = append(o.Notes, "the registry could not be asked whether it has a newer one: "+dockerapi.OneLine(err.Error()))
 		}
 	}
 	return o, nil
@@ -339,7 +340,7 @@ func (k imageReader) remoteDigest(ctx context.Context, ref string) (string, erro
 	if _, pinned := named.(reference.Digested); pinned {
 		return "", nil
 	}
-	auth, err := k.e.auth.header(ctx, ref)
+	auth, err := k.e.auth.Header(ctx, ref)
 	if err != nil {
 		return "", err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/build"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // build builds the image through the engine's API: the folder goes there as a
@@ -40,7 +41,7 @@ func (k imageWriter) build(ctx context.Context, r *resources.Resource, note reso
 	if err == nil {
 		err = readProgress(resp.Body, func(m *progressLine) {
 			for line := range strings.Lines(m.Stream) {
-				if text := hide(cleanLine(strings.TrimSpace(line))); text != "" {
+				if text := hide(dockerapi.CleanLine(strings.TrimSpace(line))); text != "" {
 					last.add(text)
 					note("%s", text)
 				}
@@ -80,7 +81,7 @@ func (k imageWriter) buildOptions(ctx context.Context, r *resources.Resource, re
 		opts.Version = build.BuilderBuildKit
 		return opts, nil // it takes logins only from a session, which this API has not
 	}
-	auths, err := k.e.auth.all(ctx)
+	auths, err := k.e.auth.All(ctx)
 	if err != nil {
 		return opts, err
 	}

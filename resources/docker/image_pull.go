@@ -52,7 +52,7 @@ func (k imageWriter) Delete(context.Context, *resources.Observed, resources.Note
 
 func (k imageWriter) pull(ctx context.Context, r *resources.Resource, note resources.Note) error {
 	ref := r.Addr.Name
-	auth, err := k.e.auth.header(ctx, ref)
+	auth, err := k.e.auth.Header(ctx, ref)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // A stack's lock is a volume, midaz-lock-STACK. Creating a volume under a name
@@ -194,8 +195,8 @@ func (e *Engine) createLockVolume(ctx context.Context, name string, info resourc
 func lockInfoOf(v *volume.Volume) resources.LockInfo {
 	pid, _ := strconv.Atoi(v.Labels[labelLockPID])
 	return resources.LockInfo{
-		ID: v.Labels[labelLockID], Stack: v.Labels[labelLock], Operation: oneLine(v.Labels[labelLockOp]), Who: oneLine(v.Labels[labelLockWho]),
-		PID: pid, Version: oneLine(v.Labels[labelLockMidaz]), Process: v.Labels[labelLockProc], Created: createdAt(v), Heartbeat: createdAt(v),
+		ID: v.Labels[labelLockID], Stack: v.Labels[labelLock], Operation: dockerapi.OneLine(v.Labels[labelLockOp]), Who: dockerapi.OneLine(v.Labels[labelLockWho]),
+		PID: pid, Version: dockerapi.OneLine(v.Labels[labelLockMidaz]), Process: v.Labels[labelLockProc], Created: createdAt(v), Heartbeat: createdAt(v),
 	}
 }
 
@@ -438,7 +439,7 @@ func (l *heldLock) Release(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if try == lockTries || sleep(ctx, patience[try]) != nil {
+		if try == lockTries || dockerapi.Sleep(ctx, dockerapi.Patience[try]) != nil {
 			return fmt.Errorf("release the lock %s: %w", l.info.ID, err)
 		}
 	}
@@ -456,7 +457,7 @@ func (e *Engine) Unlock(ctx context.Context, stack, id string) error {
 	case err != nil:
 		return fmt.Errorf("inspect the lock: %w", err)
 	case v.Labels[labelLockID] != id:
-		return fmt.Errorf("stack %q is locked with %s, not with %s: %w", stack, oneLine(v.Labels[labelLockID]), id, resources.ErrNoLock)
+		return fmt.Errorf("stack %q is locked with %s, not with %s: %w", stack, dockerapi.OneLine(v.Labels[labelLockID]), id, resources.ErrNoLock)
 	}
 	return e.dropLock(ctx, stack, id)
 }

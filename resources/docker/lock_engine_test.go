@@ -15,11 +15,12 @@ import (
 	"github.com/docker/docker/api/types/volume"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 func lockEngine(t *testing.T) *Engine {
 	t.Helper()
-	e, err := Open(t.Context(), Options{LookupEnv: os.LookupEnv, Timeout: 3 * time.Second})
+	e, err := Open(t.Context(), dockerapi.Options{LookupEnv: os.LookupEnv, Timeout: 3 * time.Second})
 	if err != nil {
 		t.Skipf("no engine answers: %v", err)
 	}

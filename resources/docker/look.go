@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // Status is one container of a stack as it is now, for people.
@@ -106,7 +107,7 @@ func (e *ReadEngine) status(ctx context.Context, s *container.Summary, stack str
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		out.State = "not readable: " + oneLine(err.Error())
+		out.State = "not readable: " + dockerapi.OneLine(err.Error())
 		return out, nil
 	}
 	e.describe(out, &c)
@@ -277,10 +278,10 @@ func (e *ReadEngine) About(ctx context.Context) (*EngineFacts, error) {
 		return nil, err
 	}
 	i := f.Info
-	about := &EngineFacts{Host: e.Host(), From: e.host.from, Version: f.Version, API: f.API, OS: i.OperatingSystem, Arch: i.Architecture, Kernel: i.KernelVersion,
+	about := &EngineFacts{Host: e.Host(), From: e.host.From, Version: f.Version, API: f.API, OS: i.OperatingSystem, Arch: i.Architecture, Kernel: i.KernelVersion,
 		CPUs: i.NCPU, Memory: i.MemTotal, StorageDriver: i.Driver, CgroupVersion: i.CgroupVersion, Containers: i.Containers, Images: i.Images}
 	for _, w := range i.Warnings {
-		about.Warnings = append(about.Warnings, oneLine(w))
+		about.Warnings = append(about.Warnings, dockerapi.OneLine(w))
 	}
 	return about, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -480,7 +481,7 @@ func observeNetwork(n network.Summary, addr resources.Addr, want resources.Confi
 		o.Have["ipam"] = seen
 	}
 	// Engines before 28 do not show it, and cannot do without IPv4.
-	o.Have["enable_ipv4"] = n.EnableIPv4 || !atLeast(api, "1.48")
+	o.Have["enable_ipv4"] = n.EnableIPv4 || !dockerapi.AtLeast(api, "1.48")
 	maps.DeleteFunc(o.Have, func(_ string, v any) bool { return v == nil })
 	return o
 }
@@ -534,10 +535,10 @@ func ownerOf(labels map[string]string) (stack, owner string) {
 		return s, owner
 	}
 	if p := labels["com.docker.compose.project"]; p != "" {
-		return "", fmt.Sprintf("Compose project %q", cleanLine(p))
+		return "", fmt.Sprintf("Compose project %q", dockerapi.CleanLine(p))
 	}
 	if s := labels["com.docker.stack.namespace"]; s != "" {
-		return "", fmt.Sprintf("swarm stack %q", cleanLine(s))
+		return "", fmt.Sprintf("swarm stack %q", dockerapi.CleanLine(s))
 	}
 	return "", ""
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // networkWriter changes networks.
@@ -49,7 +50,7 @@ func (k networkWriter) createOptions(r *resources.Resource) (network.CreateOptio
 		opts.Driver = "bridge"
 	}
 	if v, ok := c["enable_ipv4"].(bool); ok && !v {
-		if api := k.e.api.ClientVersion(); !atLeast(api, "1.48") {
+		if api := k.e.api.ClientVersion(); !dockerapi.AtLeast(api, "1.48") {
 			return opts, &resources.Diagnosis{Err: fmt.Errorf("create network %s: the engine cannot do without IPv4: its API is %s, and 1.48 is needed", c.Text("name"), api),
 				Hint: "remove `enable_ipv4: false`, or update Docker to 28"}
 		}
@@ -82,7 +83,7 @@ func (k networkWriter) create(ctx context.Context, name string, opts network.Cre
 	if err != nil {
 		return k.explain(lctx, name, opts, err)
 	}
-	if !atLeast(k.e.api.ClientVersion(), "1.44") {
+	if !dockerapi.AtLeast(k.e.api.ClientVersion(), "1.44") {
 		if err := k.single(lctx, name, made.ID, r); err != nil {
 			return err
 		}

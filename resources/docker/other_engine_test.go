@@ -9,11 +9,12 @@ import (
 	"testing"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // engineThatSays is an HTTP server that answers the first questions of a client
 // as an engine does.
-func engineThatSays(t *testing.T, server, components string) Options {
+func engineThatSays(t *testing.T, server, components string) dockerapi.Options {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if server != "" {
@@ -28,7 +29,7 @@ func engineThatSays(t *testing.T, server, components string) Options {
 	}))
 	t.Cleanup(s.Close)
 	host := "tcp://" + s.Listener.Addr().String()
-	return Options{LookupEnv: env(map[string]string{"DOCKER_HOST": host})}
+	return dockerapi.Options{LookupEnv: env(map[string]string{"DOCKER_HOST": host})}
 }
 
 func TestOtherEngineIsReadAndNotWrittenTo(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // cupboard is an engine that has nothing but volumes.
@@ -67,7 +68,7 @@ var errKilledHere = errors.New("killed")
 
 // recorder of a new run.
 func (c *cupboard) recorder(t *testing.T) *recorder {
-	return newEngine(t.Context(), c, engineHost{}).recorder
+	return newEngine(t.Context(), c, dockerapi.EngineHost{}).recorder
 }
 
 func (c *cupboard) has(t *testing.T, a resources.Addr) bool {
@@ -169,7 +170,7 @@ func TestRecordsAreListedOnce(t *testing.T) {
 	r := web(t, "")
 	s.put(t, r, "", "running")
 	s.volumes = []*volume.Volume{recordVolume("test", 3, nil, "network/gone", "service/web")}
-	e := newReadEngine(t.Context(), s, engineHost{})
+	e := newReadEngine(t.Context(), s, dockerapi.EngineHost{})
 	for _, scope := range []resources.Scope{{Stack: "test", Owned: true}, {Stack: "test", Owned: true, Want: []*resources.Resource{r}}} {
 		for kind, reader := range e.Readers() {
 			if kind == "image" || kind != "service" && len(scope.Want) > 0 {

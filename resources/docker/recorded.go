@@ -12,6 +12,7 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // recordedContainer is what comparing and replacing a container needs to know
@@ -51,7 +52,7 @@ func (k containerKind) Record(o *resources.Observed, _ *resources.Resource) any 
 		return nil
 	}
 	c := &n.inspect
-	out := recordedContainer{Name: strings.TrimPrefix(c.Name, "/"), Address: c.Config.Labels[labelAddress], Status: string(c.State.Status), StartFailed: oneLine(c.State.Error),
+	out := recordedContainer{Name: strings.TrimPrefix(c.Name, "/"), Address: c.Config.Labels[labelAddress], Status: string(c.State.Status), StartFailed: dockerapi.OneLine(c.State.Error),
 		Up: isUp(c.State), Upgraded: n.upgraded, Current: n.current, Grace: c.Config.StopTimeout, Ports: c.HostConfig.PortBindings, NetworkMode: string(c.HostConfig.NetworkMode), Untaken: n.untaken.Shown, Why: n.untaken.Why,
 		Hostname: c.Config.Hostname, User: c.Config.User, Env: identityEnv(c.Config.Env)}
 	for _, m := range c.Mounts {

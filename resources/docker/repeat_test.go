@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // dropping is an engine that answers with what it was sent, and loses the
@@ -26,7 +28,7 @@ func dropping(t *testing.T, lost ...int32) (*http.Client, string, *atomic.Int32)
 		fmt.Fprintf(w, "%s %s", r.Method, body)
 	}))
 	t.Cleanup(server.Close)
-	return &http.Client{Transport: &gatekeeper{next: &http.Transport{DisableKeepAlives: true}}}, server.URL, calls
+	return &http.Client{Transport: &dockerapi.Gatekeeper{Next: &http.Transport{DisableKeepAlives: true}}}, server.URL, calls
 }
 
 func post(c *http.Client, url string, body io.Reader) (string, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -551,7 +552,7 @@ func tooNew(wanted []*resources.Resource, f *facts) specs.Problems {
 		ps = append(ps, tooNewMAC(r, f)...)
 		for target, m := range r.Config.Map("volumes") {
 			recursive := resources.Text(mapOf(mapOf(m)["bind"])["recursive"])
-			if (recursive == "writable" || recursive == "readonly") && !atLeast(f.API, "1.44") {
+			if (recursive == "writable" || recursive == "readonly") && !dockerapi.AtLeast(f.API, "1.44") {
 				ps = append(ps, tooNewProblem(r, "/volumes", "bind.recursive of "+target, "1.44", f.API))
 			}
 		}
@@ -565,7 +566,7 @@ func tooNewProblem(r *resources.Resource, pointer, what, since, api string) *spe
 
 // newer walks through a field and the ones inside it.
 func newer(r *resources.Resource, field *resources.Field, v resources.Value, pointer, api string) specs.Problems {
-	if field.Since != "" && !atLeast(api, field.Since) {
+	if field.Since != "" && !dockerapi.AtLeast(api, field.Since) {
 		return specs.Problems{tooNewProblem(r, pointer, strings.ReplaceAll(strings.TrimPrefix(pointer, "/"), "/", "."), field.Since, api)}
 	}
 	object, parts := innerOf(field.Type, v)
@@ -603,7 +604,7 @@ func innerOf(t resources.Type, v resources.Value) (resources.Object, map[string]
 // tooNewMAC reports fixed MAC addresses on other networks than the main one,
 // which engines below API 1.44 cannot give.
 func tooNewMAC(r *resources.Resource, f *facts) specs.Problems {
-	if atLeast(f.API, "1.44") {
+	if dockerapi.AtLeast(f.API, "1.44") {
 		return nil
 	}
 	main := draftOf(r, f).mainNetwork()

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // Compare returns the differences between what is wanted of a container and
@@ -291,7 +292,7 @@ func serviceState(have *resources.Observed) resources.Delta {
 		if n, ok := have.Native.(*seenContainer); ok && n.inspect.State.Error != "" {
 			// Engine 29 takes the networks away from a container whose start fails
 			// (moby#51758), so it is never started again.
-			return resources.Delta{stateDiff(have, "running", resources.Remake, "its start has failed: "+oneLine(n.inspect.State.Error))}
+			return resources.Delta{stateDiff(have, "running", resources.Remake, "its start has failed: "+dockerapi.OneLine(n.inspect.State.Error))}
 		}
 		return resources.Delta{stateDiff(have, "running", resources.InPlace, "")}
 	case "exited", "paused":

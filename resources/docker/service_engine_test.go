@@ -23,6 +23,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -37,7 +38,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	e, err := Open(t.Context(), Options{LookupEnv: os.LookupEnv, Timeout: 3 * time.Second})
+	e, err := Open(t.Context(), dockerapi.Options{LookupEnv: os.LookupEnv, Timeout: 3 * time.Second})
 	if err != nil {
 		t.Skipf("no engine answers: %v", err)
 	}
@@ -242,7 +243,7 @@ func random(rnd *rand.Rand, image, api, tmp string) string {
 		if !listed && !row.Unmarked {
 			options = []string{row.Example, row.Other}
 		}
-		if len(options) == 0 || row.Since != "" && !atLeast(api, row.Since) || rnd.IntN(3) > 0 {
+		if len(options) == 0 || row.Since != "" && !dockerapi.AtLeast(api, row.Since) || rnd.IntN(3) > 0 {
 			continue
 		}
 		if slices.ContainsFunc(apart, func(p [2]string) bool {

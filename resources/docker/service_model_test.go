@@ -14,6 +14,7 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // richImage provides everything that an image can provide.
@@ -129,14 +130,14 @@ func (m *model) show(req *request, status string) *container.InspectResponse {
 		endpoints = map[string]*network.EndpointSettings{name: {}}
 	}
 	for name, e := range endpoints {
-		out.NetworkSettings.Networks[name] = m.endpoint(e.Copy(), name, out, status)
+		out.NetworkSettings.Networks[name] = m.Endpoint(e.Copy(), name, out, status)
 	}
 	return out
 }
 
-func (m *model) at(api string) bool { return atLeast(m.api, api) }
+func (m *model) at(api string) bool { return dockerapi.AtLeast(m.api, api) }
 
-func (m *model) endpoint(e *network.EndpointSettings, name string, c *container.InspectResponse, status string) *network.EndpointSettings {
+func (m *model) Endpoint(e *network.EndpointSettings, name string, c *container.InspectResponse, status string) *network.EndpointSettings {
 	if status != "created" {
 		e.NetworkID = idOf("network " + name)
 		e.EndpointID = idOf("endpoint " + name)

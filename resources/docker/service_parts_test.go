@@ -8,6 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // partValues are values of rows for parts that do not stand alone: with the
@@ -69,7 +70,7 @@ func TestParts(t *testing.T) {
 				continue // not on the container
 			}
 			for _, p := range row.Field.Parts("infra") {
-				if since := cmp.Or(p.Field.Since, row.Since); since != "" && !atLeast(api, since) {
+				if since := cmp.Or(p.Field.Since, row.Since); since != "" && !dockerapi.AtLeast(api, since) {
 					continue
 				}
 				t.Run(api+"/"+row.Key+"."+p.Path, func(t *testing.T) { checkPart(t, newModel(api), row, p) })

@@ -20,6 +20,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -125,7 +126,7 @@ func (s *shelf) put(t *testing.T, r *resources.Resource, name, status string, la
 
 func (s *shelf) observe(t *testing.T, kind string, owned bool, want ...*resources.Resource) map[string]*resources.Observed {
 	t.Helper()
-	e := newReadEngine(t.Context(), s, engineHost{})
+	e := newReadEngine(t.Context(), s, dockerapi.EngineHost{})
 	all, err := (containerReader{e, containerKind{kind}}).Observe(t.Context(), resources.Scope{Stack: "test", Want: want, Owned: owned})
 	if err != nil {
 		t.Fatal(err)
@@ -266,7 +267,7 @@ func TestObserveDoesNotWaitForAStuckContainer(t *testing.T) {
 	r := web(t, "")
 	s.put(t, r, "", "running")
 	s.stuck = "test-web"
-	e := newReadEngine(t.Context(), s, engineHost{})
+	e := newReadEngine(t.Context(), s, dockerapi.EngineHost{})
 	f, err := e.facts(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -281,7 +282,7 @@ func TestObserveDoesNotWaitForAStuckContainer(t *testing.T) {
 
 func TestObserveRefusesWhatTheEngineWouldDrop(t *testing.T) {
 	s := newShelf(newModel("1.41"))
-	e := newReadEngine(t.Context(), s, engineHost{})
+	e := newReadEngine(t.Context(), s, dockerapi.EngineHost{})
 	r := web(t, "annotations: {a: b}")
 	_, err := (containerReader{e, containerKind{"service"}}).Observe(t.Context(), resources.Scope{Stack: "test", Want: []*resources.Resource{r}})
 	var p *specs.Problem

@@ -11,6 +11,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // request is one container as the engine is asked to create it.
@@ -101,7 +102,7 @@ func (d *draft) place(req *request) {
 	}
 	first := d.mainNetwork()
 	d.host.NetworkMode = container.NetworkMode(first)
-	all := atLeast(d.facts.API, "1.44")
+	all := dockerapi.AtLeast(d.facts.API, "1.44")
 	for name, e := range d.endpoints {
 		settings := e.Copy()
 		switch {

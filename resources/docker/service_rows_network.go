@@ -17,6 +17,7 @@ import (
 	"github.com/docker/go-connections/nat"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -247,7 +248,7 @@ func (s *sight) aliases(e *network.EndpointSettings, wanted []string) resources.
 		out = append(out, name)
 	}
 	for _, a := range e.Aliases {
-		own := len(s.c.ID) >= 12 && a == s.c.ID[:12] || a == s.c.Config.Hostname && !atLeast(s.facts.API, "1.45") || "/"+a == s.c.Name
+		own := len(s.c.ID) >= 12 && a == s.c.ID[:12] || a == s.c.Config.Hostname && !dockerapi.AtLeast(s.facts.API, "1.45") || "/"+a == s.c.Name
 		if !own || slices.Contains(wanted, a) {
 			out = append(out, a)
 		}
@@ -264,7 +265,7 @@ func (s *sight) mac(e *network.EndpointSettings, want, before resources.Config) 
 		return nil
 	}
 	have := strings.ToLower(e.MacAddress) // also where the container was made with another: connected anew, it loses it
-	if have == "" && !atLeast(s.facts.API, "1.44") {
+	if have == "" && !dockerapi.AtLeast(s.facts.API, "1.44") {
 		have = strings.ToLower(s.c.Config.MacAddress)
 	}
 	switch {

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/mount"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // storageRows are mounts, temporary file systems and devices.
@@ -276,7 +277,7 @@ func sendMounts(d *draft, v resources.Value) {
 		m := resources.Config(mapOf(all[target]))
 		bind, vol, tmpfs := resources.Config(m.Map("bind")), resources.Config(m.Map("volume")), resources.Config(m.Map("tmpfs"))
 		create := m.Text("type") == "bind" && bind["create_host_path"] != false
-		if bind["selinux"] != nil || create && bind["recursive"] == nil && !atLeast(d.facts.API, "1.42") {
+		if bind["selinux"] != nil || create && bind["recursive"] == nil && !dockerapi.AtLeast(d.facts.API, "1.42") {
 			d.host.Binds = append(d.host.Binds, bindText(m, bind))
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // beside are the keys that a row needs next to it.
@@ -58,7 +59,7 @@ func TestRows(t *testing.T) {
 	for _, api := range apis {
 		for i := range serviceRows {
 			row := &serviceRows[i]
-			if row.Since != "" && !atLeast(api, row.Since) {
+			if row.Since != "" && !dockerapi.AtLeast(api, row.Since) {
 				continue
 			}
 			t.Run(api+"/"+row.Key, func(t *testing.T) { checkRow(t, newModel(api), row) })

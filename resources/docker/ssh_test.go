@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // TestMain lets this program stand for `docker system dial-stdio`: with
@@ -58,12 +59,12 @@ func sshProgram(t *testing.T, script string) {
 func TestEngineBehindSSH(t *testing.T) {
 	host := fakeDaemon(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"NCPU":5}`) })
 	fakeSSH(t, strings.TrimPrefix(host, "unix://"))
-	e, err := OpenReader(t.Context(), Options{Host: "ssh://me@far"})
+	e, err := OpenReader(t.Context(), dockerapi.Options{Host: "ssh://me@far"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	if e.IsLocal() || e.host.publicName() != "far" {
+	if e.IsLocal() || e.host.PublicName() != "far" {
 		t.Errorf("%+v", e.host)
 	}
 	// More calls at a time than logins may be under way.
@@ -88,7 +89,7 @@ func TestSSHThatIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sshProgram(t, script)
-			_, err := OpenReader(t.Context(), Options{Host: "ssh://me@far"})
+			_, err := OpenReader(t.Context(), dockerapi.Options{Host: "ssh://me@far"})
 			var d *resources.Diagnosis
 			if !errors.As(err, &d) || !strings.Contains(err.Error(), "publickey") || !strings.Contains(d.Hint, "ssh me@far docker version") {
 				t.Errorf("%v, %+v", err, d)

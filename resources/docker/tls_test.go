@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // An engine behind TLS is taken with the certificate of the authority that was
@@ -55,7 +57,7 @@ func TestTLSIsVerified(t *testing.T) {
 			}
 		}
 		asked = 0
-		e, err := OpenReader(t.Context(), Options{LookupEnv: env(map[string]string{"DOCKER_CONFIG": t.TempDir(),
+		e, err := OpenReader(t.Context(), dockerapi.Options{LookupEnv: env(map[string]string{"DOCKER_CONFIG": t.TempDir(),
 			"DOCKER_HOST": "tcp://" + s.Listener.Addr().String(), "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": dir})})
 		if err == nil {
 			_ = e.Close()

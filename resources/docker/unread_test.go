@@ -20,6 +20,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // failing is a shelf of which some calls fail.
@@ -60,7 +61,7 @@ func TestObserveOneUnreadableObjectDoesNotBlockTheRest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			broken()
-			all, err := (containerReader{newReadEngine(t.Context(), f, engineHost{}), containerKind{"service"}}).
+			all, err := (containerReader{newReadEngine(t.Context(), f, dockerapi.EngineHost{}), containerKind{"service"}}).
 				Observe(t.Context(), resources.Scope{Stack: "test", Want: []*resources.Resource{well, bad}, Owned: true})
 			if err != nil {
 				t.Fatal(err)
@@ -89,7 +90,7 @@ func TestObserveOneUnreadableObjectDoesNotBlockTheRest(t *testing.T) {
 func TestObserveImagesOneByOne(t *testing.T) {
 	s := newShelf(newModel("1.41"))
 	f := &failing{shelf: s, images: map[string]error{"bad:1": errors.New("500")}}
-	all, err := (imageReader{newReadEngine(t.Context(), f, engineHost{})}).Observe(t.Context(), resources.Scope{Stack: "test", Owned: true,
+	all, err := (imageReader{newReadEngine(t.Context(), f, dockerapi.EngineHost{})}).Observe(t.Context(), resources.Scope{Stack: "test", Owned: true,
 		Want: []*resources.Resource{{Addr: resources.Addr{Kind: "image", Name: "app:1"}}, {Addr: resources.Addr{Kind: "image", Name: "bad:1"}}}})
 	if err != nil || all[0].Presence != resources.Present || all[1].Presence != resources.Unknown || !strings.Contains(all[1].Why, "500") {
 		t.Errorf("%v %+v", err, all)
@@ -153,7 +154,7 @@ func TestReadersSeeNoInheritedMarks(t *testing.T) {
 	if len(seen) != 1 || seen[r.Addr.String()].Presence != resources.Absent {
 		t.Errorf("observed %+v", seen[r.Addr.String()])
 	}
-	e := newReadEngine(t.Context(), s, engineHost{})
+	e := newReadEngine(t.Context(), s, dockerapi.EngineHost{})
 	if all, err := e.Services(t.Context(), "test"); err != nil || len(all) > 0 {
 		t.Errorf("ps shows %v %v", all, err)
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -51,7 +52,7 @@ var (
 
 func newYard(t *testing.T) *yard {
 	t.Helper()
-	e, err := Open(t.Context(), Options{LookupEnv: os.LookupEnv, Timeout: 3 * time.Second})
+	e, err := Open(t.Context(), dockerapi.Options{LookupEnv: os.LookupEnv, Timeout: 3 * time.Second})
 	if err != nil {
 		t.Skipf("no engine answers: %v", err)
 	}

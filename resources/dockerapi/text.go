@@ -1,4 +1,4 @@
-package docker
+package dockerapi
 
 import (
 	"strings"
@@ -8,32 +8,8 @@ import (
 // maxLine bounds what is quoted of a container's output on one line.
 const maxLine = 240
 
-// oneLine returns text from outside on one line without control characters,
-// the last part of it when it is long: that is where errors stand.
-func oneLine(s string) string {
-	s = stripANSI(s)
-	var b strings.Builder
-	space := false
-	for _, r := range s {
-		if unicode.IsSpace(r) || unicode.IsControl(r) || !unicode.IsPrint(r) {
-			space = b.Len() > 0
-			continue
-		}
-		if space {
-			b.WriteByte(' ')
-			space = false
-		}
-		b.WriteRune(r)
-	}
-	runes := []rune(b.String())
-	if len(runes) > maxLine {
-		return "…" + string(runes[len(runes)-maxLine:])
-	}
-	return string(runes)
-}
-
-// cleanLine returns one line of output without control characters, tabs apart.
-func cleanLine(s string) string {
+// CleanLine returns one line of output without control characters, tabs apart.
+func CleanLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r == '\t' {
 			return ' '
@@ -65,4 +41,28 @@ func stripANSI(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// OneLine returns text from outside on one line without control characters,
+// the last part of it when it is long: that is where errors stand.
+func OneLine(s string) string {
+	s = stripANSI(s)
+	var b strings.Builder
+	space := false
+	for _, r := range s {
+		if unicode.IsSpace(r) || unicode.IsControl(r) || !unicode.IsPrint(r) {
+			space = b.Len() > 0
+			continue
+		}
+		if space {
+			b.WriteByte(' ')
+			space = false
+		}
+		b.WriteRune(r)
+	}
+	runes := []rune(b.String())
+	if len(runes) > maxLine {
+		return "…" + string(runes[len(runes)-maxLine:])
+	}
+	return string(runes)
 }

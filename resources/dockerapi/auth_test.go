@@ -1,4 +1,4 @@
-package docker
+package dockerapi
 
 import (
 	"encoding/base64"
@@ -23,14 +23,14 @@ func TestRegistryLogins(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-	a := registryAuths{dir: dir}
+	a := RegistryAuths{Dir: dir}
 	for ref, want := range map[string]registry.AuthConfig{
 		"postgres:17":                   {Username: "me", Password: "pass:word", ServerAddress: hubKey},
 		"docker.io/library/postgres":    {Username: "me", Password: "pass:word", ServerAddress: hubKey},
 		"ghcr.io/a/b@sha256:" + zeros64: {Username: "you", Password: "x", ServerAddress: "ghcr.io"},
 		"registry.test:5000/x":          {IdentityToken: "s3cret", ServerAddress: "registry.test:5000"},
 	} {
-		header, err := a.header(t.Context(), ref)
+		header, err := a.Header(t.Context(), ref)
 		if err != nil {
 			t.Errorf("%s: %v", ref, err)
 			continue
@@ -41,15 +41,15 @@ func TestRegistryLogins(t *testing.T) {
 		}
 	}
 	for _, ref := range []string{"empty.test/x", "unknown.test/x"} {
-		if header, err := a.header(t.Context(), ref); header != "" || err != nil {
+		if header, err := a.Header(t.Context(), ref); header != "" || err != nil {
 			t.Errorf("%s: %q %v", ref, header, err)
 		}
 	}
-	all, err := a.all(t.Context())
+	all, err := a.All(t.Context())
 	if err != nil || len(all) != 3 {
 		t.Errorf("%v %v", all, err)
 	}
-	if header, err := (registryAuths{dir: t.TempDir()}).header(t.Context(), "x"); header != "" || err != nil {
+	if header, err := (RegistryAuths{Dir: t.TempDir()}).Header(t.Context(), "x"); header != "" || err != nil {
 		t.Errorf("without a configuration: %q %v", header, err)
 	}
 }

@@ -1,4 +1,4 @@
-package docker
+package dockerapi
 
 import (
 	"context"
@@ -23,21 +23,21 @@ import (
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
-// engineHost is where an engine listens and how it is reached.
-type engineHost struct {
-	host string // as in DOCKER_HOST
-	from string // what said so, for people
+// EngineHost is where an engine listens and how it is reached.
+type EngineHost struct {
+	Host string // as in DOCKER_HOST
+	From string // what said so, for people
 	tls  *tls.Config
-	ssh  *sshHost // nil unless the address is ssh://
-	// configDir is the folder of the docker command's configuration.
-	configDir string
-	version   string // by which the engine named itself when it first answered
-	other     string // the name of an engine that is not Docker
+	SSH  *sshHost // nil unless the address is ssh://
+	// ConfigDir is the folder of the docker command's configuration.
+	ConfigDir string
+	Version   string // by which the engine named itself when it first answered
+	Other     string // the name of an engine that is not Docker
 }
 
-// isLocal reports whether the engine runs on this host.
-func (h engineHost) isLocal() bool {
-	scheme, rest, _ := strings.Cut(h.host, "://")
+// IsLocal reports whether the engine runs on this host.
+func (h EngineHost) IsLocal() bool {
+	scheme, rest, _ := strings.Cut(h.Host, "://")
 	switch scheme {
 	case "unix", "npipe":
 		// Docker Desktop's socket leads into a virtual machine.
@@ -54,12 +54,12 @@ func (h engineHost) isLocal() bool {
 	}
 }
 
-// publicName is the name or address under which published ports are reached.
-func (h engineHost) publicName() string {
-	if h.ssh != nil {
-		return h.ssh.name
+// PublicName is the name or address under which published ports are reached.
+func (h EngineHost) PublicName() string {
+	if h.SSH != nil {
+		return h.SSH.name
 	}
-	scheme, rest, _ := strings.Cut(h.host, "://")
+	scheme, rest, _ := strings.Cut(h.Host, "://")
 	if scheme == "unix" || scheme == "npipe" {
 		return "127.0.0.1"
 	}
@@ -72,20 +72,20 @@ func (h engineHost) publicName() string {
 
 // explain returns why nothing answers at the address. The client library hides
 // the cause, so the socket is tried once more.
-func (h engineHost) explain(err error) error {
-	scheme, rest, _ := strings.Cut(h.host, "://")
+func (h EngineHost) explain(err error) error {
+	scheme, rest, _ := strings.Cut(h.Host, "://")
 	if scheme == "unix" {
 		conn, dialErr := net.DialTimeout("unix", rest, time.Second)
 		if dialErr != nil {
-			return rootOf(dialErr)
+			return RootOf(dialErr)
 		}
 		_ = conn.Close()
 	}
-	return rootOf(err)
+	return RootOf(err)
 }
 
-// rootOf strips the request and its invented host name from a connection error.
-func rootOf(err error) error {
+// RootOf strips the request and its invented host name from a connection error.
+func RootOf(err error) error {
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		err = u.Err
 	}
@@ -105,40 +105,40 @@ func (o Options) lookup(name string) (string, bool) {
 	return o.LookupEnv(name)
 }
 
-// endpoint finds the engine in the docker command's order: --host, --context,
+// Endpoint finds the engine in the docker command's order: --host, --context,
 // DOCKER_HOST, DOCKER_CONTEXT, the current context, the default socket.
-func (o Options) endpoint() (engineHost, error) {
+func (o Options) Endpoint() (EngineHost, error) {
 	dir := o.configDir()
-	h := engineHost{configDir: dir}
+	h := EngineHost{ConfigDir: dir}
 	env := func(name string) string { v, _ := o.lookup(name); return v }
 	var name string
 	switch {
 	case o.Host != "":
-		h.host, h.from = o.Host, "--host"
+		h.Host, h.From = o.Host, "--host"
 	case o.Context != "":
-		name, h.from = o.Context, fmt.Sprintf("context %q of the command line", o.Context)
+		name, h.From = o.Context, fmt.Sprintf("context %q of the command line", o.Context)
 	case env("DOCKER_HOST") != "":
-		h.host, h.from = env("DOCKER_HOST"), "DOCKER_HOST"
+		h.Host, h.From = env("DOCKER_HOST"), "DOCKER_HOST"
 	case env("DOCKER_CONTEXT") != "":
-		name, h.from = env("DOCKER_CONTEXT"), fmt.Sprintf("DOCKER_CONTEXT %q", env("DOCKER_CONTEXT"))
+		name, h.From = env("DOCKER_CONTEXT"), fmt.Sprintf("DOCKER_CONTEXT %q", env("DOCKER_CONTEXT"))
 	default:
 		current, err := currentContext(dir)
 		if err != nil {
-			h.from = filepath.Join(dir, "config.json")
+			h.From = filepath.Join(dir, "config.json")
 			return h, err
 		}
 		if name = current; name != "" {
-			h.from = fmt.Sprintf("the current Docker context %q", name)
+			h.From = fmt.Sprintf("the current Docker context %q", name)
 		}
 	}
-	if h.host == "" && name != "" && name != "default" {
+	if h.Host == "" && name != "" && name != "default" {
 		if err := h.readContext(dir, name); err != nil {
 			return h, err
 		}
 		return h, h.check()
 	}
-	if h.host == "" {
-		h.host, h.from = client.DefaultDockerHost, "Docker's default"
+	if h.Host == "" {
+		h.Host, h.From = client.DefaultDockerHost, "Docker's default"
 	}
 	if err := h.check(); err != nil {
 		return h, err
@@ -147,17 +147,17 @@ func (o Options) endpoint() (engineHost, error) {
 }
 
 // check understands the address.
-func (h *engineHost) check() error {
-	scheme, rest, ok := strings.Cut(h.host, "://")
+func (h *EngineHost) check() error {
+	scheme, rest, ok := strings.Cut(h.Host, "://")
 	if !ok || rest == "" {
-		return fmt.Errorf("%q is no address of an engine", h.host)
+		return fmt.Errorf("%q is no address of an engine", h.Host)
 	}
 	switch scheme {
 	case "unix", "tcp", "npipe", "http", "https":
 		return nil
 	case "ssh":
-		ssh, err := newSSHHost(h.host)
-		h.ssh = ssh
+		ssh, err := NewSSHHost(h.Host)
+		h.SSH = ssh
 		return err
 	default:
 		return fmt.Errorf("scheme %q is not understood", scheme)
@@ -166,8 +166,8 @@ func (h *engineHost) check() error {
 
 // readTLS loads the certificates for a tcp address when the environment or the
 // options ask for TLS.
-func (h *engineHost) readTLS(o Options, dir string) error {
-	if !strings.HasPrefix(h.host, "tcp://") && !strings.HasPrefix(h.host, "https://") {
+func (h *EngineHost) readTLS(o Options, dir string) error {
+	if !strings.HasPrefix(h.Host, "tcp://") && !strings.HasPrefix(h.Host, "https://") {
 		return nil
 	}
 	verify := o.TLSVerify
@@ -211,7 +211,7 @@ func checkCertFolder(path string) error {
 
 // loadTLS reads ca.pem, cert.pem and key.pem of a folder; a missing one is left
 // out.
-func (h *engineHost) loadTLS(dir string, insecure bool) error {
+func (h *EngineHost) loadTLS(dir string, insecure bool) error {
 	opts := tlsconfig.Options{InsecureSkipVerify: insecure, ExclusiveRootPools: true}
 	for _, f := range []struct {
 		name string
@@ -280,7 +280,7 @@ func currentContext(dir string) (string, error) {
 
 // readContext reads a Docker context: its address and its certificates, both
 // kept under the SHA-256 of its name.
-func (h *engineHost) readContext(dir, name string) error {
+func (h *EngineHost) readContext(dir, name string) error {
 	sum := sha256.Sum256([]byte(name))
 	id := hex.EncodeToString(sum[:])
 	var meta struct {
@@ -300,7 +300,7 @@ func (h *engineHost) readContext(dir, name string) error {
 	if docker.Host == "" {
 		return fmt.Errorf("context %q names no Docker address", name)
 	}
-	h.host = docker.Host
+	h.Host = docker.Host
 	tlsDir := filepath.Join(dir, "contexts", "tls", id, "docker")
 	if _, err := os.Stat(tlsDir); err != nil || strings.HasPrefix(docker.Host, "ssh://") || strings.HasPrefix(docker.Host, "unix://") {
 		return nil
@@ -308,15 +308,15 @@ func (h *engineHost) readContext(dir, name string) error {
 	return h.loadTLS(tlsDir, docker.SkipTLSVerify)
 }
 
-// isRefused reports whether a host answered that nothing listens.
-func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+// IsRefused reports whether a host answered that nothing listens.
+func IsRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
-// reach opens a connection to a published port of the engine's host.
-func (h engineHost) reach(ctx context.Context, addr string) (net.Conn, error) {
+// Reach opens a connection to a published port of the engine's host.
+func (h EngineHost) Reach(ctx context.Context, addr string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", rootOf(err), resources.ErrUnreachable)
+		return nil, fmt.Errorf("%w: %w", RootOf(err), resources.ErrUnreachable)
 	}
 	return conn, nil
 }

@@ -1,4 +1,4 @@
-package docker
+package dockerapi
 
 import (
 	"bytes"
@@ -16,9 +16,9 @@ import (
 	"github.com/docker/docker/api/types/registry"
 )
 
-// registryAuths reads logins of registries where the docker command keeps
+// RegistryAuths reads logins of registries where the docker command keeps
 // them: config.json and the credential programs it names.
-type registryAuths struct{ dir string }
+type RegistryAuths struct{ Dir string }
 
 type dockerConfig struct {
 	Auths map[string]struct {
@@ -34,9 +34,9 @@ type dockerConfig struct {
 // hubKey is the name Docker Hub's login is kept under.
 const hubKey = "https://index.docker.io/v1/"
 
-// header returns the login for the registry of a reference as the engine takes
+// Header returns the login for the registry of a reference as the engine takes
 // it, "" when there is none.
-func (a registryAuths) header(ctx context.Context, ref string) (string, error) {
+func (a RegistryAuths) Header(ctx context.Context, ref string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
 		return "", nil // the engine says what is wrong with it
@@ -52,9 +52,9 @@ func (a registryAuths) header(ctx context.Context, ref string) (string, error) {
 	return registry.EncodeAuthConfig(*login)
 }
 
-// all returns every login that stands in the configuration, for builds, whose
+// All returns every login that stands in the configuration, for builds, whose
 // base images may come from anywhere.
-func (a registryAuths) all(ctx context.Context) (map[string]registry.AuthConfig, error) {
+func (a RegistryAuths) All(ctx context.Context) (map[string]registry.AuthConfig, error) {
 	conf, err := a.read()
 	if err != nil {
 		return nil, err
@@ -73,12 +73,12 @@ func (a registryAuths) all(ctx context.Context) (map[string]registry.AuthConfig,
 	return out, nil
 }
 
-func (a registryAuths) read() (*dockerConfig, error) {
+func (a RegistryAuths) read() (*dockerConfig, error) {
 	var conf dockerConfig
-	if a.dir == "" {
+	if a.Dir == "" {
 		return &conf, nil
 	}
-	if err := readJSON(filepath.Join(a.dir, "config.json"), &conf); err != nil {
+	if err := readJSON(filepath.Join(a.Dir, "config.json"), &conf); err != nil {
 		return nil, fmt.Errorf("registry logins: %w", err)
 	}
 	return &conf, nil

@@ -1,4 +1,4 @@
-package docker
+package dockerapi
 
 import (
 	"context"
@@ -23,10 +23,10 @@ type sshHost struct {
 	slots chan struct{}
 }
 
-func newSSHHost(address string) (*sshHost, error) {
+func NewSSHHost(address string) (*sshHost, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, fmt.Errorf("ssh address: %w", rootOf(err))
+		return nil, fmt.Errorf("ssh address: %w", RootOf(err))
 	}
 	if u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" {
 		return nil, errors.New("an ssh address is ssh://[user@]host[:port]")
@@ -41,15 +41,15 @@ func newSSHHost(address string) (*sshHost, error) {
 	return &sshHost{user: u.User.Username(), name: u.Hostname(), port: u.Port(), slots: make(chan struct{}, 5)}, nil
 }
 
-// target returns user@host for people.
-func (s *sshHost) target() string {
+// Target returns user@host for people.
+func (s *sshHost) Target() string {
 	if s.user == "" {
 		return s.name
 	}
 	return s.user + "@" + s.name
 }
 
-func (s *sshHost) args() []string {
+func (s *sshHost) Args() []string {
 	args := []string{"-T", "-o", "ConnectTimeout=30", "-o", "BatchMode=yes"}
 	if s.user != "" {
 		args = append(args, "-l", s.user)
@@ -71,13 +71,13 @@ func (s *sshHost) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	conn, err := s.login()
 	if err != nil {
 		<-s.slots
-		return nil, fmt.Errorf("ssh %s: %w", s.target(), err)
+		return nil, fmt.Errorf("ssh %s: %w", s.Target(), err)
 	}
 	return conn, nil
 }
 
 func (s *sshHost) login() (*sshConn, error) {
-	cmd := exec.Command("ssh", s.args()...)
+	cmd := exec.Command("ssh", s.Args()...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (s *sshHost) login() (*sshConn, error) {
 		return nil, err
 	}
 	conn := &sshConn{
-		target: s.target(), cmd: cmd, in: in, out: out,
+		target: s.Target(), cmd: cmd, in: in, out: out,
 		loggedIn: sync.OnceFunc(func() { <-s.slots }), complained: make(chan struct{}),
 	}
 	go func() {
@@ -194,5 +194,5 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return oneLine(string(t.buf))
+	return OneLine(string(t.buf))
 }

@@ -1,4 +1,4 @@
-package docker
+package dockerapi
 
 import (
 	"strings"
@@ -14,11 +14,11 @@ func TestOneLine(t *testing.T) {
 		strings.Repeat("ab ", 200):   "…" + strings.TrimSpace(strings.Repeat("ab ", 200))[599-240:],
 		"tail \u202ereversed \x9b5m": "tail reversed \ufffd5m",
 	} {
-		if got := oneLine(in); got != want {
+		if got := OneLine(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
-	if got := cleanLine("a\tb\x1b[1mc\x07"); got != "a bc" {
+	if got := CleanLine("a\tb\x1b[1mc\x07"); got != "a bc" {
 		t.Errorf("%q", got)
 	}
 }

@@ -292,7 +292,7 @@ func TestPublicName(t *testing.T) {
 		}
 	}
 	ssh, _ := dockerapi.NewSSHHost("ssh://u@h:22")
-	if got := (dockerapi.EngineHost{Host: "ssh://u@h:22", Ssh: ssh}).PublicName(); got != "h" {
+	if got := (dockerapi.EngineHost{Host: "ssh://u@h:22", SSH: ssh}).PublicName(); got != "h" {
 		t.Error(got)
 	}
 	for host, want := range map[string]bool{"unix:///var/run/docker.sock": true, "tcp://127.0.0.1:2375": true, "tcp://10.0.0.5:2376": false, "ssh://h": false, "unix:///home/u/.docker/desktop/docker.sock": false} {

@@ -26,7 +26,7 @@ type rewriting struct {
 }
 
 // adoptDrift writes what was observed of the drifted resources into the spec.
-func adoptDrift(c *call, d report.Drift, patterns []string) error {
+func adoptDrift(c *call, d engine.Drift, patterns []string) error {
 	w := newRewriting(c)
 	for _, change := range d.Changed {
 		if slices.ContainsFunc(patterns, change.Addr.Match) {

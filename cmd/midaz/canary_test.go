@@ -210,7 +210,7 @@ func realOutputs(t *testing.T, add func(name, text string)) {
 			add(name+" "+what+" json", render.JSONText(render.PlanJSON(plan, nil)))
 			add(name+" "+what+" page", render.PlanHTML(plan, nil))
 			add(name+" "+what+" steps", plan.String())
-			add(name+" "+what+" drift", render.DriftText(report.FindDrift(plan), false)+render.JSONText(render.DriftJSON(report.FindDrift(plan), nil)))
+			add(name+" "+what+" drift", render.DriftText(engine.FindDrift(plan), false)+render.JSONText(render.DriftJSON(engine.FindDrift(plan), nil)))
 			add(name+" "+what+" graph", render.MermaidText(report.PlanPicture(plan))+render.DotText(report.PlanPicture(plan))+render.TreeText(report.PlanPicture(plan)))
 			printed(name+" "+what, plan.Refusals, add)
 			for _, c := range plan.Changes {

@@ -26,7 +26,6 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
@@ -233,7 +232,7 @@ func TestDangerComesFirst(t *testing.T) {
 	const screen = 25 // lines
 	const wide = 400  // characters of a line that are still seen
 	plan := large(t)
-	drifted := report.Drift{Plan: plan, Changed: plan.Changes[:0:0]}
+	drifted := engine.Drift{Plan: plan, Changed: plan.Changes[:0:0]}
 	for _, c := range plan.Changes {
 		if c.Action == resources.Delete {
 			drifted.Changed = append(drifted.Changed, c)
@@ -338,7 +337,7 @@ func TestMetrics(t *testing.T) {
 	at := time.Unix(1_700_000_000, 0)
 	c := &engine.Change{Addr: resources.NewAddr("box", "a"), Action: resources.Update}
 	plan := &engine.Plan{Stack: `s"1\`}
-	run := func(found *report.Drift, exit int, before string) (map[string]float64, string) {
+	run := func(found *engine.Drift, exit int, before string) (map[string]float64, string) {
 		t.Helper()
 		at = at.Add(time.Hour)
 		text := render.DriftMetrics(render.DriftRun{Stack: plan.Stack, Found: found, Began: at.Add(-time.Second), Ended: at, Exit: exit}, before)
@@ -356,11 +355,11 @@ func TestMetrics(t *testing.T) {
 		}
 		return out, text
 	}
-	first, text := run(&report.Drift{Plan: plan, Changed: []*engine.Change{c}}, 2, "")
+	first, text := run(&engine.Drift{Plan: plan, Changed: []*engine.Change{c}}, 2, "")
 	if first["midaz_drift_detected"] != 1 || first["midaz_drift_first_seen_timestamp_seconds"] != float64(at.Unix()) || first["midaz_run_exit_code"] != 2 {
 		t.Errorf("%v", first)
 	}
-	again, text := run(&report.Drift{Plan: plan, Changed: []*engine.Change{c}}, 2, text)
+	again, text := run(&engine.Drift{Plan: plan, Changed: []*engine.Change{c}}, 2, text)
 	if again["midaz_drift_first_seen_timestamp_seconds"] != first["midaz_drift_first_seen_timestamp_seconds"] {
 		t.Error("first seen did not survive the next run")
 	}
@@ -369,7 +368,7 @@ func TestMetrics(t *testing.T) {
 		failed["midaz_drift_detected"] != 1 || failed["midaz_last_run_timestamp_seconds"] != float64(at.Unix()) {
 		t.Errorf("%v", failed)
 	}
-	clean, _ := run(&report.Drift{Plan: plan}, 0, text)
+	clean, _ := run(&engine.Drift{Plan: plan}, 0, text)
 	if clean["midaz_drift_detected"] != 0 || clean["midaz_drift_first_seen_timestamp_seconds"] != 0 {
 		t.Errorf("%v", clean)
 	}

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -117,7 +116,7 @@ func TestMarkdownRendered(t *testing.T) {
 		"plan":             {render.PlanMarkdown(plan, problems, render.MaxComment), "midaz:plan:large", true},
 		"plan cut":         {render.PlanMarkdown(plan, problems, 4000), "midaz:plan:large", true},
 		"plan cut to less": {render.PlanMarkdown(plan, problems, 1), "midaz:plan:large", true},
-		"drift":            {render.DriftMarkdown(report.Drift{Plan: plan, Changed: changed, Pending: plan.Changes}, render.MaxComment), "midaz:drift:large", true},
+		"drift":            {render.DriftMarkdown(engine.Drift{Plan: plan, Changed: changed, Pending: plan.Changes}, render.MaxComment), "midaz:drift:large", true},
 		"validate":         {render.ValidateMarkdown("large", problems, render.MaxComment), "midaz:validate:large", false},
 		"failed":           {render.FailedMarkdown("plan", "large", errors.New(unkind), nil, render.MaxComment), "midaz:plan:large", false},
 	} {

@@ -115,23 +115,23 @@ func showDrift(c *call) error {
 	return exit
 }
 
-func (c *call) lookForDrift() (report.Drift, error) {
+func (c *call) lookForDrift() (engine.Drift, error) {
 	options := engine.Options{Targets: c.flags.StringSlice("target"), Excludes: c.flags.StringSlice("exclude"),
 		// Dangers and emptiness are questions of an apply.
 		Allow: []string{resources.DataLoss}, AllowEmpty: true}
 	if err := c.need(!c.wantsText()); err != nil {
-		return report.Drift{}, err
+		return engine.Drift{}, err
 	}
 	s, err := c.openReader()
 	if err != nil {
-		return report.Drift{}, err
+		return engine.Drift{}, err
 	}
 	defer s.close()
 	p, err := c.observeAndPlan(s, options)
 	if err != nil {
-		return report.Drift{}, err
+		return engine.Drift{}, err
 	}
-	d := report.FindDrift(p)
+	d := engine.FindDrift(p)
 	d.Unmanaged, err = s.look.unmanaged(c.ctx, c.declared.Stack)
 	switch {
 	case c.ctx.Err() != nil:

@@ -16,7 +16,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -44,13 +43,13 @@ func fileExists(path string) bool {
 // that found nothing, and of ones that came to no result.
 func allMetrics() map[string]string {
 	at := time.Unix(1_700_000_000, 0)
-	run := func(found *report.Drift, exit int, before string) string {
+	run := func(found *engine.Drift, exit int, before string) string {
 		return render.DriftMetrics(render.DriftRun{Stack: `a "b" \ü`, Found: found, Began: at.Add(-time.Second), Ended: at, Exit: exit}, before)
 	}
 	plan := &engine.Plan{Stack: "a"}
 	c := &engine.Change{Addr: resources.NewAddr("box", "a"), Action: resources.Update}
-	full := run(&report.Drift{Plan: plan, Changed: []*engine.Change{c}, Pending: []*engine.Change{c}, Runtime: []*engine.Change{c}, Unmanaged: []*resources.Observed{{Addr: c.Addr}}}, 2, "")
-	return map[string]string{"full": full, "clean": run(&report.Drift{Plan: plan}, 0, full), "failed": run(nil, 1, full), "never": run(nil, 1, "")}
+	full := run(&engine.Drift{Plan: plan, Changed: []*engine.Change{c}, Pending: []*engine.Change{c}, Runtime: []*engine.Change{c}, Unmanaged: []*resources.Observed{{Addr: c.Addr}}}, 2, "")
+	return map[string]string{"full": full, "clean": run(&engine.Drift{Plan: plan}, 0, full), "failed": run(nil, 1, full), "never": run(nil, 1, "")}
 }
 
 // Metrics and alerts are read by Prometheus' own tool.

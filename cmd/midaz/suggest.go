@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
+	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -15,7 +16,7 @@ import (
 const suggestedDays = 30
 
 // suggestIgnores writes a rule into the spec for each change made outside.
-func suggestIgnores(c *call, d report.Drift) error {
+func suggestIgnores(c *call, d engine.Drift) error {
 	w := newRewriting(c)
 	now := c.sys.now().UTC()
 	reason := "found by midaz drift on " + now.Format(resources.DateForm) + "; say why it may stay"

@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
 // DriftText tells people what was changed outside, and after it, apart, what
 // merely waits for an apply.
-func DriftText(d report.Drift, i Ink) string {
+func DriftText(d engine.Drift, i Ink) string {
 	p := &planPrinter{ink: i, plan: d.Plan}
 	if len(d.Changed) == 0 && len(d.Unread) > 0 {
 		p.WriteString(i.In(yellow, "Whether something was changed outside is not known in full.") + " Nothing was in what could be read.\n\n")
@@ -65,7 +64,7 @@ func DriftText(d report.Drift, i Ink) string {
 
 // driftAdvice says what brings back what was changed outside: back, apart from what no
 // apply can.
-func driftAdvice(d report.Drift, back string) string {
+func driftAdvice(d engine.Drift, back string) string {
 	switch n := len(OverruledIn(d.Plan)); {
 	case n == 0:
 		return back

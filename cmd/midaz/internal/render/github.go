@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -156,7 +155,7 @@ func changeAnnotation(plan *engine.Plan, c *engine.Change) Annotation {
 }
 
 // DriftGitHub annotates the lines of the spec that no longer hold.
-func DriftGitHub(d report.Drift, problems specs.Problems) string {
+func DriftGitHub(d engine.Drift, problems specs.Problems) string {
 	all := ProblemAnnotations(problems)
 	for _, c := range d.Changed {
 		a := changeAnnotation(d.Plan, c)

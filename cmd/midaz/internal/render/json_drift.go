@@ -38,7 +38,7 @@ type jsonCoverage struct {
 
 // coverageOf counts what the stack manages on the broker; ok is false where there
 // is nothing to count.
-func coverageOf(d report.Drift) (c jsonCoverage, ok bool) {
+func coverageOf(d engine.Drift) (c jsonCoverage, ok bool) {
 	for _, change := range d.Plan.Changes {
 		kind := d.Plan.Declared().Kind(change.Addr.Kind)
 		onBroker := kind != nil && strings.HasPrefix(kind.Table().Section, "rabbitmq/")
@@ -90,7 +90,7 @@ type JSONIgnored struct {
 	Field   jsonField `json:"field"`   // the difference
 }
 
-func DriftJSON(d report.Drift, problems specs.Problems) JSONDrift {
+func DriftJSON(d engine.Drift, problems specs.Problems) JSONDrift {
 	out := JSONDrift{FormatVersion: DriftFormat, MidazVersion: report.Version, Stack: d.Plan.Stack,
 		ResourceDrift: []JSONResource{}, Pending: []JSONResource{}, Unmanaged: []JSONUnmanaged{}, Unknown: unreadJSON(d.Unread),
 		Runtime: []JSONRuntime{}, Ignored: []JSONIgnored{}, Refusals: refusalsJSON(d.Plan), Diagnostics: ProblemsJSON(problems)}

@@ -144,7 +144,7 @@ func PlanJSON(plan *engine.Plan, problems specs.Problems) JSONPlan {
 	slices.SortFunc(changes, func(a, b *engine.Change) int { return a.Addr.Compare(b.Addr) })
 	for _, c := range changes {
 		out.ResourceChanges = append(out.ResourceChanges, changeJSON(plan, c))
-		if drift, ok := report.DriftOf(c); ok {
+		if drift, ok := engine.DriftOf(c); ok {
 			out.ResourceDrift = append(out.ResourceDrift, changeJSON(plan, drift))
 		}
 	}

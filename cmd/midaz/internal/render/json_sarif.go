@@ -238,7 +238,7 @@ func orRoot(at, root specs.Pos) specs.Pos {
 }
 
 // DriftSARIF tells what was changed outside at the lines that no longer hold.
-func DriftSARIF(d report.Drift, problems specs.Problems) string {
+func DriftSARIF(d engine.Drift, problems specs.Problems) string {
 	var s sarif
 	s.Problems(problems)
 	for _, c := range d.Changed {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -268,7 +267,7 @@ func ValidateMarkdown(stack string, problems specs.Problems, most int) string {
 }
 
 // DriftMarkdown is what drift found, as a comment or a ticket.
-func DriftMarkdown(d report.Drift, most int) string {
+func DriftMarkdown(d engine.Drift, most int) string {
 	m := newMarkdown(most)
 	m.put(fmt.Sprintf("<!-- midaz:drift:%s -->\n### midaz drift: %s\n\n", d.Plan.Stack, Code(d.Plan.Stack)))
 	m.unread(d.Unread)

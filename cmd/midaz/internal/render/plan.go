@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -482,7 +481,7 @@ func (p *planPrinter) unknown() {
 	var lines []string
 	missed, n := p.plan.Missed(), 0
 	for _, c := range p.plan.Changes {
-		if c.Have == nil || c.Have.Presence != resources.Unknown || report.IsMissed(missed, c.Addr) {
+		if c.Have == nil || c.Have.Presence != resources.Unknown || engine.IsMissed(missed, c.Addr) {
 			continue
 		}
 		n++

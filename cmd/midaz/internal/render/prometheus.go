@@ -41,7 +41,7 @@ var (
 // result.
 type DriftRun struct {
 	Stack string
-	Found *report.Drift
+	Found *engine.Drift
 	Began time.Time
 	Ended time.Time
 	Exit  int

@@ -1,35 +1,34 @@
-package report
+package engine
 
 import (
 	"slices"
 
-	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
 // Drift is what a plan says about changes that were made outside, held apart
 // from what the spec asks for and was not applied yet.
 type Drift struct {
-	Plan *engine.Plan
+	Plan *Plan
 	// Changed were changed outside: each holds only those differences.
-	Changed []*engine.Change
+	Changed []*Change
 	// Pending wait for an apply: each holds only those differences.
-	Pending []*engine.Change
+	Pending []*Change
 	// Runtime are objects that are as declared and do not run as they should.
-	Runtime []*engine.Change
+	Runtime []*Change
 	// Ignored have differences that a rule of the spec lets be.
-	Ignored []*engine.Change
+	Ignored []*Change
 	// Unmanaged stand on the broker and belong to no stack.
 	Unmanaged []*resources.Observed
 	// Unread could not be read, so that they may have been changed.
-	Unread []engine.Unread
+	Unread []Unread
 }
 
 // FindDrift parts the differences of a plan. It changes nothing in the plan.
-func FindDrift(plan *engine.Plan) Drift {
+func FindDrift(plan *Plan) Drift {
 	d := Drift{Plan: plan, Unread: plan.Unread}
 	changes := slices.Clone(plan.Changes)
-	slices.SortFunc(changes, func(a, b *engine.Change) int { return a.Addr.Compare(b.Addr) })
+	slices.SortFunc(changes, func(a, b *Change) int { return a.Addr.Compare(b.Addr) })
 	for _, c := range changes {
 		if moved, ok := DriftOf(c); ok {
 			d.Changed = append(d.Changed, moved)
@@ -53,7 +52,7 @@ func (d Drift) IsClean() bool {
 }
 
 // DriftOf returns the part of a change that undoes what was done outside.
-func DriftOf(c *engine.Change) (*engine.Change, bool) {
+func DriftOf(c *Change) (*Change, bool) {
 	if c.Removed {
 		return c, true
 	}
@@ -65,7 +64,7 @@ func DriftOf(c *engine.Change) (*engine.Change, bool) {
 }
 
 // pendingOf returns the part of a change that the spec asks for.
-func pendingOf(c *engine.Change) (*engine.Change, bool) {
+func pendingOf(c *Change) (*Change, bool) {
 	if c.IsNoOp() || c.Removed {
 		return nil, false
 	}
@@ -81,7 +80,7 @@ func pendingOf(c *engine.Change) (*engine.Change, bool) {
 
 // narrowed returns the change with only these differences, as the action they
 // ask for by themselves.
-func narrowed(c *engine.Change, delta resources.Delta) *engine.Change {
+func narrowed(c *Change, delta resources.Delta) *Change {
 	n := *c
 	n.Delta = delta
 	n.Unchanged = 0
@@ -98,6 +97,6 @@ func narrowed(c *engine.Change, delta resources.Delta) *engine.Change {
 
 // IsMissed reports whether the resource of a change could not be read and the plan
 // does not provide for it.
-func IsMissed(missed []engine.Unread, a resources.Addr) bool {
-	return slices.ContainsFunc(missed, func(u engine.Unread) bool { return u.Addr == a })
+func IsMissed(missed []Unread, a resources.Addr) bool {
+	return slices.ContainsFunc(missed, func(u Unread) bool { return u.Addr == a })
 }

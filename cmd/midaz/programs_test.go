@@ -26,8 +26,8 @@ var startedPrograms = map[string]programCase{
 		name: "git", forward: true, args: []string{"diff", "HEAD"},
 		added: []string{"GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C"},
 	},
-	"resources/docker/ssh.go: ssh":                 {name: "ssh", args: []string{"plan"}, host: "ssh://me@far"},
-	"resources/docker/auth.go: docker-credential-": {name: "docker-credential-test", args: []string{"apply", "-auto-approve"}},
+	"resources/dockerapi/ssh.go: ssh":                 {name: "ssh", args: []string{"plan"}, host: "ssh://me@far"},
+	"resources/dockerapi/auth.go: docker-credential-": {name: "docker-credential-test", args: []string{"apply", "-auto-approve"}},
 }
 
 // programCase is a command that starts a program.

@@ -77,7 +77,7 @@ generate: build ## what is generated and checked in: the schemas
 
 .PHONY: docs
 docs: ## docs/reference from tables, flags, rules and schemas, and the output in docs/tutorials
-	$(GO) test ./cmd/midaz -count=1 -run '^TestDocs(Reference|Tutorials|Conformance)$$' -update
+	$(GO) test ./cmd/midaz -count=1 -run '^TestDocs(Reference|Tutorials|Conformance|Packages)$$' -update
 
 .PHONY: man
 man: build ## the manual pages, into .cache/man

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -9,33 +11,103 @@ import (
 
 const module = "github.com/LerianStudio/midaz-infra/"
 
-// mayImport says which packages of ours each package may import. A package
-// that is not in the table is a question for a reviewer.
-var mayImport = map[string][]string{
-	"specs":                          {},
-	"specs/draft":                    {},
-	"specs/compose":                  {"specs", "specs/draft"},
-	"schema":                         {"specs", "resources"},
-	"resources":                      {"specs"},
-	"resources/dockerapi":            {"resources"},
-	"resources/docker":               {"specs", "specs/draft", "resources", "resources/dockerapi"},
-	"resources/rabbitmq":             {"specs", "resources", "resources/rabbitmq/routing", "resources/rabbitmq/definitions"},
-	"resources/rabbitmq/routing":     {},
-	"resources/rabbitmq/definitions": {},
-	"resources/fake":                 {"specs", "resources"},
-	"resources/conform":              {"specs", "resources"},
-	"engine/graph":                   {},
-	"engine/policy":                  {"specs", "resources"},
-	"engine":                         {"specs", "resources", "engine/graph"},
+// rules says for each package what it is for, and which packages of ours it may
+// import. The table in docs/architecture.md is made from it. A package that is
+// not in it is a question for a reviewer.
+var rules = []struct {
+	name, task string
+	imports    []string
+}{
+	{"cmd/midaz", "the commands: flags, opening the backends, exit status",
+		[]string{"cmd/midaz/internal/render", "cmd/midaz/internal/report", "engine", "engine/graph", "engine/policy", "resources", "resources/docker", "resources/dockerapi", "resources/rabbitmq", "resources/rabbitmq/definitions", "resources/rabbitmq/routing", "schema", "specs", "specs/compose", "specs/draft"}},
+	{"cmd/midaz/internal/render", "every word and picture: text, JSON, SARIF, Markdown, HTML, SVG, metrics",
+		[]string{"cmd/midaz/internal/render/layout", "cmd/midaz/internal/report", "engine", "engine/graph", "engine/policy", "resources", "resources/rabbitmq/definitions", "resources/rabbitmq/routing", "specs", "specs/draft"}},
+	{"cmd/midaz/internal/render/layout", "arranges the boxes of a graph",
+		[]string{}},
+	{"cmd/midaz/internal/report", "what commands produce, as plain values",
+		[]string{"engine", "resources", "resources/rabbitmq/routing", "specs"}},
+	{"e2e", "tests on real engines and brokers, with the binary only",
+		[]string{}},
+	{"engine", "decides what to change, in which order, and does it; finds drift",
+		[]string{"engine/graph", "resources", "specs"}},
+	{"engine/enginetest", "conformance and random worlds, for tests",
+		[]string{"engine", "engine/graph", "resources", "resources/fake", "specs"}},
+	{"engine/graph", "orders and walks a graph",
+		[]string{}},
+	{"engine/policy", "rules about plans (CEL)",
+		[]string{"resources", "specs"}},
+	{"resources", "the contract between the engine and the kinds: fields, tables, resources, differences, secrets",
+		[]string{"specs"}},
+	{"resources/conform", "what every kind must satisfy without an engine, for tests",
+		[]string{"resources", "specs"}},
+	{"resources/docker", "networks, volumes, images, services, and jobs on one Docker Engine",
+		[]string{"resources", "resources/dockerapi", "specs", "specs/draft"}},
+	{"resources/dockerapi", "how an Engine API is reached: contexts, SSH, TLS, credentials, retries, limits on answers",
+		[]string{"resources"}},
+	{"resources/fake", "kinds in memory, for tests",
+		[]string{"resources", "specs"}},
+	{"resources/rabbitmq", "the kinds of a RabbitMQ broker",
+		[]string{"resources", "resources/rabbitmq/definitions", "resources/rabbitmq/routing", "specs"}},
+	{"resources/rabbitmq/brokertest", "a broker in memory, for tests",
+		[]string{}},
+	{"resources/rabbitmq/definitions", "reads and writes RabbitMQ definitions files",
+		[]string{}},
+	{"resources/rabbitmq/routing", "where a message goes, computed from the topology",
+		[]string{}},
+	{"schema", "whether a spec has the right shape, as a JSON schema and as errors at lines",
+		[]string{"resources", "specs"}},
+	{"specs", "turns files into values that know where they came from; writes YAML back",
+		[]string{}},
+	{"specs/compose", "reads Compose files into a draft",
+		[]string{"specs", "specs/draft"}},
+	{"specs/draft", "a spec that is being written: by an import, or from what runs",
+		[]string{}},
+}
 
-	// For tests only.
-	"resources/rabbitmq/brokertest":    {},
-	"engine/enginetest":                {"specs", "resources", "resources/fake", "engine", "engine/graph"},
-	"cmd/midaz/internal/report":        {"specs", "resources", "resources/rabbitmq/routing", "engine"},
-	"cmd/midaz/internal/render/layout": {},
-	"cmd/midaz/internal/render":        {"specs", "specs/draft", "resources", "resources/rabbitmq/routing", "resources/rabbitmq/definitions", "engine", "engine/graph", "engine/policy", "cmd/midaz/internal/report", "cmd/midaz/internal/render/layout"},
-	"cmd/midaz":                        {"cmd/midaz/internal/report", "cmd/midaz/internal/render", "specs", "specs/draft", "specs/compose", "schema", "resources", "resources/docker", "resources/dockerapi", "resources/rabbitmq", "resources/rabbitmq/routing", "resources/rabbitmq/definitions", "engine", "engine/graph", "engine/policy"},
-	"e2e":                              {},
+// mayImport returns the packages that one may import; ok is false for one that is
+// not in the table.
+func mayImport(name string) (imports []string, ok bool) {
+	for _, r := range rules {
+		if r.name == name {
+			return r.imports, true
+		}
+	}
+	return nil, false
+}
+
+// TestDocsPackages holds the table of packages in docs/architecture.md against the
+// rules; -update writes it.
+func TestDocsPackages(t *testing.T) {
+	const path = "../../docs/architecture.md"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const from, to = "<!-- packages -->\n", "<!-- /packages -->"
+	before, rest, ok := strings.Cut(string(data), from)
+	_, after, ok2 := strings.Cut(rest, to)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no marks %q and %q", path, from, to)
+	}
+	var table strings.Builder
+	table.WriteString("| package | what it is for | may import |\n| --- | --- | --- |\n")
+	for _, r := range rules {
+		imports := "–"
+		if len(r.imports) > 0 {
+			imports = "`" + strings.Join(r.imports, "`, `") + "`"
+		}
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", r.name, r.task, imports)
+	}
+	want := before + from + table.String() + to + after
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if string(data) != want {
+		t.Error("the table of packages in docs/architecture.md is stale: `make docs`")
+	}
 }
 
 // TestImports holds the table against the code: backends do not see each other
@@ -47,7 +119,7 @@ func TestImports(t *testing.T) {
 		if !ours {
 			continue
 		}
-		allowed, known := mayImport[name]
+		allowed, known := mayImport(name)
 		if !known {
 			if strings.HasPrefix(name, "e2e/") || strings.HasPrefix(name, "specs/") {
 				allowed = nil // programs of the tests and of the stack's images

@@ -1,9 +1,9 @@
 // Command midaz runs the infrastructure that one file describes.
 //
-// This package connects the others and speaks to people: it reads flags, opens
-// the engine and the broker, and turns plans, events and problems into text or
-// JSON. It decides nothing about resources. What it prints is made in the
-// files named print_*.go and json_*.go and nowhere else.
+// This package connects the others: it reads flags, opens the engine and the
+// broker, and runs commands. It decides nothing about resources. Results are
+// values of internal/report and plans of the engine; internal/render puts them
+// into words.
 package main
 
 import (

@@ -52,7 +52,7 @@ func (k containerKind) Recover(want *resources.Resource, have *resources.Observe
 // Gate returns the gate of a service or job.
 func (k containerKind) Gate(r *resources.Resource) (resources.Gate, bool) {
 	g := gateOf(r)
-	return resources.Gate{Text: g.text(), Timeout: g.Timeout}, true
+	return resources.Gate{Text: g.masked(r.Config.Map("gate")).text(), Timeout: g.Timeout}, true
 }
 
 func isContainer(kind string) bool { return slices.Contains([]string{"service", "job"}, kind) }

@@ -48,7 +48,12 @@ type tcpProbe struct {
 }
 
 // String returns "host:port".
-func (p tcpProbe) String() string { return net.JoinHostPort(p.Host, strconv.Itoa(p.Port)) }
+func (p tcpProbe) String() string {
+	if p.Port == 0 { // masked
+		return p.Host
+	}
+	return net.JoinHostPort(p.Host, strconv.Itoa(p.Port))
+}
 
 // httpProbe is a request that must be answered. An empty Host is the container
 // itself.
@@ -112,6 +117,34 @@ func gateOf(r *resources.Resource) gateSpec {
 		default:
 			g.Healthy = true
 		}
+	}
+	return g
+}
+
+// masked returns the gate with each text that is marked as a secret in its place
+// masked: what is shown of it may be shortened before a redactor sees it.
+func (g gateSpec) masked(v resources.Config) gateSpec {
+	hide := func(v resources.Value, text *string) {
+		if _, ok := v.(resources.Secret); ok {
+			*text = resources.Masked
+		}
+	}
+	hide(v["log"], &g.Log)
+	g.Exec = slices.Clone(g.Exec)
+	for i, e := range v.List("exec") {
+		hide(e, &g.Exec[i])
+	}
+	g.TCP = slices.Clone(g.TCP)
+	for i, e := range v.List("tcp") {
+		if _, ok := e.(resources.Secret); ok {
+			g.TCP[i] = tcpProbe{Host: resources.Masked}
+		}
+	}
+	if g.HTTP != nil {
+		p, h := *g.HTTP, v.Map("http")
+		hide(h["host"], &p.Host)
+		hide(h["path"], &p.Path)
+		g.HTTP = &p
 	}
 	return g
 }

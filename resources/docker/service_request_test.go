@@ -430,3 +430,21 @@ func TestMACOfTheContainer(t *testing.T) {
 		}
 	}
 }
+
+// What is shown of a gate may be shortened before anything looks for secrets in it.
+func TestGateIsShownWithoutSecrets(t *testing.T) {
+	r := web(t, "gate: {tcp: [5432, \"db:1\"], http: {port: 8080, path: /health}, exec: [check, it], log: ready}")
+	v := r.Config.Map("gate")
+	v["tcp"].([]any)[1] = resources.NewSecret("db:1")
+	v["exec"].([]any)[0] = resources.NewSecret("check")
+	v["log"] = resources.NewSecret("ready")
+	v["http"].(map[string]any)["path"] = resources.NewSecret("/health")
+	shown, _ := containerKind{"service"}.Gate(r)
+	const m = resources.Masked
+	if want := "tcp :5432, tcp " + m + ", http :8080" + m + ", exec " + m + ", log /" + m + "/"; shown.Text != want {
+		t.Errorf("%s, want %s", shown.Text, want)
+	}
+	if g := gateOf(r); g.Log != "ready" || g.Exec[0] != "check" || g.TCP[1].Host != "db" || g.HTTP.Path != "/health" {
+		t.Errorf("the gate itself is not what it was: %+v", g)
+	}
+}

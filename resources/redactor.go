@@ -137,6 +137,7 @@ func (r *Redactor) forms(line string, out map[string]bool) {
 	}
 	for _, spelled := range append([]func(string) string{specs.Printable}, r.spellings...) {
 		add(spelled(line))
+		add(spelled(inner(strconv.Quote(line)))) // quoted by a message that is then written so
 	}
 	for _, quoted := range []string{
 		strings.ReplaceAll(line, "'", `'\''`), strings.ReplaceAll(line, "'", "''"), strings.ReplaceAll(line, "'", `'"'"'`),

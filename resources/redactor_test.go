@@ -160,3 +160,14 @@ func BenchmarkRedactorText(b *testing.B) {
 		r.Text(text)
 	}
 }
+
+// A message quotes a value, and a format then writes the message in its own way.
+func TestRedactorKnowsQuotedTextsInTheFormatsOfAProgram(t *testing.T) {
+	const secret = `se"cret & <one>`
+	escape := strings.NewReplacer("&", "and", "<", "(", `\`, `\\`).Replace
+	r := NewRedactor(escape)
+	r.Learn(secret)
+	if text := escape("the value " + strconv.Quote(secret) + " is wrong"); r.Text(text) != `the value "`+Masked+`" is wrong` {
+		t.Errorf("%q is left as %q", text, r.Text(text))
+	}
+}

@@ -138,7 +138,11 @@ func tiedManner(c *Change) resources.Manner {
 		}
 	}
 	if !c.yields {
-		c.Manner.Text += fmt.Sprintf("; when it or %s fails, all the old ones come back", strings.Join(others, " or "))
+		back := fmt.Sprintf("when it or %s fails, all the old ones come back", strings.Join(others, " or "))
+		if c.Manner.Text != "" {
+			back = c.Manner.Text + "; " + back
+		}
+		c.Manner.Text = back
 		return c.Manner
 	}
 	return resources.Manner{Order: "stop_first", Text: fmt.Sprintf("it is stopped together with %s, because each takes over a port or an address that another one gives up; when one fails, all the old ones come back",

@@ -228,6 +228,11 @@ func (n nested) Refs(r *resources.Resource) []resources.Ref {
 	return refs
 }
 
+// Manner is that of an object that does not run.
+func (nested) Manner(*resources.Resource, *resources.Observed) resources.Manner {
+	return resources.Manner{}
+}
+
 // What lives in an object that is replaced comes back only together with that:
 // the old one of neither goes before both are ready.
 func TestWhatLivesInAnotherComesBackWithIt(t *testing.T) {
@@ -279,7 +284,13 @@ skipped commit crate/c because of crate/a
 				t.Fatal(err)
 			}
 			w.Restart()
-			report, err := engine.Apply(t.Context(), plan(t, w, c.after), all, engine.ApplyOptions{})
+			p := plan(t, w, c.after)
+			for _, c := range p.Changes { // these have no manner of their own
+				if !strings.HasPrefix(c.Manner.Text, "when it or crate/") {
+					t.Errorf("%s: %q", c.Addr, c.Manner.Text)
+				}
+			}
+			report, err := engine.Apply(t.Context(), p, all, engine.ApplyOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

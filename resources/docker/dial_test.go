@@ -12,6 +12,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/go-connections/nat"
+
+	"github.com/LerianStudio/midaz-infra/resources/dockerapi"
 )
 
 // sharing is an engine with the container side, in the network of mid, which is in
@@ -33,7 +35,7 @@ func sharing(t *testing.T) (*Engine, *shelf) {
 	}
 	s.containers["test-web"].NetworkSettings.Networks = map[string]*network.EndpointSettings{"n": {IPAddress: "127.0.0.1"}}
 	b := &busy{shelf: s}
-	e := newEngine(t.Context(), b, engineHost{})
+	e := newEngine(t.Context(), b, dockerapi.EngineHost{})
 	t.Cleanup(e.pulse.close)
 	e.local = true
 	return e, s

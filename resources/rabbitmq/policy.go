@@ -243,8 +243,8 @@ func checkMirrors(definition map[string]any, node specs.Node, report resources.R
 		wrong = "ha-mode: all takes no ha-params"
 	case mode == "exactly" && (!isCount || count < 1):
 		wrong = "ha-mode: exactly needs a number of replicas as ha-params"
-	case mode == "nodes" && (!isList || len(names) == 0):
-		wrong = "ha-mode: nodes needs a list of nodes as ha-params"
+	case mode == "nodes" && (!isList || len(names) == 0 || slices.ContainsFunc(names, func(name any) bool { return text(name) != "" })):
+		wrong = "ha-mode: nodes needs a list of names of nodes as ha-params"
 	}
 	if wrong != "" {
 		report(rulePolicyValue.At(node.KeyPos("/ha-mode"), wrong, ""))

@@ -49,6 +49,16 @@ rabbitmq:
         ` + strings.Repeat("n", 256) + `:
       exchanges: { amq.topic: , ".": }
 `, []string{`5:5 MZ201 virtual host is empty`, `6:5 MZ201 no URL can hold`, `9:9 MZ201 control character`, `10:9 MZ202 "amq."`, `11:9 MZ201 256 bytes`, `12:20 MZ202 "amq."`, `12:33 MZ201 is "."`}},
+	{"nodes of mirrors", `
+rabbitmq:
+  service: a
+  vhosts:
+    v:
+      queues: { q: { type: classic } }
+      policies:
+        good: { pattern: "^q$", apply_to: queues, definition: { ha-mode: nodes, ha-params: [a@b] } }
+        bad: { pattern: "^q$", apply_to: queues, priority: 1, definition: { ha-mode: nodes, ha-params: [a@b, 1] } }
+`, []string{`9:77 MZ216 list of names of nodes`}},
 	{"fields that become a policy", `
 rabbitmq:
   service: a

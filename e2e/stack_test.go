@@ -36,8 +36,9 @@ type stack struct {
 
 	proxy *proxy.Proxy // set by record
 
-	mu   sync.Mutex
-	runs []*result
+	mu     sync.Mutex
+	runs   []*result
+	stacks map[string]bool // names of stacks that it may have made, its own among them
 }
 
 // newStack makes a world with the spec, in which STACK, TINY and PORT1 to PORT9
@@ -47,6 +48,7 @@ func newStack(t *testing.T, spec string) *stack {
 	t.Helper()
 	needEngine(t)
 	s := &stack{t: t, outer: t, name: stackName(t), dir: t.TempDir()}
+	s.stacks = map[string]bool{s.name: true}
 	s.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "DOCKER_HOST=" + dockerHost,
 		"NO_COLOR=1", "LC_ALL=C.UTF-8",
@@ -69,9 +71,11 @@ func newStack(t *testing.T, spec string) *stack {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
-		for _, label := range []string{"midaz.stack=", "midaz.runs="} { // with its journal
-			if err := rig.Sweep(ctx, docker, label+s.name); err != nil {
-				t.Errorf("clean up: %v", err)
+		for name := range s.stacks {
+			for _, label := range []string{"midaz.stack=", "midaz.runs="} { // with its journal
+				if err := rig.Sweep(ctx, docker, label+name); err != nil {
+					t.Errorf("clean up: %v", err)
+				}
 			}
 		}
 	})
@@ -90,6 +94,8 @@ func stackName(t *testing.T) string {
 	return "e2e-" + name + "-" + hex.EncodeToString(random[:])
 }
 
+var stackLine = regexp.MustCompile(`(?m)^stack: (\S+)$`)
+
 var portMark = regexp.MustCompile(`PORT[1-9]\b`)
 
 // write puts a file into the stack's folder, with the marks of newStack replaced.
@@ -100,7 +106,15 @@ func (s *stack) write(name, text string) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(s.fill(name, text)), 0o644); err != nil {
+	text = s.fill(name, text)
+	for _, m := range stackLine.FindAllStringSubmatch(text, -1) {
+		if strings.HasPrefix(m[1], s.name+"-") { // another one of the scenario
+			s.mu.Lock()
+			s.stacks[m[1]] = true
+			s.mu.Unlock()
+		}
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		s.t.Fatal(err)
 	}
 }

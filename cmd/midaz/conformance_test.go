@@ -65,17 +65,8 @@ func TestConformance(t *testing.T) {
 // <!-- /mark --> of a file.
 func writeBetween(t *testing.T, path, mark, text string) {
 	t.Helper()
-	from, to := "<!-- "+mark+" -->\n", "<!-- /"+mark+" -->"
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(data), from)
-	_, after, ok2 := strings.Cut(rest, to)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no marks %q and %q", path, from, to)
-	}
-	if err := os.WriteFile(path, []byte(before+from+text+to+after), 0o644); err != nil {
+	before, after := outsideMarks(t, path, mark)
+	if err := os.WriteFile(path, []byte(before+text+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -54,6 +54,23 @@ func TestDocsReference(t *testing.T) {
 	}
 }
 
+// outsideMarks returns the text of a file up to and with the mark <!-- mark -->, and that
+// from <!-- /mark --> on.
+func outsideMarks(t *testing.T, path, mark string) (before, after string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := "<!-- "+mark+" -->\n", "<!-- /"+mark+" -->"
+	before, rest, ok := strings.Cut(string(data), from)
+	_, after, ok2 := strings.Cut(rest, to)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no marks %q and %q", path, from, to)
+	}
+	return before + from, to + after
+}
+
 // current compares a file with its text, or writes it with -update.
 func current(t *testing.T, path, text string) {
 	t.Helper()

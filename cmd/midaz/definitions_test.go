@@ -177,7 +177,7 @@ func TestImportOfForms(t *testing.T) {
 }
 
 // TestImportOfListsAsText: from 4.3 on, rabbitmqctl exports a list that begins with a
-// number as a text. What may have been one is told.
+// number as text. A text that may have been such a list is reported.
 func TestImportOfListsAsText(t *testing.T) {
 	data, err := os.ReadFile("testdata/definitions/rabbitmqctl-4.3.json")
 	if err != nil {

@@ -42,7 +42,7 @@ func (e *ReadEngine) Dialer() func(ctx context.Context, service *resources.Resou
 		if !hasProcess(c.State) || c.State.Paused {
 			return nil, fmt.Errorf("container %s does not run: it is %s: %w", name, stateText(&c), resources.ErrUnreachable)
 		}
-		conn, err := e.Reach(ctx, &c, containerPort)
+		conn, err := e.reach(ctx, &c, containerPort)
 		if err != nil {
 			return nil, fmt.Errorf("connect to port %d of container %s: %w", containerPort, name, err)
 		}
@@ -82,8 +82,8 @@ var errNoWay = errors.New("no way to it from here")
 // runs in a container of its own, there may be no route to it.
 const directTimeout = time.Second
 
-// Reach opens a connection to a port of a running container.
-func (e *ReadEngine) Reach(ctx context.Context, c *container.InspectResponse, port int) (net.Conn, error) {
+// reach opens a connection to a port of a running container.
+func (e *ReadEngine) reach(ctx context.Context, c *container.InspectResponse, port int) (net.Conn, error) {
 	c, err := e.networkedBy(ctx, c)
 	if err != nil {
 		return nil, err

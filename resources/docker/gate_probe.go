@@ -216,7 +216,7 @@ func (g *gate) connect(ctx context.Context, c *container.InspectResponse, host s
 	if host != "" {
 		return g.w.e.host.Reach(ctx, net.JoinHostPort(host, strconv.Itoa(port)))
 	}
-	return g.w.e.Reach(ctx, c, port)
+	return g.w.e.reach(ctx, c, port)
 }
 
 // told joins what a probe has to say; an answer without text adds nothing.

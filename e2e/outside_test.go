@@ -305,6 +305,11 @@ func TestDrift_must_tell_how_services_are_doing(t *testing.T) {
 		for _, r := range report.Runtime {
 			got[r.Address] = r.Condition
 		}
+		if got["service/hungry"] == "exited" {
+			// The engine reports an out-of-memory kill only if it reads the kernel's
+			// notice before the process's exit, which on a busy machine it may not.
+			_ = docker.ContainerStart(t.Context(), s.name+"-hungry", container.StartOptions{})
+		}
 		if !maps.Equal(got, want) {
 			return fmt.Errorf("runtime %v, want %v", got, want)
 		}

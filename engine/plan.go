@@ -266,6 +266,29 @@ func (p *Plan) Refused() error {
 // Change returns the change of an address, nil when the plan has none.
 func (p *Plan) Change(a resources.Addr) *Change { return p.byAddr[a] }
 
+// LosesData reports whether the plan destroys data.
+func (p *Plan) LosesData() bool {
+	return slices.ContainsFunc(p.Changes, func(c *Change) bool {
+		return slices.ContainsFunc(c.Hazards, func(h resources.Hazard) bool { return h.Code == resources.DataLoss })
+	})
+}
+
+// RemovesProtected reports whether the plan removes what the spec or the object
+// itself marks as protected.
+func (p *Plan) RemovesProtected() bool {
+	return slices.ContainsFunc(p.Changes, func(c *Change) bool {
+		return c.Action == resources.Delete && c.Have != nil && (c.Have.Protected || c.Want != nil && c.Want.Protect)
+	})
+}
+
+// Overruled returns the changes with fields that something else decides, in
+// order of address.
+func (p *Plan) Overruled() []*Change {
+	found := slices.DeleteFunc(slices.Clone(p.Changes), func(c *Change) bool { return len(c.Overruled) == 0 })
+	slices.SortFunc(found, func(a, b *Change) int { return a.Addr.Compare(b.Addr) })
+	return found
+}
+
 // Declared returns what the plan was made from.
 func (p *Plan) Declared() *resources.Declared { return p.declared }
 

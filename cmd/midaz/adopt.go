@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -52,11 +51,8 @@ func (w *rewriting) finish() error {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
-	if err := w.emit(render.RewriteJSON(w.Rewritten)); err != nil {
+	if err := w.show(w.Rewritten); err != nil {
 		return err
-	}
-	if !w.wantsJSON() {
-		w.print(render.RewriteText(w.Rewritten, w.out()))
 	}
 	if slices.ContainsFunc(w.Notes, func(n report.Rewrite) bool { return n.Why != "" }) {
 		return report.Shown(errors.New("not everything could be written"))

@@ -6,12 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -27,9 +24,8 @@ const rounds = 4
 // applying is one apply or destroy.
 type applying struct {
 	*call
-	options   engine.Options
-	onFailure engine.OnFailure
-	approved  bool
+	options  engine.Options
+	approved bool
 	// typed says that the name of the stack must be typed in place of "yes",
 	// -auto-approve or not.
 	typed bool
@@ -41,63 +37,46 @@ type applying struct {
 
 	world  *sight // open for writing; nil until there is something to do
 	lock   resources.Lock
-	stream *render.Stream // nil without -json and -json-into
 	close  []func()
 	counts engine.Counts
 	record *record // of the journal; nil until something is done
-	traces *traces // nil when nobody collects them
 	// worked tells that something was applied in an earlier round.
 	worked bool
 }
 
 // apply shows the plan, asks and does it; or it applies a saved plan.
 func apply(c *call) error {
-	if len(c.args) > 0 {
-		return c.applySaved(c.args[0])
+	if len(c.opt.args) > 0 {
+		return c.applySaved(c.opt.args[0])
 	}
-	options, err := c.planOptions()
-	if err != nil {
-		return err
-	}
-	return c.carryOut(&applying{call: c, options: options, approved: c.flags.Bool("auto-approve")})
+	return c.carryOut(&applying{call: c, options: c.opt.plan, approved: c.opt.approved})
 }
 
 // up is apply, approved.
 func up(c *call) error {
-	options, err := c.planOptions()
-	if err != nil {
-		return err
-	}
-	return c.carryOut(&applying{call: c, options: options, approved: true})
+	return c.carryOut(&applying{call: c, options: c.opt.plan, approved: true})
 }
 
 // down removes the stack and keeps volumes.
 func down(c *call) error {
-	options, err := c.planOptions()
-	if err != nil {
-		return err
-	}
+	options := c.opt.plan
 	options.Destroy, options.Keep = true, []string{"volume/*"}
 	return c.carryOut(&applying{call: c, options: options, approved: true})
 }
 
 // destroy removes the stack, with --volumes its data too.
 func destroy(c *call) error {
-	options, err := c.planOptions()
-	if err != nil {
-		return err
-	}
+	options := c.opt.plan
 	options.Destroy = true
-	volumes := c.flags.Bool("volumes")
 	switch {
-	case volumes:
+	case c.opt.volumes:
 		options.Purge, options.Discard = true, []string{"volume/*"}
-	case c.flags.IsSet("confirm"):
+	case c.opt.confirm != nil:
 		return c.usage("-confirm is for -volumes", "without -volumes no protected volume is removed")
 	default:
 		options.Keep = []string{"volume/*"}
 	}
-	return c.carryOut(&applying{call: c, options: options, approved: c.flags.Bool("auto-approve"), confirms: volumes})
+	return c.carryOut(&applying{call: c, options: options, approved: c.opt.approved, confirms: c.opt.volumes})
 }
 
 // confirm lifts protection where the name of the stack was given, or will be
@@ -106,10 +85,10 @@ func (a *applying) confirm() error {
 	if !a.confirms {
 		return nil
 	}
-	switch name := a.flags.String("confirm"); {
-	case a.flags.IsSet("confirm") && name != a.declared.Stack:
-		return a.usage(fmt.Sprintf("-confirm names %q, and the stack is %q", name, a.declared.Stack), "nothing was changed")
-	case a.flags.IsSet("confirm"):
+	switch name := a.opt.confirm; {
+	case name != nil && *name != a.declared.Stack:
+		return a.usage(fmt.Sprintf("-confirm names %q, and the stack is %q", *name, a.declared.Stack), "nothing was changed")
+	case name != nil:
 	case a.cannotAsk() == nil:
 		a.typed = true
 	default:
@@ -121,54 +100,35 @@ func (a *applying) confirm() error {
 
 // carryOut runs the rounds of an apply.
 func (c *call) carryOut(a *applying) (err error) {
-	if a.onFailure, err = c.onFailure(); err != nil {
-		return err
-	}
-	if c.flags.Duration("lock-timeout") < 0 {
-		return c.usage("-lock-timeout cannot be negative", "")
-	}
-	if c.flags.IsSet("parallelism") && c.flags.Int("parallelism") < 1 {
-		return c.usage("-parallelism must be at least 1", "")
-	}
-	if err := c.canReport(); err != nil {
-		return err
-	}
-	if err := a.openStream(); err != nil {
+	if err := c.show(report.RunAsked{}); err != nil {
 		return err
 	}
 	defer func() {
 		for _, f := range slices.Backward(a.close) {
 			f()
 		}
+		c.tell(report.RunClosed{})
 	}()
-	if err := a.needSpec(); err != nil {
-		if a.stream != nil {
-			a.stream.Problems(c.problems)
-		}
+	err = a.needSpec()
+	c.tell(report.Diagnostics{List: c.problems})
+	if err != nil {
 		return err
-	}
-	if a.stream != nil {
-		a.stream.Problems(c.problems)
 	}
 	if err := a.confirm(); err != nil {
 		return err
 	}
 	before := len(c.problems)
-	a.traces = a.openTraces()
+	c.tell(report.RunStarted{Stack: a.declared.Stack, Command: a.commandLine(), Began: a.began})
 	defer func() {
 		a.endRun(err)
-		a.traces.end(err)
-		a.writeReport(err)
+		a.tellEnd(err)
 	}()
 	if err = a.rounds(); err != nil {
 		err = c.atPlaces(err)
 	}
-	if a.stream != nil {
-		a.stream.Problems(c.problems[min(before, len(c.problems)):])
-	}
-	var was report.ShownError
-	if err != nil && a.stream != nil && !errors.As(err, &was) {
-		a.stream.Failure(err)
+	c.tell(report.Diagnostics{List: c.problems[min(before, len(c.problems)):]})
+	if err != nil {
+		c.tell(report.RunFailed{Err: err})
 	}
 	return err
 }
@@ -177,8 +137,8 @@ func (c *call) carryOut(a *applying) (err error) {
 // stack: what belongs to that is marked on the objects themselves, so that a
 // stack can be removed although its spec is no longer valid.
 func (a *applying) needSpec() error {
-	err := a.need(a.wantsJSON())
-	name := a.flags.String("stack")
+	err := a.need()
+	name := a.opt.stack
 	if name != "" && a.spec.Stack != "" && a.spec.Stack != name {
 		return a.usage(fmt.Sprintf("-stack names %q, and the stack of the spec is %q", name, a.spec.Stack), "leave -stack out, or name another spec with -f")
 	}
@@ -189,43 +149,11 @@ func (a *applying) needSpec() error {
 		a.spec.Stack, a.declared.Stack = name, name
 	}
 	if a.spec.Stack == "" {
-		a.Say(render.NoStackText)
+		a.tell(report.StackUnknown{})
 		return err
 	}
-	a.Say(render.RemoveInvalidText(a.spec.Stack))
+	a.tell(report.RemovingInvalid{Stack: a.spec.Stack})
 	return a.needPolicies()
-}
-
-// openStream opens what -json and -json-into ask for.
-func (a *applying) openStream() error {
-	var w []func([]byte) (int, error)
-	if a.wantsJSON() {
-		w = append(w, a.sys.stdout.Write)
-	}
-	if path := a.flags.String("json-into"); path != "" {
-		f, err := os.OpenFile(a.path(path), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-		if err != nil {
-			return fmt.Errorf("write JSON: %w", err)
-		}
-		a.close = append(a.close, func() { _ = f.Close() })
-		w = append(w, f.Write)
-	}
-	if len(w) == 0 {
-		return nil
-	}
-	a.stream = render.NewStream(jsonGuard{a.sys.redactor, fanOut(w)}, a.sys.now)
-	a.close = append(a.close, a.stream.Close)
-	return nil
-}
-
-// fanOut writes to each; a stream that fails does not stop the others.
-type fanOut []func([]byte) (int, error)
-
-func (f fanOut) Write(p []byte) (int, error) {
-	for _, w := range f {
-		_, _ = w(p)
-	}
-	return len(p), nil
 }
 
 // rounds plans and applies until nothing is left. A second round is needed
@@ -338,43 +266,36 @@ func (a *applying) canWrite(p *engine.Plan) bool {
 
 // round shows one plan, asks, and applies it. It reports whether to plan again.
 func (a *applying) round(p *engine.Plan) (again bool, err error) {
-	if !a.wantsJSON() {
-		a.print(render.PlanText(p, a.out()))
-	}
-	if a.stream != nil {
-		a.stream.Planned(p)
-	}
+	a.tell(report.Planned{Plan: p})
 	if len(p.Refusals) > 0 {
-		if a.stream != nil {
-			a.stream.Refusals(p)
-		}
+		a.tell(report.Refused{Plan: p})
 		return false, report.Shown(p.Refused())
 	}
 	if p.IsOver() {
 		return false, a.end(p)
 	}
 	if p.IsEmpty() {
-		a.Say(render.AwaitText)
+		a.tell(report.AwaitingGates{})
 	} else if err := a.approve(p); err != nil {
 		return false, err
 	}
-	report, err := a.apply(p)
+	did, err := a.apply(p)
 	if a.world.warnings != nil {
 		a.warn(a.world.warnings())
 	}
 	if err != nil {
 		return false, err
 	}
-	a.counts.Add += report.Counts.Add
-	a.counts.Change += report.Counts.Change
-	a.counts.Destroy += report.Counts.Destroy
+	a.counts.Add += did.Counts.Add
+	a.counts.Change += did.Counts.Change
+	a.counts.Destroy += did.Counts.Destroy
 	a.worked = true
-	if err := a.verdict(report); err != nil {
+	if err := a.verdict(did); err != nil {
 		return false, err
 	}
-	again = !p.Destroy && (p.Unknown > 0 || report.IsOutdated())
+	again = !p.Destroy && (p.Unknown > 0 || did.IsOutdated())
 	if again && a.saved == nil {
-		a.options.Made = madeBy(report, a.options.Made)
+		a.options.Made = madeBy(did, a.options.Made)
 		return true, nil
 	}
 	if err := a.end(p); err != nil {
@@ -383,20 +304,20 @@ func (a *applying) round(p *engine.Plan) (again bool, err error) {
 	switch {
 	case !again:
 	case p.Unknown == 0:
-		a.Say(render.SavedOutdatedText)
+		a.tell(report.SavedPlanOutdated{})
 	default:
-		a.Say(render.SavedUnknownText)
+		a.tell(report.SavedPlanIncomplete{})
 	}
 	return false, nil
 }
 
 // madeBy adds what a round has made to what those before it have.
-func madeBy(report *engine.Report, before map[resources.Addr]bool) map[resources.Addr]bool {
+func madeBy(did *engine.Report, before map[resources.Addr]bool) map[resources.Addr]bool {
 	made := maps.Clone(before)
 	if made == nil {
 		made = map[resources.Addr]bool{}
 	}
-	for _, a := range report.Made() {
+	for _, a := range did.Made() {
 		made[a] = true
 	}
 	return made
@@ -407,35 +328,20 @@ func madeBy(report *engine.Report, before map[resources.Addr]bool) map[resources
 func (a *applying) end(p *engine.Plan) error {
 	missed := p.Missed()
 	if len(missed) == 0 {
-		a.complete(p)
+		a.tell(report.Complete{Plan: p, Counts: a.counts, Worked: a.worked})
 		return nil
 	}
-	return render.MissedError(missed, p.Destroy, a.counts)
-}
-
-// complete prints the last line of a run in which everything was done.
-func (a *applying) complete(p *engine.Plan) {
-	if a.stream != nil {
-		a.stream.Ended(&engine.Report{Plan: p, Counts: a.counts})
-	}
-	if a.wantsJSON() {
-		return
-	}
-	gap := ""
-	if a.worked {
-		gap = "\n"
-	}
-	a.print(gap + render.CompleteText(a.counts, p.Destroy, a.out()) + "\n")
+	return report.MissedError(missed, p.Destroy, a.counts)
 }
 
 // cannotAsk says why nobody can be asked, nil when someone can.
 func (a *applying) cannotAsk() error {
 	switch {
-	case a.wantsJSON():
+	case a.opt.json:
 		return errors.New("with -json nobody can be asked: approve with -auto-approve")
-	case !a.flags.Bool("input") || a.sys.env("MIDAZ_INPUT") == "0":
+	case !a.opt.mayAsk:
 		return errors.New("approval is needed and -input=false forbids to ask: approve with -auto-approve")
-	case !isTerminal(a.sys.stdin):
+	case !a.opt.atTerminal:
 		return errors.New("approval is needed and nobody is at a terminal to give it: approve with -auto-approve, nothing was changed")
 	}
 	return nil
@@ -444,27 +350,23 @@ func (a *applying) cannotAsk() error {
 // approve asks, unless that was done on the command line. Where nobody can
 // answer it fails at once. Whoever lets data be lost types the stack's name.
 func (a *applying) approve(p *engine.Plan) error {
-	if a.approved && !(a.typed && render.RemovesProtected(p)) {
+	if a.approved && !(a.typed && p.RemovesProtected()) {
 		return nil
 	}
 	if err := a.cannotAsk(); err != nil {
 		return err
 	}
 	want := "yes"
-	if a.typed || render.LosesData(p) {
+	if a.typed || p.LosesData() {
 		want = p.Stack
 	}
-	a.tell(render.QuestionText(p, a.typed, a.err()))
+	a.tell(report.Question{Plan: p, Typed: a.typed})
 	answer, err := a.readLine(a.lost())
-	if err != nil {
-		a.tell("\n")
-		return err
-	}
-	if answer != want {
+	if err == nil && answer != want {
 		return errDeclined
 	}
-	a.tell("\n")
-	return nil
+	a.tell(report.Answered{})
+	return err
 }
 
 // readLine reads an answer, or returns when the run is interrupted or the lock
@@ -474,7 +376,6 @@ func (c *call) readLine(lost <-chan struct{}) (string, error) {
 		text string
 		err  error
 	}
-	c.sys.flush()
 	got := make(chan line, 1)
 	go func() {
 		text, err := bufio.NewReader(c.sys.stdin).ReadString('\n')
@@ -493,93 +394,31 @@ func (c *call) readLine(lost <-chan struct{}) (string, error) {
 	}
 }
 
-// apply runs the plan with progress on standard error.
+// apply runs the plan.
 func (a *applying) apply(p *engine.Plan) (*engine.Report, error) {
 	a.beginRun(p)
-	shows := render.Several{a.progress(p)}
-	if a.stream != nil {
-		shows = append(shows, keepOpen{a.stream})
-	}
-	if a.traces != nil {
-		a.traces.begin(p, a.record.run)
-		shows = append(shows, a.traces)
-	}
-	options := engine.ApplyOptions{Parallelism: a.parallelism(), OnFailure: a.onFailure, Now: a.sys.now}
-	options.Event = func(e engine.Event) {
-		a.completeNext(e.Err)
-		shows.Take(e)
-	}
-	var report *engine.Report
+	a.tell(report.RoundStarted{Plan: p, Run: a.record.run})
+	options := engine.ApplyOptions{Parallelism: a.parallelism(), OnFailure: a.opt.onFailure, Now: a.sys.now}
+	options.Event = func(e engine.Event) { a.tell(report.Step{Event: e}) }
+	var did *engine.Report
 	var err error
-	a.in.whileDraining(shows.Say, func(drain <-chan struct{}) {
+	a.in.whileDraining(a.tell, func(drain <-chan struct{}) {
 		ctx, cancel := context.WithCancel(a.ctx)
 		defer cancel()
 		go a.drainWhenLost(ctx)
 		options.Drain = drain
-		report, err = engine.Apply(a.ctx, p, a.world.world(), options)
+		did, err = engine.Apply(a.ctx, p, a.world.world(), options)
 	})
-	shows.Close()
-	a.noteRun(report)
-	return report, err
-}
-
-// completeNext puts into the command that a failed gate advises what this run
-// was told the spec is, so that it can be pasted.
-func (c *call) completeNext(err error) {
-	var gate *resources.GateError
-	if !errors.As(err, &gate) || slices.Contains(c.flags.StringSlice("file"), "-") {
-		return
-	}
-	rest, ours := strings.CutPrefix(gate.Next, "midaz logs ")
-	if !ours {
-		return
-	}
-	var flags []string
-	if dir := c.flags.String("chdir"); dir != "" {
-		flags = append(flags, "--chdir", shellWord(dir))
-	}
-	for _, name := range []string{"file", "env-file", "var-file", "profile"} { // a value of -var may be a secret
-		for _, value := range c.flags.StringSlice(name) {
-			flags = append(flags, "--"+name, shellWord(value))
-		}
-	}
-	gate.Next = strings.Join(append(append([]string{"midaz", "logs"}, flags...), rest), " ")
-}
-
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
-
-// shellWord returns the text as one word of a shell.
-func shellWord(text string) string {
-	if plainWord.MatchString(text) {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
-// keepOpen is the stream in a round: it ends with the run, not the round.
-type keepOpen struct{ *render.Stream }
-
-func (keepOpen) Close() {}
-
-// progress is what standard error shows: live lines on a terminal, plain ones
-// elsewhere, and nothing when it is the same as the JSON.
-func (a *applying) progress(p *engine.Plan) render.Progress {
-	if a.wantsJSON() {
-		return render.Quiet{}
-	}
-	a.tell("\n")
-	if isTerminal(a.sys.stderr) && a.sys.env("TERM") != "dumb" && !isOn(a.sys.env("CI")) {
-		f, _ := fileOf(a.sys.stderr)
-		return render.NewLive(a.sys.stderr, terminalSize(f), p, a.err(), a.sys.now)
-	}
-	return render.NewLines(a.sys.stderr, p, a.err(), a.sys.now)
+	a.tell(report.RoundEnded{})
+	a.noteRun(did)
+	return did, err
 }
 
 // parallelism is -parallelism, or follows from the engine's processors: most
 // of a step is waiting for the engine, so there are more steps than those.
 func (a *applying) parallelism() int {
-	if a.flags.IsSet("parallelism") {
-		return a.flags.Int("parallelism")
+	if a.opt.parallelism != nil {
+		return *a.opt.parallelism
 	}
 	const least, most = 12, 32
 	return min(most, max(least, 2*a.world.look.cpus(a.ctx)))
@@ -594,12 +433,7 @@ func (a *applying) verdict(r *engine.Report) error {
 	}
 	total := *r
 	total.Counts = a.counts
-	if a.stream != nil {
-		a.stream.Ended(&total)
-	}
-	if !a.wantsJSON() {
-		a.tell(render.FailureText(r, a.err()) + "\n" + render.IncompleteText(&total, a.err()) + "\n")
-	}
+	a.tell(report.RoundFailed{Report: r, Total: &total})
 	switch {
 	case a.in.Ended() == nil && isClosed(a.lost()):
 		return report.Shown(resources.ErrLockLost)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/docker/go-units"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/docker"
@@ -204,9 +203,9 @@ func (l *realLook) about(ctx context.Context) ([]report.AboutPart, error) {
 	engine := report.AboutPart{Title: "Engine", Rows: [][2]string{
 		{"address", withoutPassword(f.Host)}, {"chosen by", f.From}, {"version", f.Version + " (API " + f.API + ")"},
 		{"system", fmt.Sprintf("%s/%s, %s", f.OS, f.Arch, f.Kernel)},
-		{"size", fmt.Sprintf("%s, %s of memory", render.Count(f.CPUs, "CPU"), units.BytesSize(float64(f.Memory)))},
+		{"size", fmt.Sprintf("%s, %s of memory", report.Count(f.CPUs, "CPU"), units.BytesSize(float64(f.Memory)))},
 		{"storage", fmt.Sprintf("%s, cgroup %s", f.StorageDriver, f.CgroupVersion)},
-		{"holds", fmt.Sprintf("%s, %s", render.Count(f.Containers, "container"), render.Count(f.Images, "image"))},
+		{"holds", fmt.Sprintf("%s, %s", report.Count(f.Containers, "container"), report.Count(f.Images, "image"))},
 	}}
 	for _, w := range f.Warnings {
 		engine.Rows = append(engine.Rows, [2]string{"warning", w})
@@ -251,7 +250,7 @@ func (l *realLook) aboutBroker(ctx context.Context, r *resources.Resource) repor
 		}
 	}
 	for i, k := range names {
-		names[i] = render.Count(kinds[k], k)
+		names[i] = report.Count(kinds[k], k)
 	}
 	if len(names) > 0 {
 		p.Rows = append(p.Rows, [2]string{"declared", strings.Join(names, ", ")})

@@ -471,7 +471,7 @@ Examples:
 
 Examples:
   midaz schema > schema/midaz.infra.schema.json`,
-			Flags: outputFlags(), Action: action(0, printSchema),
+			Flags: outputFlags(), Action: command(0, printSchema),
 		},
 		{
 			Name: "explain", Category: groupWrite, Usage: "tell what a code or a field means", ArgsUsage: "[CODE | KIND | KIND.FIELD]",
@@ -481,7 +481,7 @@ Examples:
   midaz explain MZ022
   midaz explain service
   midaz explain service.restart`,
-			Flags: outputFlags(), Action: action(1, explain),
+			Flags: outputFlags(), Action: command(1, explain),
 		},
 		{
 			Name: "completion", Category: groupTool, Usage: "print a completion script for bash, zsh or fish", ArgsUsage: "bash|zsh|fish",
@@ -491,7 +491,7 @@ Examples:
   source <(midaz completion bash)
   midaz completion zsh > "${fpath[1]}/_midaz"
   midaz completion fish > ~/.config/fish/completions/midaz.fish`,
-			Flags: outputFlags(), Action: action(1, completion),
+			Flags: outputFlags(), Action: command(1, completion),
 		},
 		{
 			Name: "man", Hidden: true, Usage: "write the manual pages into a folder", ArgsUsage: "DIR",
@@ -499,7 +499,7 @@ Examples:
 		},
 		{
 			Name: "__complete", Hidden: true, Usage: "answer a completion script",
-			Action: action(-1, complete),
+			Action: command(-1, complete),
 		},
 		{
 			Name: "version", Category: groupTool, Usage: "print the version",
@@ -508,7 +508,7 @@ Examples:
 Examples:
   midaz version
   midaz version -json`,
-			Flags: join([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print it as JSON"}}, outputFlags()), Action: action(0, printVersion),
+			Flags: join([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print it as JSON"}}, outputFlags()), Action: command(0, printVersion),
 		},
 	}
 }

@@ -15,15 +15,15 @@ import (
 
 // completion prints a script for a shell. All the knowledge stays in the
 // binary: the scripts hand over the words of the line and show the answer.
-func completion(c *call) error {
-	if len(c.args) == 0 {
+func completion(c *call, v *view) error {
+	if len(c.opt.args) == 0 {
 		return c.usage("which shell?", "`midaz completion bash`, zsh or fish")
 	}
-	script, ok := completionScripts[c.args[0]]
+	script, ok := completionScripts[c.opt.args[0]]
 	if !ok {
-		return c.usage(fmt.Sprintf("there is no completion for %q", c.args[0]), "expected one of bash, zsh, fish")
+		return c.usage(fmt.Sprintf("there is no completion for %q", c.opt.args[0]), "expected one of bash, zsh, fish")
 	}
-	c.print(script)
+	v.print(script)
 	return nil
 }
 
@@ -84,8 +84,8 @@ complete -c midaz -l report -r -F
 
 // complete answers a completion script: one candidate a line, with a tab and
 // what it is. The words are those after "midaz", the last one unfinished.
-func complete(c *call) error {
-	words := c.args
+func complete(c *call, v *view) error {
+	words := c.opt.args
 	if len(words) == 0 {
 		words = []string{""}
 	}
@@ -97,7 +97,7 @@ func complete(c *call) error {
 		}
 		b.WriteByte('\n')
 	}
-	c.print(b.String())
+	v.print(b.String())
 	return nil
 }
 

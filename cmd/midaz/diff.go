@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -19,19 +18,11 @@ import (
 // diff compares two specs: what applying the second would do where the first
 // was applied. It asks no engine and no broker, and runs nothing of either.
 func diff(c *call) error {
-	options, err := c.planOptions()
+	p, err := c.comparePlans(c.opt.plan)
 	if err != nil {
-		return err
+		return c.failed(err)
 	}
-	files, err := c.outputs(render.PlanFormats)
-	if err != nil {
-		return err
-	}
-	p, err := c.comparePlans(options)
-	if err != nil {
-		return c.failed(err, files...)
-	}
-	if err := c.deliver(files, c.planRenderings(p)); err != nil {
+	if err := c.show(report.PlanMade{Plan: p, Problems: c.problems}); err != nil {
 		return err
 	}
 	return c.planExit(p)
@@ -44,17 +35,15 @@ func (c *call) comparePlans(options engine.Options) (*engine.Plan, error) {
 	}
 	old := c.read(was.options, false)
 	if n := old.problems.Errors(); n > 0 {
-		if c.wantsText() {
-			c.tell(render.ProblemText(old.spec, old.problems, c.err()))
-		}
+		c.tell(report.Problems{Spec: old.spec, List: old.problems})
 		c.spec, c.problems = old.spec, old.problems
-		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is not valid, so nothing can be compared with it: %s", was.name, render.Count(n, "error")), Hint: "choose another revision, or compare with a file"}
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is not valid, so nothing can be compared with it: %s", was.name, report.Count(n, "error")), Hint: "choose another revision, or compare with a file"}
 	}
 	now := c.read(is.options, false)
 	if err := c.takeValid(now); err != nil {
 		return nil, err
 	}
-	c.tell(render.ComparedText(was.name, is.name, old.declared.Stack, c.declared.Stack, c.err()))
+	c.tell(report.Compared{Was: was.name, Is: is.name, WasStack: old.declared.Stack, IsStack: c.declared.Stack})
 	p := engine.MakePlan(c.declared, engine.Foresee(old.declared, c.declared), options)
 	return p, c.judge(p)
 }
@@ -63,13 +52,8 @@ func (c *call) comparePlans(options engine.Options) (*engine.Plan, error) {
 // what is wrong with it.
 func (c *call) takeValid(now specRead) error {
 	c.Take(now)
-	if len(c.problems) > 0 && c.wantsText() {
-		c.tell(render.ProblemText(c.spec, c.problems, c.err()))
-	}
+	c.tell(report.Problems{Spec: c.spec, List: c.problems, Verdict: c.problems.Errors() > 0})
 	if c.problems.Errors() > 0 {
-		if c.wantsText() {
-			c.tell("\n" + render.VerdictText(c.problems) + "\n")
-		}
 		return report.Shown(report.ErrInvalid)
 	}
 	return c.needPolicies()
@@ -90,11 +74,11 @@ func (c *call) sides() (was, is side, err error) {
 	}
 	o.KeepUnset = true
 	before, after := "HEAD", ""
-	switch len(c.args) {
+	switch len(c.opt.args) {
 	case 1:
-		before, after = c.splitRange(c.args[0])
+		before, after = c.splitRange(c.opt.args[0])
 	case 2:
-		before, after = c.args[0], c.args[1]
+		before, after = c.opt.args[0], c.opt.args[1]
 	}
 	if was, err = c.side(o, before); err != nil {
 		return was, is, err

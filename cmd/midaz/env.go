@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -23,25 +22,25 @@ func writeEnv(c *call) error {
 	spec, problems := specs.Load(c.specOptions())
 	c.sys.redactor.Learn(spec.Secrets()...)
 	if spec.Partial || len(spec.Variables) == 0 && problems.Errors() > 0 {
-		c.tell(render.ProblemText(spec, problems, c.err()))
+		c.tell(report.Problems{Spec: spec, List: problems, Always: true})
 		return report.Shown(report.ErrInvalid)
 	}
 	path := filepath.Join(spec.Dir, ".env")
-	if given := c.flags.String("out"); given != "" {
-		path = c.path(given)
-	} else if files := c.flags.StringSlice("env-file"); len(files) > 0 {
+	if c.opt.out != "" {
+		path = c.path(c.opt.out)
+	} else if files := c.opt.envFiles; len(files) > 0 {
 		path = c.path(files[len(files)-1])
 	}
 	e, err := newEnvFile(path, spec.Variables)
 	if err != nil {
 		return err
 	}
-	if !c.flags.Bool("dry-run") {
+	if !c.opt.dry {
 		if err := saveEnvFile(e); err != nil {
 			return fmt.Errorf("write %s: %w", path, err)
 		}
 	}
-	c.tell(render.EnvText(e, c.flags.Bool("dry-run"), c.err()))
+	c.tell(report.EnvWritten{File: e, Dry: c.opt.dry})
 	return nil
 }
 
@@ -92,7 +91,7 @@ func newEnvFile(path string, variables []specs.Variable) (*report.EnvFile, error
 			b.WriteByte('\n')
 		}
 		if v.Description != "" {
-			b.WriteString("# " + render.Clean(v.Description) + "\n")
+			b.WriteString("# " + report.Clean(v.Description) + "\n")
 		}
 		if !ok {
 			fmt.Fprintf(&b, "# %s=\n", v.Name)

@@ -28,17 +28,17 @@ func allRules(w world) []*specs.Rule {
 }
 
 // explain tells what a code, a kind or a field means.
-func explain(c *call) error {
+func explain(c *call, v *view) error {
 	kinds := c.sys.world.kinds()
 	rules := allRules(c.sys.world)
-	if len(c.args) == 0 {
-		c.print(render.ExplainListText(rules, kinds, c.out()))
+	if len(c.opt.args) == 0 {
+		v.print(render.ExplainListText(rules, kinds, v.out()))
 		return nil
 	}
-	word := c.args[0]
+	word := c.opt.args[0]
 	for _, r := range rules {
 		if strings.EqualFold(r.Code, word) {
-			c.print(render.RuleText(r, c.out()))
+			v.print(render.RuleText(r, v.out()))
 			return nil
 		}
 	}
@@ -51,15 +51,15 @@ func explain(c *call) error {
 			continue
 		}
 		if !dotted {
-			c.print(render.TableHelp(t, c.out()))
+			v.print(render.TableHelp(t, v.out()))
 			return nil
 		}
 		if f, ok := t.Field(field); ok {
-			c.print(render.FieldText(t, f, c.out()))
+			v.print(render.FieldText(t, f, v.out()))
 			return nil
 		}
 		if why, ok := t.Refused[field]; ok {
-			c.print(fmt.Sprintf("%s.%s is not supported: %s\n", t.Kind, field, why))
+			v.print(fmt.Sprintf("%s.%s is not supported: %s\n", t.Kind, field, why))
 			return nil
 		}
 		return c.usage(fmt.Sprintf("%s has no field %q", t.Kind, field), specs.DidYouMean(field, t.Keys()))

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
 )
@@ -16,7 +16,7 @@ func exportDefinitions(c *call) error {
 		return err
 	}
 	vhost := ""
-	if c.flags.IsSet("vhost") {
+	if c.opt.vhost != nil {
 		v, err := c.vhost()
 		if err != nil {
 			return err
@@ -27,9 +27,9 @@ func exportDefinitions(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.tell(render.ExportText(got.Notes, c.err()))
-	if out := c.flags.String("out"); out != "" {
-		path := c.path(out)
+	c.tell(report.DefinitionsExported{Notes: got.Notes})
+	if c.opt.out != "" {
+		path := c.path(c.opt.out)
 		if err := c.mayReplace(path); err != nil {
 			return err
 		}
@@ -43,8 +43,7 @@ func exportDefinitions(c *call) error {
 	}
 	// Past the redactor, which knows the password hashes of the spec: they are
 	// what definitions are for.
-	_, err = c.sys.plain.Write(got.JSON)
-	return err
+	return c.show(report.Secret{Text: got.JSON})
 }
 
 // withoutHashes returns definitions without the password hashes of the users.

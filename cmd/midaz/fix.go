@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -24,8 +23,8 @@ import (
 // from. Nothing is written unless all of it has been found to mean the same.
 func fixSpec(c *call) error {
 	c.load(false)
-	if n := c.problems.Errors(); n > 0 {
-		c.tell(render.ProblemText(c.spec, c.problems, c.err()) + "\n" + render.VerdictText(c.problems) + "\n")
+	if c.problems.Errors() > 0 {
+		c.tell(report.Problems{Spec: c.spec, List: c.problems, Verdict: true, Always: true})
 		return report.Shown(report.ErrInvalid)
 	}
 	f, advised, err := c.workOutFixes()
@@ -41,8 +40,8 @@ func fixSpec(c *call) error {
 			return err
 		}
 	}
-	c.print(render.FixText(f, c.flags.Bool("dry-run"), c.out()))
-	if c.flags.Bool("dry-run") {
+	c.tell(report.FixesMade{Fixes: f, Dry: c.opt.dry})
+	if c.opt.dry {
 		return nil
 	}
 	for _, file := range f.Files {

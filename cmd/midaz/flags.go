@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -91,70 +92,120 @@ func applyFlags(approve bool) []cli.Flag {
 
 func join(groups ...[]cli.Flag) []cli.Flag { return slices.Concat(groups...) }
 
-// specOptions are the options of loading that the flags and the environment
-// ask for.
-func (c *call) specOptions() specs.Options {
-	files := c.flags.StringSlice("file")
-	if len(files) == 0 && c.sys.env("MIDAZ_FILE") != "" {
-		files = strings.Split(c.sys.env("MIDAZ_FILE"), ":")
+// policyFlags name rules beside those of the spec.
+func policyFlags() []cli.Flag {
+	return []cli.Flag{&cli.StringSliceFlag{Name: "policy", Usage: "hold the plan against the rules of `FILE` too, which the spec cannot change; repeated"}}
+}
+
+// options are what the flags and the environment ask for.
+func (v *view) options(line commandLine) (options, error) {
+	f := v.flags
+	o := options{
+		args: f.Args().Slice(), json: f.Bool("json"),
+		source: v.source(line), stack: f.String("stack"), policies: f.StringSlice("policy"),
+		given:    givenSource{files: f.IsSet("file"), profiles: f.IsSet("profile"), values: f.IsSet("env-file") || f.IsSet("var-file"), dir: f.IsSet("chdir")},
+		detailed: f.Bool("detailed-exitcode"), observed: f.String("observed"),
+		approved: f.Bool("auto-approve"), mayAsk: f.Bool("input") && v.sys.env("MIDAZ_INPUT") != "0", atTerminal: isTerminal(v.sys.stdin),
+		volumes: f.Bool("volumes"), lockTimeout: f.Duration("lock-timeout"), onFailure: engine.OnFailure(cmp.Or(f.String("on-failure"), string(engine.Rollback))),
+		out: f.String("out"), envOut: f.String("env-out"), force: f.Bool("force"), dry: f.Bool("dry-run"),
+		fix: f.Bool("fix"), adopt: f.StringSlice("adopt"), suggestIgnore: f.Bool("suggest-ignore"), steps: f.Bool("plan"),
+		headers: f.StringSlice("header"), envFiles: f.StringSlice("env-file"), project: f.String("project"), labels: f.StringSlice("label"),
+		service: f.String("service"), url: f.String("url"), part: f.Bool("part"), definitionsOf: f.String("vhost"),
+	}
+	for name, to := range map[string]**string{"confirm": &o.confirm, "vhost": &o.vhost} {
+		if f.IsSet(name) {
+			text := f.String(name)
+			*to = &text
+		}
+	}
+	if f.IsSet("parallelism") {
+		n := f.Int("parallelism")
+		o.parallelism = &n
+	}
+	for _, p := range planFlags() {
+		if name := p.Names()[0]; o.planning == "" && f.IsSet(name) {
+			o.planning = name
+		}
+	}
+	var err error
+	if o.plan, err = v.planOptions(); err != nil {
+		return o, err
+	}
+	switch {
+	case !slices.Contains([]engine.OnFailure{engine.Rollback, engine.Stop, engine.Continue}, o.onFailure):
+		return o, v.usage(fmt.Sprintf("-on-failure %q is not known", o.onFailure), "expected one of rollback, stop, continue")
+	case o.lockTimeout < 0:
+		return o, v.usage("-lock-timeout cannot be negative", "")
+	case o.parallelism != nil && *o.parallelism < 1:
+		return o, v.usage("-parallelism must be at least 1", "")
+	case o.dry && v.verb == "validate" && !o.fix:
+		return o, v.usage("-dry-run goes with -fix", "")
+	case v.verb != "logs":
+		return o, nil
+	}
+	o.logs, err = v.logOptions()
+	return o, err
+}
+
+// source is where the spec and its values are read from.
+func (v *view) source(line commandLine) specs.Options {
+	files := v.flags.StringSlice("file")
+	if len(files) == 0 && v.sys.env("MIDAZ_FILE") != "" {
+		files = strings.Split(v.sys.env("MIDAZ_FILE"), ":")
 	}
 	if len(files) == 0 {
 		files = []string{defaultSpec}
 	}
-	profiles := c.flags.StringSlice("profile")
-	if len(profiles) == 0 && c.sys.env("MIDAZ_PROFILES") != "" {
-		profiles = strings.Split(c.sys.env("MIDAZ_PROFILES"), ",")
+	profiles := v.flags.StringSlice("profile")
+	if len(profiles) == 0 && v.sys.env("MIDAZ_PROFILES") != "" {
+		profiles = strings.Split(v.sys.env("MIDAZ_PROFILES"), ",")
 	}
-	o := specs.Options{
-		Files: files, Stdin: c.sys.stdin, Dir: c.flags.String("chdir"),
-		ValueFiles: c.line.valueFiles(), Vars: c.flags.StringSlice("var"),
-		LookupEnv: c.sys.lookupEnv, Profiles: profiles,
-	}
-	if c.inputs != nil {
-		o = withInputs(o, *c.inputs, c.flags.IsSet)
-	}
-	return o
+	return specs.Options{Files: files, Dir: v.flags.String("chdir"), ValueFiles: line.valueFiles(), Vars: v.flags.StringSlice("var"), Profiles: profiles}
 }
 
-// planOptions are the options of planning that the flags ask for.
-func (c *call) planOptions() (engine.Options, error) {
+// planOptions are the options of planning.
+func (v *view) planOptions() (engine.Options, error) {
 	o := engine.Options{
-		Targets: c.flags.StringSlice("target"), Excludes: c.flags.StringSlice("exclude"),
-		Replace: c.flags.StringSlice("replace"), Adopt: c.flags.StringSlice("adopt"),
-		Unprotect: c.flags.StringSlice("unprotect"), Allow: c.flags.StringSlice("allow"),
-		AllowEmpty: c.flags.Bool("allow-empty"), OnlyDrift: c.flags.Bool("only-drift"),
+		Targets: v.flags.StringSlice("target"), Excludes: v.flags.StringSlice("exclude"),
+		Replace: v.flags.StringSlice("replace"), Adopt: v.flags.StringSlice("adopt"),
+		Unprotect: v.flags.StringSlice("unprotect"), Allow: v.flags.StringSlice("allow"),
+		AllowEmpty: v.flags.Bool("allow-empty"), OnlyDrift: v.flags.Bool("only-drift"),
 	}
 	for _, code := range o.Allow {
 		if !slices.Contains(resources.HazardCodes(), code) {
-			return o, c.usage(fmt.Sprintf("-allow %s: there is no such hazard", code), cmp.Or(specs.DidYouMean(code, resources.HazardCodes()), "expected "+specs.OneOf(resources.HazardCodes())))
+			return o, v.usage(fmt.Sprintf("-allow %s: there is no such hazard", code), cmp.Or(specs.DidYouMean(code, resources.HazardCodes()), "expected "+specs.OneOf(resources.HazardCodes())))
 		}
 	}
-	if c.flags.IsSet("max-destroy") {
-		n := c.flags.Int("max-destroy")
+	if v.flags.IsSet("max-destroy") {
+		n := v.flags.Int("max-destroy")
 		if n < 0 {
-			return o, c.usage("-max-destroy cannot be negative", "")
+			return o, v.usage("-max-destroy cannot be negative", "")
 		}
 		o.MaxDestroy = &n
 	}
 	return o, nil
 }
 
-// onFailure reads -on-failure.
-func (c *call) onFailure() (engine.OnFailure, error) {
-	v := engine.OnFailure(c.flags.String("on-failure"))
-	switch v {
-	case engine.Rollback, engine.Stop, engine.Continue:
-		return v, nil
-	case "":
-		return engine.Rollback, nil
+func (v *view) logOptions() (logOptions, error) {
+	o := logOptions{follow: v.flags.Bool("follow"), tail: v.flags.String("tail"), since: v.flags.String("since"), timestamps: v.flags.Bool("timestamps")}
+	if n, err := strconv.Atoi(o.tail); o.tail != "all" && (err != nil || n < 0) {
+		return o, v.usage(fmt.Sprintf("--tail %q is not a number of lines", o.tail), "for example --tail 100, or --tail all")
 	}
-	return "", c.usage(fmt.Sprintf("-on-failure %q is not known", v), "expected one of rollback, stop, continue")
+	if o.since != "" {
+		d, derr := time.ParseDuration(o.since)
+		t, terr := time.Parse(time.RFC3339, o.since)
+		switch {
+		case derr == nil && d >= 0:
+			t = v.sys.now().Add(-d)
+		case terr != nil:
+			return o, v.usage(fmt.Sprintf("--since %q is neither a duration nor a time", o.since), "for example --since 10m, or --since 2026-01-31T12:00:00Z")
+		}
+		o.since = t.UTC().Format(time.RFC3339Nano)
+	}
+	return o, nil
 }
 
 // usage returns a usage error of this command.
-func (c *call) usage(msg, hint string) error {
-	return report.UsageError{Verb: c.verb, Msg: msg, Hint: hint}
+func (v *view) usage(msg, hint string) error {
+	return report.UsageError{Verb: v.verb, Msg: msg, Hint: hint}
 }
-
-// deadline bounds the call by -timeout.
-func (c *call) deadline() time.Duration { return c.flags.Duration("timeout") }

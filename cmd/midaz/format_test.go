@@ -26,6 +26,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
@@ -245,8 +246,8 @@ func TestDangerComesFirst(t *testing.T) {
 	for i := range 100 {
 		warnings = append(warnings, rule.At(specs.Pos{File: "-", Line: i + 1, Col: 1}, "this could be better", ""))
 	}
-	c := &call{flags: cli.NewContext(nil, flag.NewFlagSet("", 0), nil), sys: fakeSystem(), problems: warnings}
-	formats := c.planRenderings(plan)
+	v := &view{flags: cli.NewContext(nil, flag.NewFlagSet("", 0), nil), sys: fakeSystem()}
+	formats := v.planRenderings(report.PlanMade{Plan: plan, Problems: warnings})
 	formats[render.FormatMarkdown] = func(string) string { return render.PlanMarkdown(plan, warnings, render.MaxComment) }
 	for name, form := range formats {
 		text := form("")

@@ -1,11 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"slices"
-	"strings"
-
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -13,28 +8,22 @@ import (
 
 // drawGraph draws what needs what.
 func drawGraph(c *call) error {
-	format := c.flags.String("format")
-	if !slices.Contains(render.GraphFormats, format) {
-		return c.usage(fmt.Sprintf("-format %q is not known", format), "expected one of "+strings.Join(render.GraphFormats, ", "))
-	}
 	var pic report.Picture
-	if c.flags.Bool("plan") {
-		p, err := c.readPlan(engine.Options{Targets: c.flags.StringSlice("target"), Allow: []string{resources.DataLoss}, AllowEmpty: true})
+	if c.opt.steps {
+		p, err := c.readPlan(engine.Options{Targets: c.opt.plan.Targets, Allow: []string{resources.DataLoss}, AllowEmpty: true})
 		if err != nil {
 			return err
 		}
 		if noMatch(p) {
-			c.tell(render.PlanText(p, c.err()))
+			c.tell(report.PlanRefused{Plan: p})
 			return report.Shown(p.Refused())
 		}
 		pic = report.PlanPicture(p)
 	} else {
-		if err := c.need(false); err != nil {
+		if err := c.need(); err != nil {
 			return err
 		}
-		pic = report.SpecPicture(c.declared, c.flags.StringSlice("target"))
+		pic = report.SpecPicture(c.declared, c.opt.plan.Targets)
 	}
-	draw := map[string]func(report.Picture) string{"mermaid": render.MermaidText, "dot": render.DotText, render.FormatText: render.TreeText, render.FormatHTML: render.GraphHTML(c.declared.Stack)}
-	c.print(draw[format](pic))
-	return nil
+	return c.show(report.Graph{Stack: c.declared.Stack, Picture: pic})
 }

@@ -11,7 +11,9 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 // Everything that leaves the process passes here: both streams, the files that a
@@ -30,6 +32,7 @@ var spellings = []func(string) string{
 func guarded(sys system) (system, func()) {
 	sys.redactor = resources.NewRedactor(spellings...)
 	sys.plain = sys.stdout
+	sys.document = func(p *engine.Plan, problems specs.Problems) any { return render.PlanJSON(p, problems) }
 	out, errs := sys.redactor.Writer(sys.stdout), sys.redactor.Writer(sys.stderr)
 	sys.stdout, sys.stderr = out, errs
 	if write := sys.world.write; write != nil {
@@ -61,13 +64,6 @@ func (s system) learn(declared *resources.Declared) {
 	s.redactor.Ignore(declared.Redactor.Ignored()...)
 	s.redactor.Learn(declared.Redactor.Secrets()...)
 }
-
-// keep writes a text to a file, without secrets.
-func (c *call) keep(path, text string) error { return writeFile(path, c.sys.redactor.Text(text)) }
-
-// json is a document as it is written: its texts are masked before they are
-// encoded.
-func (c *call) json(doc any) string { return string(c.sys.redactor.JSON([]byte(render.JSONText(doc)))) }
 
 // jsonGuard masks the texts of the documents written through it, each of them
 // with one call.

@@ -109,8 +109,8 @@ func TestTraceGuard(t *testing.T) {
 // TestFileGuard writes a file from a text with the secret.
 func TestFileGuard(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.html")
-	c := &call{sys: system{redactor: canaryRedactor()}}
-	if err := c.keep(path, unmasked); err != nil {
+	v := &view{sys: system{redactor: canaryRedactor()}}
+	if err := v.keep(path, unmasked); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(path); err != nil || strings.Contains(string(text), canary) || !strings.Contains(string(text), resources.Masked) {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -15,45 +15,33 @@ import (
 func history(c *call) error {
 	stack, err := c.stackName()
 	if err != nil {
-		return c.failed(err, c.jsonFile()...)
+		return c.failed(err)
 	}
 	s, err := c.openReader()
 	if err != nil {
-		return c.failed(err, c.jsonFile()...)
+		return c.failed(err)
 	}
 	defer s.close()
 	runs, err := s.journal.Runs(c.ctx, stack)
 	if err != nil {
-		return c.failed(err, c.jsonFile()...)
+		return c.failed(err)
 	}
-	if len(c.args) == 1 {
-		run, err := findRun(runs, c.args[0], stack)
+	if len(c.opt.args) == 1 {
+		run, err := findRun(runs, c.opt.args[0], stack)
 		if err != nil {
-			return c.failed(err, c.jsonFile()...)
+			return c.failed(err)
 		}
-		if err := c.emit(render.RunJSON(run)); err != nil {
-			return err
-		}
-		if !c.wantsJSON() {
-			c.print(render.RunText(run, c.out()))
-		}
-		return nil
+		return c.show(report.RunShown{Run: run})
 	}
-	if err := c.emit(render.HistoryJSON(stack, runs)); err != nil {
-		return err
-	}
-	if !c.wantsJSON() {
-		c.print(render.HistoryText(stack, runs, c.out()))
-	}
-	return nil
+	return c.show(report.History{Stack: stack, Runs: runs})
 }
 
 // stackName is the stack that is asked about: -stack, or that of the spec. The
 // spec may have errors: they are one more reason to look back.
 func (c *call) stackName() (string, error) {
 	c.load(false)
-	if name := c.flags.String("stack"); name != "" {
-		return name, nil
+	if c.opt.stack != "" {
+		return c.opt.stack, nil
 	}
 	if c.spec.Stack != "" {
 		return c.spec.Stack, nil
@@ -81,7 +69,7 @@ func findRun(runs []*resources.Run, id, stack string) (*resources.Run, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return nil, &resources.Diagnosis{Err: fmt.Errorf("stack %s has no run %q in its journal", render.Clean(stack), id), Hint: "`midaz history` lists the runs"}
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("stack %s has no run %q in its journal", report.Clean(stack), id), Hint: "`midaz history` lists the runs"}
 	default:
 		return nil, &resources.Diagnosis{Err: fmt.Errorf("%d runs begin with %q", len(found), id), Hint: "write more of its ID"}
 	}

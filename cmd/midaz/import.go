@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
@@ -22,21 +22,21 @@ const maxImport = 64 << 20
 
 // importDefinitions writes a spec from RabbitMQ's own definitions.
 func importDefinitions(c *call) error {
-	if len(c.args) == 0 {
+	if len(c.opt.args) == 0 {
 		return c.usage("which file?", "`midaz import definitions FILE`; - is standard input")
 	}
-	o := definitions.Options{Stack: c.flags.String("stack"), Service: c.flags.String("service"), URL: c.flags.String("url"),
-		Part: c.flags.Bool("part"), Vhost: c.flags.String("vhost"), Aside: c.flags.IsSet("out"), Hash: rabbitmq.HashPassword}
+	o := definitions.Options{Stack: c.opt.stack, Service: c.opt.service, URL: c.opt.url,
+		Part: c.opt.part, Vhost: c.opt.definitionsOf, Aside: c.opt.out != "", Hash: rabbitmq.HashPassword}
 	if o.Service != "" && o.URL != "" {
 		return c.usage("-service and -url exclude each other", "")
 	}
-	data, err := c.readInput(c.args[0])
+	data, err := c.readInput(c.opt.args[0])
 	if err != nil {
 		return err
 	}
 	got, err := definitions.Spec(data, o)
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.args[0], err)
+		return fmt.Errorf("%s: %w", c.opt.args[0], err)
 	}
 	var env string
 	if o.Aside {
@@ -44,9 +44,9 @@ func importDefinitions(c *call) error {
 			return err
 		}
 	} else {
-		c.print(string(got.Text))
+		c.tell(report.Output{Text: string(got.Text)})
 	}
-	c.tell(render.ImportText(got, c.flags.String("out"), env, c.err()))
+	c.tell(report.DefinitionsImported{Result: got, Out: c.opt.out, Env: env})
 	if !o.Part && o.Service == "" { // else what it is merged into is needed too
 		c.tellUnfit(got)
 	}
@@ -78,7 +78,7 @@ func (c *call) readInput(name string) ([]byte, error) {
 // beside it. It returns the name of the latter, "" when there are none.
 // Neither is touched when one of them cannot be written.
 func (c *call) writeImport(text []byte, secrets []definitions.Secret) (string, error) {
-	path := c.path(c.flags.String("out"))
+	path := c.path(c.opt.out)
 	if err := c.mayReplace(path); err != nil {
 		return "", err
 	}
@@ -131,7 +131,7 @@ func hasLine(text, line string) bool {
 
 // mayReplace refuses to write over a file that is there, without -force.
 func (c *call) mayReplace(path string) error {
-	if _, err := os.Lstat(path); err != nil || c.flags.Bool("force") {
+	if _, err := os.Lstat(path); err != nil || c.opt.force {
 		return nil
 	}
 	return &resources.Diagnosis{Err: fmt.Errorf("%s exists already", path), Hint: "-force replaces it"}
@@ -155,6 +155,6 @@ func (c *call) tellUnfit(got *definitions.Result) {
 		}
 	}
 	if len(errs) > 0 {
-		c.tell("\n" + render.ProblemText(spec, errs, c.err()))
+		c.tell(report.Unfit{Spec: spec, List: errs})
 	}
 }

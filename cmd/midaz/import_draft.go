@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +13,6 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -24,8 +24,8 @@ import (
 
 // importCompose writes a spec from a Compose project.
 func importCompose(c *call) error {
-	d, err := compose.Read(c.ctx, compose.Options{Files: c.args, Dir: c.flags.String("chdir"), EnvFiles: c.flags.StringSlice("env-file"),
-		Name: c.flags.String("project"), SpecDir: c.specDir(), Environ: c.environ()})
+	d, err := compose.Read(c.ctx, compose.Options{Files: c.opt.args, Dir: c.opt.source.Dir, EnvFiles: c.opt.envFiles,
+		Name: c.opt.project, SpecDir: c.specDir(), Environ: c.environ()})
 	if err != nil {
 		return err
 	}
@@ -34,10 +34,7 @@ func importCompose(c *call) error {
 
 // importLive writes a spec from what runs.
 func importLive(c *call) error {
-	stack := c.flags.String("stack")
-	if stack == "" {
-		stack = c.flags.String("project")
-	}
+	stack := cmp.Or(c.opt.stack, c.opt.project)
 	if stack == "" {
 		dir, err := filepath.Abs(c.path("."))
 		if err != nil {
@@ -50,7 +47,7 @@ func importLive(c *call) error {
 		return err
 	}
 	defer s.close()
-	d, err := s.look.live(c.ctx, liveOptions{stack: stack, project: c.flags.String("project"), labels: c.flags.StringSlice("label"), names: c.args})
+	d, err := s.look.live(c.ctx, liveOptions{stack: stack, project: c.opt.project, labels: c.opt.labels, names: c.opt.args})
 	if err != nil {
 		return err
 	}
@@ -75,7 +72,7 @@ func (c *call) environ() []string {
 // specDir is the folder that a spec which is being written will stand in, ""
 // when it goes to standard output.
 func (c *call) specDir() string {
-	out := c.flags.String("out")
+	out := c.opt.out
 	if out == "" || out == "-" {
 		return ""
 	}
@@ -91,14 +88,14 @@ func (c *call) specDir() string {
 func (c *call) writeDraft(d *draft.Draft) error {
 	spec, wrong := settle(d, c.sys.world.kinds(), c.specDir())
 	text := d.Text()
-	out := c.flags.String("out")
+	out := c.opt.out
 	if out == "" || out == "-" {
-		c.print(text)
-	} else if err := writeNew(c.path(out), text, c.flags.Bool("force")); err != nil {
+		c.tell(report.Output{Text: text})
+	} else if err := writeNew(c.path(out), text, c.opt.force); err != nil {
 		return err
 	}
 	var values *report.EnvFile
-	if path := c.flags.String("env-out"); path != "" {
+	if path := c.opt.envOut; path != "" {
 		var err error
 		if values, err = newValues(c.path(path), d.Variables); err != nil {
 			return err
@@ -107,9 +104,9 @@ func (c *call) writeDraft(d *draft.Draft) error {
 			return fmt.Errorf("write %s: %w", path, err)
 		}
 	}
-	c.tell(render.DraftText(d, out, values, c.err()))
+	c.tell(report.DraftWritten{Draft: d, Out: out, Values: values})
 	if len(wrong) > 0 {
-		c.tell("\n" + render.ProblemText(spec, wrong, c.err()))
+		c.tell(report.Unfit{Spec: spec, List: wrong})
 		return &resources.Diagnosis{Err: errors.New("the spec that was written is not valid"), Hint: "change what is named above, then `midaz validate`"}
 	}
 	return nil

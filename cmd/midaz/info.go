@@ -6,37 +6,30 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 )
 
 // info describes what the stack runs on.
 func info(c *call) error {
-	if err := c.need(c.wantsJSON()); err != nil {
-		return c.failed(err, c.jsonFile()...)
+	if err := c.need(); err != nil {
+		return c.failed(err)
 	}
 	s, err := c.openReader()
 	if err != nil {
-		return c.failed(err, c.jsonFile()...)
+		return c.failed(err)
 	}
 	defer s.close()
 	parts, err := s.look.about(c.ctx)
 	if err != nil {
-		return c.failed(err, c.jsonFile()...)
+		return c.failed(err)
 	}
 	containers, err := s.look.containers(c.ctx, c.declared.Stack)
 	if err != nil {
-		return c.failed(err, c.jsonFile()...)
+		return c.failed(err)
 	}
 	parts = append([]report.AboutPart{c.stackPart()}, parts...)
 	parts = append(parts, endpointsPart(containers), c.secretsPart())
-	if err := c.emit(render.InfoJSON(parts)); err != nil {
-		return err
-	}
-	if !c.wantsJSON() {
-		c.print(render.InfoText(parts, c.out()))
-	}
-	return nil
+	return c.show(report.About{Parts: parts})
 }
 
 func (c *call) stackPart() report.AboutPart {
@@ -57,7 +50,7 @@ func (c *call) stackPart() report.AboutPart {
 	slices.Sort(kinds)
 	var text []string
 	for _, k := range kinds {
-		text = append(text, render.Count(counts[k], k))
+		text = append(text, report.Count(counts[k], k))
 	}
 	p.Rows = append(p.Rows, [2]string{"resources", strings.Join(text, ", ")})
 	return p

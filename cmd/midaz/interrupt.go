@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 )
@@ -40,7 +39,7 @@ type interrupt struct {
 	draining bool
 	drain    chan struct{}
 	drained  bool
-	say      func(string) // how the user is told of a drain
+	show     func(event any) // shows why the run drains
 }
 
 func newInterrupt(ctx context.Context, sys system) *interrupt {
@@ -85,7 +84,7 @@ func (in *interrupt) Take(sig os.Signal) {
 		in.first = sig
 	}
 	if in.draining && !in.drained {
-		in.finish(render.DrainNotice)
+		in.finish(report.Draining{})
 		return
 	}
 	if in.ctx.Err() != nil {
@@ -166,7 +165,7 @@ func (in *interrupt) leave() {
 }
 
 // stopNew does to an apply what the first signal does, for another reason.
-func (in *interrupt) stopNew(notice string) {
+func (in *interrupt) stopNew(notice any) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.draining && !in.drained {
@@ -174,17 +173,17 @@ func (in *interrupt) stopNew(notice string) {
 	}
 }
 
-func (in *interrupt) finish(notice string) {
+func (in *interrupt) finish(notice any) {
 	in.drained = true
 	close(in.drain)
-	in.say(notice)
+	in.show(notice)
 }
 
 // whileDraining runs do in such a way that the first signal only closes the
-// channel handed to it, and is told through say.
-func (in *interrupt) whileDraining(say func(string), do func(drain <-chan struct{})) {
+// channel handed to it, which show is told.
+func (in *interrupt) whileDraining(show func(event any), do func(drain <-chan struct{})) {
 	in.mu.Lock()
-	in.draining, in.say = true, say
+	in.draining, in.show = true, show
 	in.mu.Unlock()
 	do(in.drain)
 	in.mu.Lock()

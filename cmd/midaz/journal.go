@@ -10,7 +10,6 @@ import (
 	"os/user"
 	"time"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/engine/graph"
@@ -153,7 +152,7 @@ func (a *applying) noteRun(r *engine.Report) {
 		}
 		switch s.State {
 		case graph.Failed:
-			step.State, step.Error = "failed", render.ErrorLine(s.Err, a.sys.redactor)
+			step.State, step.Error = "failed", report.ErrorLine(s.Err, a.sys.redactor)
 		case graph.Skipped:
 			step.State = "skipped"
 			if !s.Because.IsZero() {
@@ -199,7 +198,7 @@ func (a *applying) conclude(run *resources.Run, err error) {
 	case errors.Is(err, engine.ErrInterrupted), errors.Is(err, context.Canceled):
 		run.Result = resources.RunInterrupted
 	default:
-		run.Result, run.Error = resources.RunPartly, render.ErrorLine(err, a.sys.redactor)
+		run.Result, run.Error = resources.RunPartly, report.ErrorLine(err, a.sys.redactor)
 	}
 }
 
@@ -240,24 +239,14 @@ func (a *applying) dropJournal(ctx context.Context) {
 		n-- // this one
 	}
 	if n > 0 {
-		a.remark(render.DroppedText(a.declared.Stack, n))
+		a.tell(report.JournalRemoved{Stack: a.declared.Stack, Runs: n})
 	}
 }
 
 // unwritten warns that the journal lacks something. The run is not the worse
 // for it.
 func (a *applying) unwritten(err error) {
-	a.remark("Warning: the journal could not be written: " + render.ErrorLine(err, a.sys.redactor))
-}
-
-// remark says something beside the result.
-func (a *applying) remark(line string) {
-	if a.stream != nil {
-		a.stream.Say(line)
-	}
-	if !a.wantsJSON() {
-		a.tell(line + "\n")
-	}
+	a.tell(report.JournalIncomplete{Err: err})
 }
 
 func changesOf(p *engine.Plan) int {
@@ -291,7 +280,7 @@ func (a *applying) commandLine() string {
 // who is who runs this: in a pipeline the one who started it.
 func (c *call) who() string {
 	for _, name := range []string{"MIDAZ_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BITBUCKET_STEP_TRIGGERER_UUID", "BUILDKITE_BUILD_CREATOR"} {
-		if v := render.Clean(c.sys.env(name)); v != "" {
+		if v := report.Clean(c.sys.env(name)); v != "" {
 			return string([]rune(v)[:min(100, len([]rune(v)))])
 		}
 	}
@@ -303,5 +292,5 @@ func (c *call) who() string {
 	if err != nil {
 		host = "unknown"
 	}
-	return render.Clean(name + "@" + host)
+	return report.Clean(name + "@" + host)
 }

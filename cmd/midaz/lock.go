@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -21,17 +20,17 @@ const releaseWithin = 10 * time.Second
 func (a *applying) takeLock() error {
 	a.in.writing()
 	if a.world.locks == nil {
-		a.Say(render.NoLockText)
+		a.tell(report.NoLock{})
 		return nil
 	}
 	info := resources.LockInfo{Stack: a.declared.Stack, Operation: a.verb, Who: a.sys.who, PID: os.Getpid(), Process: processMark(), Version: report.Version}
-	limit := a.flags.Duration("lock-timeout")
+	limit := a.opt.lockTimeout
 	lock, err := a.world.locks.Lock(a.ctx, info, resources.LockWait{Limit: limit, Ended: isEnded, Blocked: func(held *resources.LockedError) {
-		a.Say(render.WaitingText(held, limit))
+		a.tell(report.LockWaiting{Held: held, Limit: limit})
 	}})
 	var held *resources.LockedError
 	if errors.As(err, &held) {
-		return &resources.Diagnosis{Err: err, Hint: render.LockedHint(held, limit)}
+		return &resources.Diagnosis{Err: err, Hint: report.LockedHint(held, limit)}
 	}
 	if err != nil {
 		return err
@@ -54,9 +53,9 @@ func (a *applying) clearTraces(gone bool) {
 	}
 	switch {
 	case err != nil:
-		a.Say(render.TracesLeftText(err))
+		a.tell(report.LeftoversKept{Err: err})
 	case did:
-		a.Say(render.TracesClearedText)
+		a.tell(report.LeftoversRemoved{})
 	}
 }
 
@@ -65,7 +64,7 @@ func (a *applying) release() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), releaseWithin)
 	defer cancel()
 	if err := a.lock.Release(ctx); err != nil {
-		a.Say(render.NotReleasedText(a.lock.ID(), err))
+		a.tell(report.LockNotReleased{ID: a.lock.ID(), Err: err})
 	}
 }
 
@@ -82,7 +81,7 @@ func (a *applying) lost() <-chan struct{} {
 func (a *applying) drainWhenLost(ctx context.Context) {
 	select {
 	case <-a.lost():
-		a.in.stopNew(render.LockLostText)
+		a.in.stopNew(report.LockLost{})
 	case <-ctx.Done():
 	}
 }
@@ -96,25 +95,15 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// Say tells one line about the run where people and programs look.
-func (a *applying) Say(line string) {
-	if a.stream != nil {
-		a.stream.Say(line)
-	}
-	if !a.wantsJSON() {
-		a.tell(line + "\n")
-	}
-}
-
 // unlock drops a lock that was left behind. One whose holder is alive is
 // dropped only by someone who says so once more.
 func unlock(c *call) error {
-	if len(c.args) == 0 {
+	if len(c.opt.args) == 0 {
 		return c.usage("the ID of the lock is missing", "`midaz apply` tells it when it cannot have the lock")
 	}
 	c.load(false)
 	if c.spec.Stack == "" { // nothing else of the spec matters here
-		return c.need(false)
+		return c.need()
 	}
 	s, err := c.sys.world.write(c.ctx, c.access())
 	if err != nil {
@@ -122,14 +111,14 @@ func unlock(c *call) error {
 	}
 	defer s.close()
 	if s.locks == nil {
-		return errors.New(render.NoLockText)
+		return report.ErrNoLockKept
 	}
-	id, stack := c.args[0], c.spec.Stack
+	id, stack := c.opt.args[0], c.spec.Stack
 	held, err := s.locks.Holder(c.ctx, stack)
 	if err != nil {
 		return err
 	}
-	if held != nil && held.Holder.ID == id && !held.Holder.Gone && !isEnded(held.Holder.Process) && !c.flags.Bool("force") {
+	if held != nil && held.Holder.ID == id && !held.Holder.Gone && !isEnded(held.Holder.Process) && !c.opt.force {
 		if err := c.askUnlock(held); err != nil {
 			return err
 		}
@@ -144,17 +133,17 @@ func unlock(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.print(render.UnlockedText(stack) + "\n")
+	c.tell(report.StackUnlocked{Stack: stack})
 	return nil
 }
 
 // askUnlock asks whether to drop the lock of a holder that gives signs of life.
 func (c *call) askUnlock(held *resources.LockedError) error {
-	if !c.flags.Bool("input") || c.sys.env("MIDAZ_INPUT") == "0" || !isTerminal(c.sys.stdin) {
+	if !c.opt.mayAsk || !c.opt.atTerminal {
 		return &resources.Diagnosis{Err: fmt.Errorf("its holder is alive: %w", held),
 			Hint: "wait until it is done, or end it; -force drops the lock all the same, and that run then starts nothing new"}
 	}
-	c.tell(render.UnlockQuestionText(held, c.err()))
+	c.tell(report.UnlockQuestion{Held: held})
 	answer, err := c.readLine(nil)
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/specs"
 )
 
 func main() {
@@ -65,6 +66,8 @@ type system struct {
 	// who runs the program, as user@host.
 	who   string
 	world world
+	// document returns a plan as the JSON that rules are written against.
+	document func(*engine.Plan, specs.Problems) any
 	// redactor masks the secrets in everything that leaves the process; run sets
 	// it.
 	redactor *resources.Redactor

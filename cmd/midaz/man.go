@@ -8,10 +8,10 @@ import (
 // man writes the manual pages, one for the program and one for each command,
 // into a folder.
 func man(c *call) error {
-	if len(c.args) == 0 {
+	if len(c.opt.args) == 0 {
 		return c.usage("into which folder?", "`midaz man DIR`")
 	}
-	dir := c.path(c.args[0])
+	dir := c.path(c.opt.args[0])
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}

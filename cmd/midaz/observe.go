@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -24,7 +23,7 @@ func observe(c *call) error {
 		}
 		c.sys.stdin = rereader{text, new(int)}
 	}
-	if err := c.need(false); err != nil {
+	if err := c.need(); err != nil {
 		return err
 	}
 	bare, err := c.withoutSecrets(nil)
@@ -45,15 +44,14 @@ func observe(c *call) error {
 	}
 	rec := engine.Record(c.declared, bare, seen, c.sys.now(), report.Version)
 	text := string(c.sys.redactor.JSON(rec.Encode()))
-	path := c.flags.String("out")
+	path := c.opt.out
 	if path == "" {
-		c.print(text)
-		return nil
+		return c.show(report.Output{Text: text})
 	}
 	if err := writeFile(c.path(path), text); err != nil {
 		return fmt.Errorf("write the observation: %w", err)
 	}
-	c.tell(render.ObservedText(rec, path, c.err()))
+	c.tell(report.Recorded{Recording: rec, Path: path})
 	return nil
 }
 
@@ -103,7 +101,7 @@ func (c *call) readBare(values map[string]*string) (specRead, error) {
 // planObserved plans against a recording. It asks no engine and no broker, has
 // no secret, and reads nothing outside of the spec's repository.
 func (c *call) planObserved(path string, options engine.Options) (*engine.Plan, error) {
-	if c.flags.String("out") != "" {
+	if c.opt.out != "" {
 		return nil, c.usage("-observed and -out exclude each other", "a plan is saved to be applied, and for that the world itself must have been seen")
 	}
 	if slices.Contains(c.specOptions().Files, "-") {
@@ -127,7 +125,7 @@ func (c *call) planObserved(path string, options engine.Options) (*engine.Plan, 
 	if err != nil {
 		return nil, err
 	}
-	c.tell(render.PlannedAgainstText(rec, path, rec.Lacks(c.declared), c.err()))
+	c.tell(report.PlannedAgainst{Recording: rec, Path: path, Lacks: rec.Lacks(c.declared)})
 	p := engine.MakePlan(c.declared, seen, options)
 	return p, c.judge(p)
 }

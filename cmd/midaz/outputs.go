@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,41 +24,48 @@ func formatFlags(known []string) []cli.Flag {
 // into is one file that was asked for.
 type into struct{ format, path string }
 
-// outputs reads -format, -json, -into and -json-into. It fails on formats the
-// command does not speak, before anything is done.
-func (c *call) outputs(known []string) ([]into, error) {
-	if f := c.format(); !slices.Contains(known, f) {
-		return nil, c.usage(fmt.Sprintf("-format %q is not known", f), "expected one of "+strings.Join(known, ", "))
+// formats reads -format, -json, -into and -json-into. It fails on formats that
+// the command does not speak, before anything is done.
+func (v *view) formats() error {
+	known := map[string][]string{"validate": render.ValidateFormats, "plan": render.PlanFormats, "diff": render.PlanFormats, "drift": render.DriftFormats,
+		"graph": render.GraphFormats, "topology": render.TopologyFormats}[v.verb]
+	if f := v.flags.String("format"); known != nil && !slices.Contains(known, f) {
+		return v.usage(fmt.Sprintf("-format %q is not known", f), "expected one of "+strings.Join(known, ", "))
 	}
-	if c.flags.Bool("json") && c.flags.IsSet("format") && c.flags.String("format") != render.FormatJSON {
-		return nil, c.usage("-json and -format "+c.flags.String("format")+" exclude each other", "write one of them to a file with -into FORMAT=FILE")
+	if v.flags.Bool("json") && v.flags.IsSet("format") && v.flags.String("format") != render.FormatJSON {
+		return v.usage("-json and -format "+v.flags.String("format")+" exclude each other", "write one of them to a file with -into FORMAT=FILE")
 	}
-	var out []into
-	for _, v := range c.flags.StringSlice("into") {
-		format, path, ok := strings.Cut(v, "=")
+	for _, text := range v.flags.StringSlice("into") {
+		format, path, ok := strings.Cut(text, "=")
 		if !ok || path == "" || !slices.Contains(known, format) {
-			return nil, c.usage(fmt.Sprintf("-into %q is not FORMAT=FILE", v), "the format is one of "+strings.Join(known, ", "))
+			return v.usage(fmt.Sprintf("-into %q is not FORMAT=FILE", text), "the format is one of "+strings.Join(known, ", "))
 		}
-		out = append(out, into{format, c.path(path)})
+		v.files = append(v.files, into{format, v.path(path)})
 	}
-	return append(out, c.jsonFile()...), nil
-}
-
-// jsonFile is the file of -json-into.
-func (c *call) jsonFile() []into {
-	if path := c.flags.String("json-into"); path != "" {
-		return []into{{render.FormatJSON, c.path(path)}}
+	if path := v.flags.String("json-into"); path != "" {
+		v.files = append(v.files, into{render.FormatJSON, v.path(path)})
+	}
+	if v.flags.Bool("fix") && (!v.wantsText() || len(v.files) > 0) {
+		return v.usage("-fix shows what it changed as text", "run `midaz validate -json` after it")
 	}
 	return nil
 }
 
+// path resolves a file name given on the command line as -chdir asks.
+func (v *view) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(v.flags.String("chdir"), name)
+}
+
 // format is what standard output carries.
-func (c *call) format() string {
-	if c.flags.Bool("json") {
+func (v *view) format() string {
+	if v.flags.Bool("json") {
 		return render.FormatJSON
 	}
-	// graph has a -format of its own, which is no form of this text.
-	if f := c.flags.String("format"); f != "" && c.verb != "graph" {
+	// A picture is in a format of its own, which is no form of this text.
+	if f := v.flags.String("format"); f != "" && v.verb != "graph" && v.verb != "topology" {
 		return f
 	}
 	return render.FormatText
@@ -65,11 +73,11 @@ func (c *call) format() string {
 
 // wantsText reports whether standard output carries text for people, so that
 // problems go to standard error.
-func (c *call) wantsText() bool { return c.format() == render.FormatText }
+func (v *view) wantsText() bool { return v.format() == render.FormatText }
 
 // deliver prints and writes what was asked for.
-func (c *call) deliver(files []into, r render.Renderings) error {
-	for _, f := range files {
+func (v *view) deliver(r render.Renderings) error {
+	for _, f := range v.files {
 		form := r[f.format]
 		if form == nil {
 			continue
@@ -79,21 +87,21 @@ func (c *call) deliver(files []into, r render.Renderings) error {
 		if f.format == render.FormatPrometheus {
 			mode = 0o644 // the collector runs as somebody else, and nothing in it is secret
 		}
-		if err := writeFileAs(f.path, c.redacted(f.format, form(string(before))), mode); err != nil {
+		if err := writeFileAs(f.path, v.redacted(f.format, form(string(before))), mode); err != nil {
 			return fmt.Errorf("write %s: %w", f.format, err)
 		}
 	}
-	if form := r[c.format()]; form != nil {
-		c.print(c.redacted(c.format(), form("")))
+	if form := r[v.format()]; form != nil {
+		v.print(v.redacted(v.format(), form("")))
 	}
 	return nil
 }
 
 // redacted masks what a format makes: in JSON the texts, before they are
 // encoded.
-func (c *call) redacted(format, text string) string {
+func (v *view) redacted(format, text string) string {
 	if slices.Contains([]string{render.FormatJSON, render.FormatGitLab, render.FormatSARIF}, format) {
-		return string(c.sys.redactor.JSON([]byte(text)))
+		return string(v.sys.redactor.JSON([]byte(text)))
 	}
-	return c.sys.redactor.Text(text)
+	return v.sys.redactor.Text(text)
 }

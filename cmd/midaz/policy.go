@@ -7,20 +7,12 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/urfave/cli/v2"
-
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/engine/policy"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
-
-// policyFlags name rules beside those of the spec.
-func policyFlags() []cli.Flag {
-	return []cli.Flag{&cli.StringSliceFlag{Name: "policy", Usage: "hold the plan against the rules of `FILE` too, which the spec cannot change; repeated"}}
-}
 
 // policies are the rules that a plan is held against, by the file they are of.
 type policies []*policy.Policy
@@ -32,7 +24,7 @@ func readPolicy(spec *specs.Spec, report resources.Report) *policy.Policy {
 
 // policyFile reads a file of rules.
 func (c *call) policyFile(name string) (*specs.Spec, *policy.Policy, specs.Problems) {
-	spec, problems := specs.Load(specs.Options{Files: []string{name}, Dir: c.flags.String("chdir"), NoInterpolate: true})
+	spec, problems := specs.Load(specs.Options{Files: []string{name}, Dir: c.opt.source.Dir, NoInterpolate: true})
 	report := func(p *specs.Problem) { problems = append(problems, p) }
 	for _, e := range spec.Root.Entries() {
 		if e.Key != "policy" && !resources.IsExtension(e.Key) {
@@ -44,22 +36,18 @@ func (c *call) policyFile(name string) (*specs.Spec, *policy.Policy, specs.Probl
 	return spec, rules, problems
 }
 
-// needPolicies reads the files of -policy and prints what is wrong with them.
+// needPolicies reads the files of rules and shows what is wrong with them.
 func (c *call) needPolicies() error {
 	var wrong specs.Problems
-	for _, name := range c.flags.StringSlice("policy") {
+	for _, name := range c.opt.policies {
 		spec, rules, problems := c.policyFile(name)
-		if len(problems) > 0 && c.wantsText() {
-			c.tell(render.ProblemText(spec, problems, c.err()))
-		}
+		c.tell(report.Problems{Spec: spec, List: problems})
 		wrong = append(wrong, problems...)
 		c.policies = append(c.policies, rules)
 	}
 	c.problems = append(c.problems, wrong...)
 	if wrong.Errors() > 0 {
-		if c.wantsText() {
-			c.tell("\n" + render.VerdictText(wrong) + "\n")
-		}
+		c.tell(report.InvalidPolicies{List: wrong})
 		return report.Shown(report.ErrInvalid)
 	}
 	return nil
@@ -72,7 +60,7 @@ func (c *call) judge(p *engine.Plan) error {
 	if len(all) == 0 {
 		return nil
 	}
-	doc, err := documentOf(render.PlanJSON(p, c.problems))
+	doc, err := documentOf(c.sys.document(p, c.problems))
 	if err != nil {
 		return err
 	}
@@ -135,8 +123,8 @@ var errTests = errors.New("tests of the policy failed")
 // policyTest tries the rules on their own tests.
 func policyTest(c *call) error {
 	var results []policy.TestResult
-	if len(c.args) == 0 {
-		if err := c.need(false); err != nil {
+	if len(c.opt.args) == 0 {
+		if err := c.need(); err != nil {
 			return err
 		}
 		for _, p := range c.policies {
@@ -144,18 +132,16 @@ func policyTest(c *call) error {
 		}
 	}
 	broken := 0
-	for _, name := range c.args {
+	for _, name := range c.opt.args {
 		spec, rules, problems := c.policyFile(name)
-		if len(problems) > 0 {
-			c.tell(render.ProblemText(spec, problems, c.err()))
-		}
+		c.tell(report.Problems{Spec: spec, List: problems})
 		broken += problems.Errors()
 		results = append(results, rules.Test(c.sys.now())...)
 	}
 	if broken > 0 {
 		return report.Shown(report.ErrInvalid)
 	}
-	c.print(render.PolicyTestText(results, c.out()))
+	c.tell(report.PolicyTested{Results: results})
 	if slices.ContainsFunc(results, func(r policy.TestResult) bool { return !r.Passed() }) {
 		return report.Shown(errTests)
 	}

@@ -129,8 +129,8 @@ func TestLogPrefixes(t *testing.T) {
 	var out bytes.Buffer
 	service, job := resources.Addr{Kind: "service", Name: "db"}, resources.Addr{Kind: "job", Name: "long-name"}
 	p := newLogPrinter(&out, []report.ContainerLook{{Addr: service}, {Addr: job}}, false, false)
-	p.line(service, logLine{text: "ready\x1b[2J\n"})
-	p.line(job, logLine{text: "done", at: newClock().at})
+	p.line(report.LogLine{Addr: service, Text: "ready\x1b[2J\n"})
+	p.line(report.LogLine{Addr: job, Text: "done", At: newClock().at})
 	want := "db        | ready\nlong-name | 2026-01-31T12:00:00.000000000Z done\n"
 	if out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -17,28 +16,22 @@ func isRunnable(kind string) bool { return kind == "service" || kind == "job" }
 
 // ps lists services and jobs.
 func ps(c *call) error {
-	if err := c.need(c.wantsJSON()); err != nil {
-		return c.failed(err, c.jsonFile()...)
+	if err := c.need(); err != nil {
+		return c.failed(err)
 	}
 	s, err := c.openReader()
 	if err != nil {
-		return c.failed(err, c.jsonFile()...)
+		return c.failed(err)
 	}
 	defer s.close()
 	looks, err := c.services(s)
 	if err != nil {
-		return c.failed(err, c.jsonFile()...)
+		return c.failed(err)
 	}
 	if looks, err = c.chosen(looks); err != nil {
 		return err
 	}
-	if err := c.emit(render.PsJSON(c.declared.Stack, looks)); err != nil {
-		return err
-	}
-	if !c.wantsJSON() {
-		c.print(render.PsText(looks, c.out()))
-	}
-	return nil
+	return c.show(report.Services{Stack: c.declared.Stack, Looks: looks})
 }
 
 // services returns the services and jobs that are declared or have a
@@ -76,16 +69,16 @@ func (c *call) services(s *sight) ([]report.ServiceLook, error) {
 // chosen keeps what the arguments name: keys of the spec, addresses, or globs
 // of either.
 func (c *call) chosen(looks []report.ServiceLook) ([]report.ServiceLook, error) {
-	if len(c.args) == 0 {
+	if len(c.opt.args) == 0 {
 		return looks, nil
 	}
 	var out []report.ServiceLook
 	for _, l := range looks {
-		if slices.ContainsFunc(c.args, func(a string) bool { return matches(l.Addr, a) }) {
+		if slices.ContainsFunc(c.opt.args, func(a string) bool { return matches(l.Addr, a) }) {
 			out = append(out, l)
 		}
 	}
-	for _, a := range c.args {
+	for _, a := range c.opt.args {
 		if !slices.ContainsFunc(out, func(l report.ServiceLook) bool { return matches(l.Addr, a) }) {
 			var names []string
 			for _, l := range looks {

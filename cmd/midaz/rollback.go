@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -28,21 +28,17 @@ type pastRun struct {
 
 // rollback plans and applies what an earlier run was made from.
 func rollback(c *call) error {
-	if len(c.args) == 0 {
+	if len(c.opt.args) == 0 {
 		return c.usage("rollback needs the run to go back to", "`midaz history` lists the runs")
-	}
-	options, err := c.planOptions()
-	if err != nil {
-		return err
 	}
 	stack, err := c.stackName()
 	if err != nil {
 		return err
 	}
-	if err := c.recall(stack, c.args[0]); err != nil {
+	if err := c.recall(stack, c.opt.args[0]); err != nil {
 		return err
 	}
-	return c.carryOut(&applying{call: c, options: options, approved: c.flags.Bool("auto-approve")})
+	return c.carryOut(&applying{call: c, options: c.opt.plan, approved: c.opt.approved})
 }
 
 // recall puts an earlier run in place of today's spec.
@@ -94,7 +90,7 @@ func (c *call) recall(stack, id string) error {
 	if changed := engine.SecretsChanged(past, c.spec.Values()); len(changed) > 0 {
 		notes = append(notes, "sensitive values are not kept, and today's are taken: "+strings.Join(changed, ", ")+" changed since")
 	}
-	c.tell(render.RollbackText(run, notes, c.err()))
+	c.tell(report.RollingBack{Run: run, Notes: notes})
 	return nil
 }
 

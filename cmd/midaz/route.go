@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
@@ -15,12 +14,12 @@ import (
 
 // showRoute tells where a message goes.
 func showRoute(c *call) error {
-	if len(c.args) == 0 {
+	if len(c.opt.args) == 0 {
 		return c.usage("which exchange?", "`midaz route EXCHANGE KEY`; the default exchange is \"\"")
 	}
-	m := routing.Message{Exchange: c.args[0]}
-	if len(c.args) > 1 {
-		m.Key = c.args[1]
+	m := routing.Message{Exchange: c.opt.args[0]}
+	if len(c.opt.args) > 1 {
+		m.Key = c.opt.args[1]
 	}
 	var err error
 	if m.Headers, err = c.headers(); err != nil {
@@ -40,11 +39,8 @@ func showRoute(c *call) error {
 	for _, q := range slices.Concat(r.Route.Queues, r.Route.Maybe) {
 		r.Rejected = append(r.Rejected, report.Rejection{Queue: q, To: v.Reject(m, q)})
 	}
-	if err := c.emit(render.RouteJSON(r)); err != nil {
+	if err := c.show(r); err != nil {
 		return err
-	}
-	if !c.wantsJSON() {
-		c.print(render.RouteText(r, c.out()))
 	}
 	if r.Route.Refused != "" || r.Route.Unroutable() {
 		return report.Shown(report.ErrUnroutable)
@@ -56,7 +52,7 @@ func showRoute(c *call) error {
 // a boolean, "5" a text.
 func (c *call) headers() (map[string]any, error) {
 	out := map[string]any{}
-	for _, h := range c.flags.StringSlice("header") {
+	for _, h := range c.opt.headers {
 		name, text, ok := strings.Cut(h, "=")
 		if !ok || name == "" {
 			return nil, c.usage(fmt.Sprintf("-header %q is not NAME=VALUE", h), "")
@@ -81,7 +77,7 @@ func (c *call) needQuiet() error {
 	if c.problems.Errors() == 0 {
 		return nil
 	}
-	c.tell(render.ProblemText(c.spec, c.problems, c.err()) + "\n" + render.VerdictText(c.problems) + "\n")
+	c.tell(report.Problems{Spec: c.spec, List: c.problems, Verdict: true, Always: true})
 	return report.Shown(report.ErrInvalid)
 }
 
@@ -89,9 +85,12 @@ func (c *call) needQuiet() error {
 // there is.
 func (c *call) vhost() (*routing.Vhost, error) {
 	all := rabbitmq.Topology(c.declared)
-	name := c.flags.String("vhost")
-	if !c.flags.IsSet("vhost") && len(all) == 1 {
+	if c.opt.vhost == nil && len(all) == 1 {
 		return all[0], nil
+	}
+	name := "/"
+	if c.opt.vhost != nil {
+		name = *c.opt.vhost
 	}
 	var names []string
 	for _, v := range all {

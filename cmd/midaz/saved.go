@@ -10,7 +10,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
-	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -19,12 +19,12 @@ import (
 // savePlan writes the plan to the file that -out names. A plan that would be
 // refused is not written: it could never be applied.
 func (c *call) savePlan(p *engine.Plan, options engine.Options) error {
-	out := c.flags.String("out")
+	out := c.opt.out
 	if out == "" {
 		return nil
 	}
 	if len(p.Refusals) > 0 {
-		c.tell(render.NotSavedText(out))
+		c.tell(report.PlanNotSaved{Path: out})
 		return nil
 	}
 	saved, err := engine.Save(p, options)
@@ -35,7 +35,7 @@ func (c *call) savePlan(p *engine.Plan, options engine.Options) error {
 	if err := writeFile(c.path(out), string(c.sys.redactor.JSON(saved.Encode()))); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
-	c.tell(render.SavedText(out, c.err()))
+	c.tell(report.PlanSaved{Path: out})
 	return nil
 }
 
@@ -55,20 +55,17 @@ func inputsOf(o specs.Options) engine.Inputs {
 
 // withInputs fills in what the command line leaves open by what the plan was
 // made from, so that `apply PLANFILE` needs no more words than the file.
-func withInputs(o specs.Options, in engine.Inputs, given func(flag string) bool) specs.Options {
-	for _, f := range []struct {
-		flag string
-		to   *[]string
-		from []string
-	}{{"file", &o.Files, in.Files}, {"profile", &o.Profiles, in.Profiles}} {
-		if !given(f.flag) {
-			*f.to = f.from
-		}
+func withInputs(o specs.Options, in engine.Inputs, given givenSource) specs.Options {
+	if !given.files {
+		o.Files = in.Files
 	}
-	if !given("env-file") && !given("var-file") {
+	if !given.profiles {
+		o.Profiles = in.Profiles
+	}
+	if !given.values {
 		o.ValueFiles = valueFilesOf(in)
 	}
-	if !given("chdir") {
+	if !given.dir {
 		o.Dir = in.Dir
 	}
 	return o
@@ -109,10 +106,8 @@ func (c *call) readSaved(name string) (*engine.Saved, error) {
 
 // applySaved applies a plan file exactly as it was saved, and never asks.
 func (c *call) applySaved(name string) error {
-	for _, f := range planFlags() {
-		if flag := f.Names()[0]; c.flags.IsSet(flag) {
-			return c.usage(fmt.Sprintf("-%s belongs to planning, and %s is a plan already", flag, name), "give it to `midaz plan -out`")
-		}
+	if c.opt.planning != "" {
+		return c.usage(fmt.Sprintf("-%s belongs to planning, and %s is a plan already", c.opt.planning, name), "give it to `midaz plan -out`")
 	}
 	saved, err := c.readSaved(name)
 	if err != nil {
@@ -130,7 +125,7 @@ func (a *applying) stale(err error) error {
 	hint := "plan again: `midaz plan -out FILE`"
 	var missing []string
 	for _, name := range a.saved.Inputs.Vars {
-		if !slices.ContainsFunc(a.flags.StringSlice("var"), func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
+		if !slices.ContainsFunc(a.opt.source.Vars, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
 			missing = append(missing, "-var "+name)
 		}
 	}
@@ -138,7 +133,7 @@ func (a *applying) stale(err error) error {
 		hint = "a plan file holds no values, and it was made with " + strings.Join(missing, " ") + ": give that again, or plan again"
 	}
 	var all *multierror.Error
-	for _, cause := range render.Causes(err) {
+	for _, cause := range report.Causes(err) {
 		all = multierror.Append(all, &resources.Diagnosis{Err: cause, Hint: hint})
 	}
 	return all
@@ -146,19 +141,12 @@ func (a *applying) stale(err error) error {
 
 // show prints what a plan file holds: everything that plan prints but values.
 func show(c *call) error {
-	if len(c.args) == 0 {
+	if len(c.opt.args) == 0 {
 		return c.usage("the plan file is missing", "`midaz plan -out FILE` writes one; `midaz plan` shows what apply would do now")
 	}
-	saved, err := c.readSaved(c.args[0])
+	saved, err := c.readSaved(c.opt.args[0])
 	if err != nil {
 		return err
 	}
-	p := saved.Plan()
-	if err := c.emit(render.PlanJSON(p, nil)); err != nil {
-		return err
-	}
-	if !c.wantsJSON() {
-		c.print(render.PlanText(p, c.out()))
-	}
-	return nil
+	return c.show(report.SavedPlan{Plan: saved.Plan()})
 }

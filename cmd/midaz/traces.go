@@ -62,38 +62,39 @@ type tracedResource struct {
 // nil when it does not. What the variables mean is up to the SDK, which reads
 // them: OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
 // OTEL_TRACES_SAMPLER and so on.
-func (a *applying) openTraces() *traces {
-	on, why := collects(a.sys.env)
+func openTraces(sys system, run report.RunStarted, remark func(string)) *traces {
+	ctx := context.Background()
+	on, why := collects(sys.env)
 	if why != "" {
-		a.remark("Warning: no trace is sent: " + why)
+		remark("Warning: no trace is sent: " + why)
 	}
 	if !on {
 		return nil
 	}
-	t := &traces{remark: a.remark, now: a.sys.now, redactor: a.sys.redactor, open: map[resources.Addr]*tracedResource{}, steps: map[engine.Step]trace.Span{}}
+	t := &traces{remark: remark, now: sys.now, redactor: sys.redactor, open: map[resources.Addr]*tracedResource{}, steps: map[engine.Step]trace.Span{}}
 	// By itself the SDK prints what it cannot send, for each batch.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(t.failed))
-	exporter, err := otlptracehttp.New(a.ctx)
+	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
-		a.remark("Warning: no trace is sent: " + render.ErrorLine(err, t.redactor))
+		remark("Warning: no trace is sent: " + report.ErrorLine(err, t.redactor))
 		return nil
 	}
-	about, err := otelresource.New(a.ctx, otelresource.WithTelemetrySDK(),
+	about, err := otelresource.New(ctx, otelresource.WithTelemetrySDK(),
 		otelresource.WithAttributes(attribute.String("service.name", "midaz"), attribute.String("service.version", report.Version)),
 		otelresource.WithFromEnv()) // last, since it wins
 	if err != nil {
 		t.failed(err)
 	}
 	var batch []sdktrace.BatchSpanProcessorOption
-	if a.sys.env("OTEL_BSP_MAX_QUEUE_SIZE") == "" {
+	if sys.env("OTEL_BSP_MAX_QUEUE_SIZE") == "" {
 		batch = append(batch, sdktrace.WithMaxQueueSize(queuedSpans))
 	}
 	t.provider = sdktrace.NewTracerProvider(sdktrace.WithBatcher(guardedExporter{exporter, t.redactor}, batch...), sdktrace.WithResource(about))
 	t.tracer = t.provider.Tracer("midaz", trace.WithInstrumentationVersion(report.Version))
-	parent := propagation.TraceContext{}.Extract(context.WithoutCancel(a.ctx), propagation.MapCarrier{
-		"traceparent": a.sys.env("TRACEPARENT"), "tracestate": a.sys.env("TRACESTATE")})
-	t.ctx, t.span = t.tracer.Start(parent, "midaz "+a.commandLine(), trace.WithTimestamp(a.began), trace.WithAttributes(
-		attribute.String("midaz.stack", a.declared.Stack), attribute.String("midaz.command", a.commandLine())))
+	parent := propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{
+		"traceparent": sys.env("TRACEPARENT"), "tracestate": sys.env("TRACESTATE")})
+	t.ctx, t.span = t.tracer.Start(parent, "midaz "+run.Command, trace.WithTimestamp(run.Began), trace.WithAttributes(
+		attribute.String("midaz.stack", run.Stack), attribute.String("midaz.command", run.Command)))
 	return t
 }
 
@@ -251,7 +252,7 @@ func (t *traces) traced(a resources.Addr) bool {
 
 // note records an error, without what is known to be secret in it.
 func (t *traces) note(s trace.Span, err error, at time.Time) {
-	text := render.ErrorLine(err, t.redactor)
+	text := report.ErrorLine(err, t.redactor)
 	s.RecordError(errors.New(text), trace.WithTimestamp(at))
 	s.SetStatus(codes.Error, text)
 }
@@ -292,6 +293,6 @@ func (t *traces) end(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.problems) > 0 {
-		t.remark("Warning: the trace could not be sent: " + render.ErrorLine(t.problems[0], t.redactor))
+		t.remark("Warning: the trace could not be sent: " + report.ErrorLine(t.problems[0], t.redactor))
 	}
 }

@@ -13,22 +13,22 @@ import (
 //go:generate sh -c "go run . schema > ../../schema/midaz.infra.schema.json.new && mv ../../schema/midaz.infra.schema.json.new ../../schema/midaz.infra.schema.json"
 
 // printSchema prints the JSON schema of the spec.
-func printSchema(c *call) error {
-	c.print(string(schema.Encode(schema.Assemble(c.sys.world.kinds()))))
+func printSchema(c *call, v *view) error {
+	v.print(string(schema.Encode(schema.Assemble(c.sys.world.kinds()))))
 	return nil
 }
 
 // printVersion prints what this binary is.
-func printVersion(c *call) error {
+func printVersion(_ *call, v *view) error {
 	doc := map[string]string{"midaz": report.Version, "spec": schema.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
 	if revision := builtFrom(); revision != "" {
 		doc["revision"] = revision
 	}
-	if c.wantsJSON() {
-		return render.WriteJSON(c.sys.stdout, doc)
+	if v.wantsJSON() {
+		return render.WriteJSON(v.sys.stdout, doc)
 	}
 	text := fmt.Sprintf("midaz %s (spec %s, %s, %s)\n", doc["midaz"], doc["spec"], doc["go"], doc["platform"])
-	c.print(text)
+	v.print(text)
 	return nil
 }
 

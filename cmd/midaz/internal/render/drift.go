@@ -65,7 +65,7 @@ func DriftText(d engine.Drift, i Ink) string {
 // driftAdvice says what brings back what was changed outside: back, apart from what no
 // apply can.
 func driftAdvice(d engine.Drift, back string) string {
-	switch n := len(OverruledIn(d.Plan)); {
+	switch n := len(d.Plan.Overruled()); {
 	case n == 0:
 		return back
 	case n == len(d.Changed):

@@ -6,13 +6,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/hashicorp/go-multierror"
-
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
-
-const DrainNotice = "Interrupted: what is in flight is being finished, nothing new is started. Interrupt again to stop at once."
 
 // FinalText returns what is said of an error that ends the program, "" when it
 // was shown before.
@@ -61,7 +57,7 @@ func errorText(err error, i Ink) string {
 	case errors.As(err, &stopped):
 		b.WriteString(i.In(red, "interrupted") + "\n")
 	default:
-		all := Causes(err)
+		all := report.Causes(err)
 		for n, e := range all {
 			lines := cleanLines(e.Error())
 			b.WriteString(label + strings.Join(lines, "\n  ") + "\n")
@@ -77,19 +73,6 @@ func errorText(err error, i Ink) string {
 	return b.String()
 }
 
-// Causes takes a list of errors apart.
-func Causes(err error) []error {
-	var many *multierror.Error
-	if errors.As(err, &many) {
-		var out []error
-		for _, e := range many.Errors {
-			out = append(out, Causes(e)...)
-		}
-		return out
-	}
-	return []error{err}
-}
-
 // hintOf returns what the error knows to do next, "" when it does not.
 func hintOf(err error) string {
 	var d *resources.Diagnosis
@@ -97,15 +80,4 @@ func hintOf(err error) string {
 		return d.Hint
 	}
 	return ""
-}
-
-// ErrorLine is an error as one line of bounded length. It is masked before it is
-// cut, so that no part of a secret is left at its end.
-func ErrorLine(err error, r *resources.Redactor) string {
-	const most = 500
-	text := Clean(strings.TrimSpace(r.Text(err.Error())))
-	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most]) + "…"
-	}
-	return text
 }

@@ -18,6 +18,7 @@ var (
 	PlanFormats     = []string{FormatText, FormatJSON, FormatMarkdown, FormatGitHub, FormatGitLab, FormatSARIF, FormatHTML}
 	DriftFormats    = []string{FormatText, FormatJSON, FormatMarkdown, FormatGitHub, FormatSARIF, FormatPrometheus}
 	GraphFormats    = []string{"mermaid", "dot", FormatText, FormatHTML}
+	TopologyFormats = []string{FormatText, "dot", "mermaid", "svg", FormatJSON}
 )
 
 // Renderings make what a command says, by format. before is the text of the

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -173,7 +174,7 @@ func DriftGitHub(d engine.Drift, problems specs.Problems) string {
 func FailedGitHub(verb string, err error, problems specs.Problems) string {
 	all := ProblemAnnotations(problems)
 	if problems.Errors() == 0 {
-		for _, e := range Causes(err) {
+		for _, e := range report.Causes(err) {
 			a := Annotation{Level: "error", Title: "midaz " + verb, Message: Clean(e.Error())}
 			if hint := hintOf(e); hint != "" {
 				a.Message += "\n" + Clean(hint)

@@ -127,6 +127,6 @@ func RollbackText(r *resources.Run, notes []string, i Ink) string {
 	return text + "\n"
 }
 
-func DroppedText(stack string, runs int) string {
+func droppedText(stack string, runs int) string {
 	return fmt.Sprintf("The journal of stack %s (%s) is removed with it.", Clean(stack), Count(runs, "run"))
 }

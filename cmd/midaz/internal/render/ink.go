@@ -2,9 +2,8 @@ package render
 
 import (
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -30,29 +29,8 @@ func (i Ink) In(style, text string) string {
 	return "\x1b[" + style + "m" + text + "\x1b[0m"
 }
 
-// Clean returns one line of text in which nothing acts on the terminal:
-// tabs become spaces, and control characters, escapes and marks that turn the
-// direction of text become a visible dot. What comes from the engine, the
-// broker or the spec goes through here before it is printed.
-func Clean(s string) string {
-	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r == '\t':
-			b.WriteString("    ")
-		case r == '\n', r == '\r':
-			b.WriteByte(' ')
-		case unicode.IsPrint(r) && r != utf8.RuneError:
-			b.WriteRune(r)
-		default:
-			b.WriteRune('·')
-		}
-	}
-	return b.String()
-}
+// Clean returns text that is safe to print, see report.Clean.
+func Clean(s string) string { return report.Clean(s) }
 
 // cleanLines splits text into lines that are each clean, without the empty one
 // after the last line break.

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -76,7 +77,7 @@ func rangeJSON(pos specs.Pos) *jsonRange {
 // ErrorJSON returns an error as a diagnostic.
 func ErrorJSON(err error) []JSONProblem {
 	var out []JSONProblem
-	for _, e := range Causes(err) {
+	for _, e := range report.Causes(err) {
 		out = append(out, JSONProblem{Severity: string(specs.Error), Summary: e.Error(), Detail: hintOf(e)})
 	}
 	return out

@@ -248,8 +248,8 @@ func DriftSARIF(d engine.Drift, problems specs.Problems) string {
 			}
 		}
 	}
-	for _, g := range byReason(d.Unread) {
-		s.add(sarifUnread, "warning", "could not be read: "+Clean(g.names()+": "+g.why), orRoot(g.all[0].Pos, rootOf(d.Plan)), g.all[0].Addr.String(), nil)
+	for _, g := range report.ByReason(d.Unread) {
+		s.add(sarifUnread, "warning", "could not be read: "+Clean(g.Names()+": "+g.Why), orRoot(g.All[0].Pos, rootOf(d.Plan)), g.All[0].Addr.String(), nil)
 	}
 	return s.String()
 }

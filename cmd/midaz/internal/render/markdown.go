@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -313,7 +314,7 @@ func FailedMarkdown(verb, stack string, err error, problems specs.Problems, most
 	} else {
 		m.put("> [!CAUTION]\n> **This could not be found out.**\n")
 		var lines []string
-		for _, e := range Causes(err) {
+		for _, e := range report.Causes(err) {
 			line := "> * " + Prose(e.Error())
 			if hint := hintOf(e); hint != "" {
 				line += ". " + Capital(Prose(hint))

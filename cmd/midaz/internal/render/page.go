@@ -325,7 +325,7 @@ func FailedHTML(verb, stack string, err error, problems specs.Problems) string {
 		p.Verdict = "The spec is not valid."
 	} else {
 		a := pageAlert{Title: "What went wrong"}
-		for _, e := range Causes(err) {
+		for _, e := range report.Causes(err) {
 			item := pageItem{Text: Clean(e.Error())}
 			if hint := hintOf(e); hint != "" {
 				item.Text += ". " + Capital(Clean(hint))

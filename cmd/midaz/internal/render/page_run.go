@@ -145,12 +145,12 @@ func failureLine(s *report.TimedStep, redactor *resources.Redactor) string {
 	if errors.As(s.Err, &step) {
 		cause = step.Err
 	}
-	text := failedVerb(s.Step.Verb) + ": " + ErrorLine(errors.New(stepCause(cause)), redactor)
+	text := failedVerb(s.Step.Verb) + ": " + report.ErrorLine(errors.New(stepCause(cause)), redactor)
 	if s.RolledBack {
 		text += "; the old one is back in its place"
 	}
 	if hint := hintOf(cause); hint != "" {
-		text += ". " + Capital(ErrorLine(errors.New(hint), redactor))
+		text += ". " + Capital(report.ErrorLine(errors.New(hint), redactor))
 	}
 	return text
 }

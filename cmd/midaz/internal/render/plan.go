@@ -71,7 +71,7 @@ func PlanText(plan *engine.Plan, i Ink) string {
 // overruled lists declared settings that are not in force and that an apply does
 // not change.
 func (p *planPrinter) overruled() {
-	if len(OverruledIn(p.plan)) == 0 {
+	if len(p.plan.Overruled()) == 0 {
 		return
 	}
 	p.WriteString(p.ink.In(yellow, "Not in force:") + " " + notInForce + "\n")
@@ -98,7 +98,7 @@ func overruledText(c *engine.Change, f resources.Diff) string {
 // overruledSettings are the declared settings that are not in force, by address.
 func overruledSettings(plan *engine.Plan) iter.Seq2[*engine.Change, resources.Diff] {
 	return func(yield func(*engine.Change, resources.Diff) bool) {
-		for _, c := range OverruledIn(plan) {
+		for _, c := range plan.Overruled() {
 			for _, f := range c.Overruled {
 				if !yield(c, f) {
 					return
@@ -106,12 +106,6 @@ func overruledSettings(plan *engine.Plan) iter.Seq2[*engine.Change, resources.Di
 			}
 		}
 	}
-}
-
-func OverruledIn(plan *engine.Plan) []*engine.Change {
-	found := slices.DeleteFunc(slices.Clone(plan.Changes), func(c *engine.Change) bool { return len(c.Overruled) == 0 })
-	slices.SortFunc(found, func(a, b *engine.Change) int { return a.Addr.Compare(b.Addr) })
-	return found
 }
 
 func shownValue(d resources.Diff, v resources.Value) string {
@@ -151,7 +145,7 @@ func (p *planPrinter) empty() {
 		p.WriteString("Nothing is to be done in what could be read.\n")
 		return
 	}
-	if len(OverruledIn(p.plan)) > 0 {
+	if len(p.plan.Overruled()) > 0 {
 		p.WriteString(TextNothingToDo + "\n")
 		return
 	}

@@ -34,34 +34,16 @@ func QuestionText(p *engine.Plan, all bool, i Ink) string {
 	if all {
 		loss = "Volumes and all data in them will be lost; there is no undo."
 	}
-	if all || LosesData(p) {
+	if all || p.LosesData() {
 		return fmt.Sprintf("\n%s\n  %s\n  Type the name of the stack, %s, to go on.\n\n  %s ",
 			i.In(Bold, what), loss, i.In(Bold, Clean(p.Stack)), i.In(Bold, "Enter a value:"))
 	}
 	return fmt.Sprintf("\n%s\n  Only 'yes' will be accepted to approve.\n\n  %s ", i.In(Bold, what), i.In(Bold, "Enter a value:"))
 }
 
-// NoStackText is what to do about a spec so broken that its stack is not known.
-const NoStackText = "The name of the stack cannot be read from the spec. Correct the spec, or name the stack with -stack."
-
-// RemoveInvalidText says on what a removal rests whose spec has errors.
-func RemoveInvalidText(stack string) string {
+// removeInvalidText says on what a removal rests whose spec has errors.
+func removeInvalidText(stack string) string {
 	return fmt.Sprintf("The spec has errors. What is removed is what is marked as belonging to stack %s on the engine, and on the broker as far as the spec still tells where that is.", Clean(stack))
-}
-
-// RemovesProtected reports whether the plan removes what the spec or the object
-// itself marks as protected.
-func RemovesProtected(p *engine.Plan) bool {
-	return slices.ContainsFunc(p.Changes, func(c *engine.Change) bool {
-		return c.Action == resources.Delete && c.Have != nil && (c.Have.Protected || c.Want != nil && c.Want.Protect)
-	})
-}
-
-// LosesData reports whether the plan destroys data.
-func LosesData(p *engine.Plan) bool {
-	return slices.ContainsFunc(p.Changes, func(c *engine.Change) bool {
-		return slices.ContainsFunc(c.Hazards, func(h resources.Hazard) bool { return h.Code == resources.DataLoss })
-	})
 }
 
 // FailureText returns what went wrong, by resource: causes first, then what

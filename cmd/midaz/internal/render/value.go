@@ -10,6 +10,7 @@ import (
 
 	"github.com/sergi/go-diff/diffmatchpatch"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
@@ -171,16 +172,8 @@ func hideContext(all []textLine) []textLine {
 	return out
 }
 
-// Count returns "1 line", "2 lines".
-func Count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	if strings.HasSuffix(what, "y") {
-		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(what, "y"))
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
+// Count returns a number with its noun, see report.Count.
+func Count(n int, what string) string { return report.Count(n, what) }
 
 // Pad returns the text followed by spaces up to a width, counted in runes.
 func Pad(s string, width int) string {

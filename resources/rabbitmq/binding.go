@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 )
 
 const (
@@ -231,8 +232,8 @@ func (k bindingKind) write(ctx context.Context, c writes, r *resources.Resource,
 // errKept is wrapped when a binding is there after it was deleted.
 var errKept = errors.New("the broker answered with success and kept the binding")
 
-// goesWith are the objects with which a binding goes by itself.
-func (k bindingKind) goesWith(a resources.Addr) []resources.Addr {
+// ends are the exchange and what it is bound to: a binding goes with either.
+func (bindingKind) ends(a resources.Addr) []resources.Addr {
 	p := a.Parts()
 	to := queueName
 	if p[2] == toExchange {
@@ -342,4 +343,25 @@ func checkMatch(r *resources.Resource, arguments map[string]any, report resource
 	case len(arguments) == 0:
 		report(ruleRoutingKey.At(r.KeyPos, "a binding of a headers exchange without arguments matches every message", "write the headers to match under arguments"))
 	}
+}
+
+func (bindingKind) model(v *routing.Vhost, r *resources.Resource) {
+	b := &routing.Binding{Source: r.Config.Text("source"), Destination: r.Config.Text("queue"), Key: r.Config.Text("routing_key"), Arguments: r.Config.Map("arguments")}
+	if _, ok := r.Config["exchange"]; ok {
+		b.ToExchange, b.Destination = true, r.Config.Text("exchange")
+	}
+	v.Bindings = append(v.Bindings, b)
+}
+
+func (bindingKind) export(w *exporter, r *resources.Resource) {
+	kind, destination := "queue", r.Config["queue"]
+	if x, ok := r.Config["exchange"]; ok {
+		kind, destination = "exchange", x
+	}
+	arguments := r.Config.Map("arguments")
+	if arguments == nil {
+		arguments = map[string]any{}
+	}
+	w.inVhost("bindings", r, map[string]any{"source": r.Config["source"], "destination": destination, "destination_type": kind,
+		"routing_key": r.Config.Text("routing_key"), "arguments": arguments})
 }

@@ -21,7 +21,8 @@ var brokerTable = &resources.Table{
 	Section: "rabbitmq",
 	Example: "{service: rabbitmq}",
 	Doc:     "The RabbitMQ broker that the topology below is declared on: a service of this stack, or a broker elsewhere by `url`.",
-	Nested:  []string{"users", "vhosts", "global_parameters"},
+	// As they are shown.
+	Nested: []string{"users", "vhosts", "global_parameters"},
 	Fields: []resources.Field{
 		{Key: "service", Name: true, Type: resources.String(), Cost: resources.Free, Unmarked: true,
 			Doc: "The service of this stack that runs the broker. Its container is reached through the engine; no port needs to be published.", Example: "rabbitmq", Other: "broker"},

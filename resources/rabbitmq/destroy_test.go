@@ -3,6 +3,8 @@ package rabbitmq_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,16 +23,14 @@ func (w world) destroyed(text string) error {
 	seen := observe(w.t, b.ReadBroker, all)
 	ctx, writers := context.Background(), b.Writers()
 	var gone []resources.Addr
-	for _, kind := range deleteOrder {
-		for _, o := range seen {
-			if o.Addr.Kind != kind || o.Presence != resources.Present || o.Stack != stack || o.Free {
-				continue
-			}
-			if err := writers[kind].Delete(ctx, o, nil); err != nil {
-				return fmt.Errorf("delete %s: %w", o.Addr, err)
-			}
-			gone = append(gone, o.Addr)
+	for _, o := range letGo(slices.Collect(maps.Values(seen))) {
+		if o.Presence != resources.Present || o.Stack != stack || o.Free {
+			continue
 		}
+		if err := writers[o.Addr.Kind].Delete(ctx, o, nil); err != nil {
+			return fmt.Errorf("delete %s: %w", o.Addr, err)
+		}
+		gone = append(gone, o.Addr)
 	}
 	if err := writers["queue"].(resources.Claimed).Claimer().Release(ctx, stack, nil, gone); err != nil {
 		return err

@@ -1,11 +1,13 @@
 package rabbitmq
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -197,4 +199,54 @@ func checkAlternate(r *resources.Resource, all *resources.Declared, report resou
 		return
 	}
 	checkExchangeExists(r, all, target, "/alternate_exchange", "alternate exchange", report)
+}
+
+func (exchangeKind) refusedBy(v release, r *resources.Resource) []resources.Unfit {
+	if r.Config.Text("type") == "x-local-random" && v < 400 {
+		return []resources.Unfit{{At: "/type", Msg: fmt.Sprintf("%s has no exchanges of the type x-local-random", v), Hint: "they need RabbitMQ 4.0"}}
+	}
+	return nil
+}
+
+// lacks says that the broker has no exchanges of the type: a plugin is not
+// enabled.
+func (exchangeKind) lacks(_ context.Context, _ *snapshot, over *overview, w *resources.Resource) []resources.Unfit {
+	t := cmpText(w.Config.Text("type"), "direct")
+	if len(over.ExchangeTypes) == 0 || slices.ContainsFunc(over.ExchangeTypes, func(e struct {
+		Name string `json:"name"`
+	}) bool {
+		return e.Name == t
+	}) {
+		return nil
+	}
+	return []resources.Unfit{{At: "/type", Msg: fmt.Sprintf("the broker has no exchanges of the type %s", t), Hint: "enable the plugin that has it, with rabbitmq-plugins enable"}}
+}
+
+func (exchangeKind) model(v *routing.Vhost, r *resources.Resource) {
+	v.Exchanges = append(v.Exchanges, modelExchange(r))
+}
+
+func modelExchange(r *resources.Resource) *routing.Exchange {
+	x := &routing.Exchange{Name: r.Addr.Parts()[1], Type: r.Config.Text("type"), Internal: r.Config.Bool("internal"),
+		External: r.External, Arguments: r.Config.Map("arguments")}
+	if x.Type == "" && !x.External {
+		x.Type = "direct"
+	}
+	if _, ok := r.Config["alternate_exchange"]; ok {
+		x.HasAlternate, x.Alternate = true, r.Config.Text("alternate_exchange")
+	}
+	return x
+}
+
+func (exchangeKind) export(w *exporter, r *resources.Resource) {
+	c := withDefaults(exchangeTable, r.Config)
+	arguments := map[string]any{}
+	for k, v := range c.Map("arguments") {
+		arguments[k] = v
+	}
+	if v, ok := c["alternate_exchange"]; ok {
+		arguments[alternate] = v
+	}
+	w.inVhost("exchanges", r, map[string]any{"name": r.Addr.Parts()[1], "type": c["type"], "durable": c["durable"],
+		"auto_delete": c["auto_delete"], "internal": c["internal"], "arguments": arguments})
 }

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -22,7 +23,7 @@ func (b *ReadBroker) stray(o *object, books *books) string {
 	switch {
 	case o.have.Bool("auto_delete"):
 		return ""
-	case (o.addr.Kind == permissionName || o.addr.Kind == topicPermissionName) && o.addr.Parts()[1] == b.username():
+	case slices.Contains(ownersOf(o.addr), resources.NewAddr(userName, b.username())):
 		return ""
 	}
 	return fmt.Sprintf("it is not in the spec, and %s is declared exclusive", vhost.Addr)

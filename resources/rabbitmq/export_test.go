@@ -39,3 +39,5 @@ func ShovelKeys() []string {
 }
 
 func UpstreamKeys() []string { return slices.Sorted(maps.Keys(upstreamForms)) }
+
+var OwnersOf = ownersOf

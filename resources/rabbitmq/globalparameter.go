@@ -61,3 +61,7 @@ func (globalParameterKind) Check(all *resources.Declared, report resources.Repor
 		}
 	}
 }
+
+func (globalParameterKind) export(w *exporter, r *resources.Resource) {
+	w.ofBroker("global_parameters", map[string]any{"name": r.Addr.Parts()[0], "value": r.Config["value"]})
+}

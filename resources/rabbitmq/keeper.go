@@ -164,19 +164,18 @@ func (k *keeper) Release(ctx context.Context, stack string, applied []*resources
 	}
 	entries := maps.Clone(now.own)
 	changed := false
+	left := make(map[resources.Addr]bool, len(gone))
 	for _, a := range gone {
+		left[a] = true
 		if _, ok := entries[a]; ok {
 			delete(entries, a)
 			changed = true
 		}
-		if a.Kind != vhostName && a.Kind != userName {
-			continue
-		}
-		for b := range entries {
-			if goesWith(b, a) {
-				delete(entries, b)
-				changed = true
-			}
+	}
+	for a := range entries {
+		if slices.ContainsFunc(ownersOf(a), func(owner resources.Addr) bool { return left[owner] }) {
+			delete(entries, a)
+			changed = true
 		}
 	}
 	for _, r := range applied {
@@ -206,23 +205,6 @@ func (k *keeper) Release(ctx context.Context, stack string, applied []*resources
 		return nil
 	}
 	return k.save(ctx, stack, now, entries)
-}
-
-// goesWith reports whether the broker deletes a together with gone.
-func goesWith(a, gone resources.Addr) bool {
-	switch gone.Kind {
-	case vhostName:
-		vhost, ok := vhostOf(a)
-		return ok && vhost == gone.Parts()[0]
-	case userName:
-		switch a.Kind {
-		case permissionName, topicPermissionName:
-			return a.Parts()[1] == gone.Parts()[0]
-		case userLimitName:
-			return a.Name == gone.Name
-		}
-	}
-	return false
 }
 
 // save writes the ledger, or removes it when nothing is left to name.
@@ -318,14 +300,4 @@ func sameMark(s *resources.Sealed, c resources.Config) bool {
 		}
 	}
 	return true
-}
-
-// kindOf returns the topology of a kind's name, nil for others.
-func kindOf(name string) topology {
-	for _, k := range topologies {
-		if k.Table().Kind == name {
-			return k
-		}
-	}
-	return nil
 }

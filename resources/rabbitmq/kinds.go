@@ -2,9 +2,11 @@ package rabbitmq
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -49,6 +51,41 @@ type (
 	rechecker interface {
 		recheck(ctx context.Context, broker *Broker, s *snapshot, b *books, planned *object) error
 	}
+	// owned objects are deleted by the broker also with others than their virtual
+	// host.
+	owned interface {
+		owners(a resources.Addr) []resources.Addr
+	}
+	// attached objects lie between others of their virtual host, and go with each
+	// of these. While one of them is replaced, another may stand in for them.
+	attached interface {
+		ends(a resources.Addr) []resources.Addr
+		standIn(ctx context.Context, c reads, a resources.Addr) (*object, error)
+	}
+	// versioned tells what a version refuses of a resource, or passes over in
+	// silence, though another one takes it.
+	versioned interface {
+		refusedBy(v release, r *resources.Resource) []resources.Unfit
+	}
+	// demanding tells what this broker lacks for a resource: a plugin, another
+	// object.
+	demanding interface {
+		lacks(ctx context.Context, s *snapshot, over *overview, r *resources.Resource) []resources.Unfit
+	}
+	// parametric kinds are kept by the broker as parameters of a component, which
+	// is "" for none, and are listed among them.
+	parametric interface {
+		component() string
+	}
+	// exported kinds stand in definitions, RabbitMQ's own format. It is only called
+	// for what lies in what is exported.
+	exported interface {
+		export(w *exporter, r *resources.Resource)
+	}
+	// routed kinds have a say in where messages go.
+	routed interface {
+		model(v *routing.Vhost, r *resources.Resource)
+	}
 	// guarded looks right before each write and delete (want is nil) whether it
 	// would lose what the plan has not shown.
 	guarded interface {
@@ -85,12 +122,37 @@ type object struct {
 	migration *leftover
 }
 
-var topologies []topology
+// topologies are the kinds in the order of their sections' keys.
+var (
+	topologies []topology
+	byName     map[string]topology
+)
 
 // register adds a kind; it returns true so that it can stand in a declaration.
 func register(k topology) bool {
 	topologies = append(topologies, k)
+	slices.SortStableFunc(topologies, func(a, b topology) int { return strings.Compare(sectionKey(a), sectionKey(b)) })
+	if byName == nil {
+		byName = map[string]topology{}
+	}
+	byName[k.Table().Kind] = k
+	for _, other := range topologies {
+		nest(other.Table(), k.Table())
+		nest(k.Table(), other.Table())
+	}
+	nest(brokerTable, k.Table())
 	return true
+}
+
+// nest notes in the table of what holds sections that one of them is another
+// kind's.
+func nest(in, t *resources.Table) {
+	if rest, ok := strings.CutPrefix(t.Section, in.Section+"/"); ok {
+		key, _, _ := strings.Cut(rest, "/")
+		if !slices.Contains(in.Nested, key) {
+			in.Nested = append(in.Nested, key)
+		}
+	}
 }
 
 // Kinds returns the kinds of this package: the broker and its topology.
@@ -164,14 +226,35 @@ func inExternal(r *resources.Resource) bool {
 	return p.vhost != nil && p.vhost.Config.Bool("external")
 }
 
-// vhostOf returns the virtual host that an address lies in; its first part for
-// all kinds but users and what is global.
+// vhostOf returns the virtual host that an address lies in: its first part where
+// the section of the kind lies in that of virtual hosts.
 func vhostOf(a resources.Addr) (string, bool) {
-	switch a.Kind {
-	case brokerName, userName, userLimitName, globalParameterName:
+	k := kindOf(a.Kind)
+	if k == nil || !strings.HasPrefix(k.Table().Section, vhostTable.Section) {
 		return "", false
 	}
 	return a.Parts()[0], true
+}
+
+// ownersOf returns the objects with each of which the broker deletes a.
+func ownersOf(a resources.Addr) []resources.Addr {
+	var out []resources.Addr
+	if vhost, ok := vhostOf(a); ok && a.Kind != vhostName {
+		out = append(out, resources.NewAddr(vhostName, vhost))
+	}
+	if k, ok := kindOf(a.Kind).(owned); ok {
+		out = append(out, k.owners(a)...)
+	}
+	return out
+}
+
+// part returns one part of an address, "" where it has not so many: those of a
+// ledger may have been written by anyone.
+func part(a resources.Addr, i int) string {
+	if parts := a.Parts(); i < len(parts) {
+		return parts[i]
+	}
+	return ""
 }
 
 // brokerRef returns the reference to the broker, in which everything lives.
@@ -295,3 +378,17 @@ func protectField(what string) resources.Field {
 
 // Rules returns the rules of this package, for `midaz explain`.
 func Rules() []*specs.Rule { return rules }
+
+// kindOf returns the topology of a kind's name, nil for others.
+func kindOf(name string) topology { return byName[name] }
+
+// sectionKey returns the key of a kind's section: "queues".
+func sectionKey(k resources.Kind) string {
+	path := strings.Split(k.Table().Section, "/")
+	for i, p := range slices.Backward(path) {
+		if p != "*" && p != "-" {
+			return path[i]
+		}
+	}
+	return ""
+}

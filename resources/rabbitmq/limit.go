@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -142,6 +143,11 @@ func (k limitKind) remove(ctx context.Context, c writes, have *object) error {
 	return nil
 }
 
+// owners: limits go with what they are of.
+func (k limitKind) owners(a resources.Addr) []resources.Addr {
+	return []resources.Addr{resources.NewAddr(k.owner, part(a, 0))}
+}
+
 func (k limitKind) Check(all *resources.Declared, report resources.Report) {
 	for _, r := range all.Of(k.table.Kind) {
 		limits := false
@@ -152,5 +158,32 @@ func (k limitKind) Check(all *resources.Declared, report resources.Report) {
 		if !limits {
 			report(ruleNoLimit.At(r.KeyPos, "these limits limit nothing", "set one of them, or remove the section"))
 		}
+	}
+}
+
+// limitsOf returns the limits that limit something, by the broker's names.
+func limitsOf(r *resources.Resource) map[string]any {
+	out := map[string]any{}
+	for key, v := range r.Config {
+		if n, ok := v.(int64); ok && n >= 0 {
+			out[strings.ReplaceAll(key, "_", "-")] = n
+		}
+	}
+	return out
+}
+
+// component: the limits of virtual hosts are parameters too.
+func (k limitKind) component() string {
+	if k.owner == vhostName {
+		return "vhost-limits"
+	}
+	return ""
+}
+
+// export writes the limits of virtual hosts; those of a user are written with the
+// user.
+func (k limitKind) export(w *exporter, r *resources.Resource) {
+	if k.owner == vhostName {
+		w.inVhost("parameters", r, map[string]any{"component": k.component(), "name": "limits", "value": limitsOf(r)})
 	}
 }

@@ -11,4 +11,4 @@ var operatorPolicyTable = &resources.Table{
 	Fields:  policyFields("operator policy"),
 }
 
-var _ = register(policyKind{policySingle(operatorPolicyTable, "operator-policies"), func(s *setting) bool { return s.operator }})
+var _ = register(policyKind{single: policySingle(operatorPolicyTable, "operator-policies"), operator: true})

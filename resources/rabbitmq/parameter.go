@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,8 +35,7 @@ var _ = register(parameterKind{single{
 	path:  func(parts []string) string { return apiPath("parameters", parts[1], parts[0], parts[2]) },
 	see: func(r row) *object {
 		component, vhost := r.text("component"), r.text("vhost")
-		// These are kinds of their own.
-		if slices.Contains([]string{"policy", "operator_policy", "vhost-limits"}, component) || vhost == "" {
+		if ofComponent(component) != nil || vhost == "" {
 			return nil
 		}
 		return &object{addr: resources.NewAddr(parameterName, vhost, component, r.text("name")), refs: append(seenInVhost(vhost), named(vhost, component, r["value"])...),
@@ -46,6 +46,17 @@ var _ = register(parameterKind{single{
 		return map[string]any{"vhost": parts[0], "component": parts[1], "name": parts[2], "value": r.Config["value"]}
 	},
 }})
+
+// ofComponent returns the kind of its own that a component is, nil when it is a
+// parameter as others.
+func ofComponent(component string) topology {
+	for _, k := range topologies {
+		if p, ok := k.(parametric); ok && p.component() == component && component != "" {
+			return k
+		}
+	}
+	return nil
+}
 
 // oneURI returns the value with lists of one URI as that URI: both mean the
 // same, and the broker keeps what was written.
@@ -119,11 +130,80 @@ func (parameterKind) Check(all *resources.Declared, report resources.Report) {
 		if near := specs.Suggest(parts[1], components); near != "" && !slices.Contains(components, parts[1]) {
 			report(ruleParameter.At(r.KeyPos, fmt.Sprintf("no plugin that comes with the broker has the component %q", parts[1]), "did you mean \""+near+"\"?"))
 		}
-		if slices.Contains([]string{"policy", "operator_policy", "vhost-limits"}, parts[1]) {
-			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the component %q has a section of its own", parts[1]), "write it under policies, operator_policies or limits of the virtual host"))
+		if k := ofComponent(parts[1]); k != nil {
+			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the component %q has a section of its own", parts[1]), "write it under "+sectionKey(k)+" of the virtual host"))
 		}
 		if check := componentChecks[parts[1]]; check != nil {
 			check(r, report)
 		}
 	}
+}
+
+func (parameterKind) refusedBy(v release, r *resources.Resource) []resources.Unfit {
+	var out []resources.Unfit
+	late := lateSettings[r.Addr.Parts()[1]]
+	look := func(at string, value resources.Value) {
+		m, _ := value.(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(late)) {
+			name, word, oneValue := strings.Cut(key, "=")
+			name, part, onePart := strings.Cut(name, "/")
+			have, given := m[name]
+			if onePart {
+				parts, _ := have.(map[string]any)
+				_, given = parts[part]
+			}
+			if given && !late[key].has(v) && (!oneValue || have == word) {
+				out = append(out, resources.Unfit{At: at + "/" + name, Msg: fmt.Sprintf("%s refuses %s here", v, strings.NewReplacer("=", ": ", "/", ": ").Replace(key)), Hint: "remove it"})
+			}
+		}
+	}
+	look("/value", r.Config["value"])
+	if value, ok := r.Config["value"].(map[string]any); ok && r.Addr.Parts()[1] == "shovel" && v <= 400 {
+		out = append(out, shovelRefusedUntil40(v, value)...)
+	}
+	list, _ := r.Config["value"].([]any)
+	for i, e := range list {
+		look(fmt.Sprintf("/value/%d", i), e)
+	}
+	return out
+}
+
+// lateSettings are settings of parameters that not all versions know: by
+// component, "key" for any value, "key=value" for one, "key/part" for one part.
+var lateSettings = map[string]map[string]versions{
+	"shovel": {
+		"src-predeclared": after310, "dest-predeclared": after310, "src-protocol=local": after40, "dest-protocol=local": after40,
+		"src-queue-args/x-stream-filter-size-bytes": after310, "dest-queue-args/x-stream-filter-size-bytes": after310, "src-consumer-args/x-stream-filter": after40,
+	},
+	"federation-upstream":     {"ha-policy": before40, "queue-type": after310},
+	"federation-upstream-set": {"ha-policy": before40, "queue-type": after310},
+}
+
+// shovelRefusedUntil40 returns what versions up to 4.0 refuse of a shovel, and 4.3
+// takes.
+func shovelRefusedUntil40(v release, value map[string]any) []resources.Unfit {
+	var out []resources.Unfit
+	for _, c := range []struct {
+		key   string
+		check form
+	}{{"src-queue-args", queueArgs}, {"dest-queue-args", queueArgs}, {"src-consumer-args", consumerArgs}} {
+		if args, given := value[c.key]; given {
+			if want := c.check(args); want != "" {
+				out = append(out, resources.Unfit{At: "/value/" + c.key, Msg: fmt.Sprintf("on %s %s must be %s", v, c.key, want), Hint: "remove what it does not know"})
+			}
+		}
+	}
+	for _, key := range []string{"src-predeclared", "src-consumer-args", "dest-predeclared"} {
+		side, _, _ := strings.Cut(key, "-")
+		if _, given := value[key]; given && value[side+"-protocol"] == "amqp10" {
+			out = append(out, resources.Unfit{At: "/value/" + key, Msg: fmt.Sprintf("%s refuses %s with AMQP 1.0", v, key), Hint: "remove it"})
+		}
+	}
+	return out
+}
+
+func (parameterKind) export(w *exporter, r *resources.Resource) {
+	parts := r.Addr.Parts()
+	w.out.Clear = w.out.Clear || resources.HasSecret(r.Config["value"])
+	w.inVhost("parameters", r, map[string]any{"component": parts[1], "name": parts[2], "value": r.Config["value"]})
 }

@@ -52,6 +52,11 @@ func userRef(r *resources.Resource, user string) resources.Ref {
 	return resources.Ref{To: resources.NewAddr(userName, user), Wait: resources.Ready, Optional: user == p.username || user == "guest"}
 }
 
+// owners: the broker deletes a permission with its user.
+func (permissionKind) owners(a resources.Addr) []resources.Addr {
+	return []resources.Addr{resources.NewAddr(userName, part(a, 1))}
+}
+
 func (permissionKind) Check(all *resources.Declared, report resources.Report) {
 	for _, r := range all.Of(permissionName) {
 		for _, field := range []string{"configure", "write", "read"} {
@@ -71,4 +76,9 @@ func checkOwnPermission(r *resources.Resource, report resources.Report) {
 			report(ruleOwnLogin.At(r.Pos("/"+field), "midaz logs in as "+r.Addr.Parts()[1]+", who could then no longer manage everything in this virtual host", "write \".*\""))
 		}
 	}
+}
+
+func (permissionKind) export(w *exporter, r *resources.Resource) {
+	w.ofBroker("permissions", map[string]any{"user": r.Addr.Parts()[1], "vhost": r.Addr.Parts()[0],
+		"configure": r.Config["configure"], "write": r.Config["write"], "read": r.Config["read"]})
 }

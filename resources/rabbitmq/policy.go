@@ -39,11 +39,15 @@ var policyTable = &resources.Table{
 
 type policyKind struct {
 	single
-	// keys tells which settings may stand in the definition.
-	keys func(*setting) bool
+	// operator policies know fewer settings, and stand among the parameters in
+	// definitions.
+	operator bool
 }
 
-var _ = register(policyKind{policySingle(policyTable, "policies"), func(*setting) bool { return true }})
+var _ = register(policyKind{single: policySingle(policyTable, "policies")})
+
+// keys tells which settings may stand in the definition.
+func (k policyKind) keys(s *setting) bool { return !k.operator || s.operator }
 
 // policySingle is the API of policies, the same for both kinds.
 func policySingle(t *resources.Table, endpoint string) single {
@@ -61,10 +65,7 @@ func policySingle(t *resources.Table, endpoint string) single {
 				"pattern": r.text("pattern"), "apply_to": cmpText(r.text("apply-to"), "all"), "priority": priority, "definition": r.object("definition"),
 			}}
 		},
-		body: func(r *resources.Resource, _ *object, _ resources.Delta) map[string]any {
-			c := withDefaults(t, r.Config)
-			return map[string]any{"pattern": c["pattern"], "apply-to": c["apply_to"], "priority": c["priority"], "definition": c["definition"]}
-		},
+		body: func(r *resources.Resource, _ *object, _ resources.Delta) map[string]any { return policyBody(r) },
 	}
 }
 
@@ -341,4 +342,67 @@ func (k policyKind) checkMatches(all *resources.Declared, lists map[string]*[]ma
 			}
 		}
 	}
+}
+
+func (k policyKind) refusedBy(v release, r *resources.Resource) []resources.Unfit {
+	var out []resources.Unfit
+	if to := r.Config.Text("apply_to"); v < 312 && slices.Contains([]string{"classic_queues", "quorum_queues", "streams"}, to) {
+		out = append(out, resources.Unfit{At: "/apply_to", Msg: fmt.Sprintf("%s does not know apply_to: %s", v, to), Hint: "write `apply_to: queues` and a pattern that matches only these, or use RabbitMQ 3.12 or later"})
+	}
+	definition := r.Config.Map("definition")
+	for _, key := range slices.Sorted(maps.Keys(definition)) {
+		s, at := policySetting(key), "/definition/"+escapePointer(key)
+		if s == nil {
+			continue
+		}
+		in, what := s.in, "policies"
+		if k.operator {
+			in, what = s.inOperator, "operator policies"
+		}
+		if !in.has(v) {
+			out = append(out, resources.Unfit{At: at, Msg: fmt.Sprintf("%s refuses the key %s in %s", v, key, what), Hint: "remove it"})
+			continue
+		}
+		for _, n := range s.narrow {
+			if want := n.check(definition[key]); n.on.has(v) && want != "" {
+				out = append(out, resources.Unfit{At: at, Msg: fmt.Sprintf("on %s %s must be %s, not %s", v, key, want, resources.Show(definition[key])), Hint: ""})
+			}
+		}
+	}
+	return out
+}
+
+func modelPolicy(r *resources.Resource) *routing.Policy {
+	return &routing.Policy{Name: r.Addr.Parts()[1], Pattern: r.Config.Text("pattern"), ApplyTo: cmpText(r.Config.Text("apply_to"), "all"),
+		Priority: r.Config.Int("priority"), Definition: r.Config.Map("definition")}
+}
+
+func (k policyKind) model(v *routing.Vhost, r *resources.Resource) {
+	if k.operator {
+		v.Operator = append(v.Operator, modelPolicy(r))
+	} else {
+		v.Policies = append(v.Policies, modelPolicy(r))
+	}
+}
+
+func (k policyKind) component() string {
+	if k.operator {
+		return "operator_policy"
+	}
+	return "policy"
+}
+
+func (k policyKind) export(w *exporter, r *resources.Resource) {
+	body, name := policyBody(r), r.Addr.Parts()[1]
+	if k.operator {
+		w.inVhost("parameters", r, map[string]any{"component": k.component(), "name": name, "value": body})
+		return
+	}
+	body["name"] = name
+	w.inVhost("policies", r, body)
+}
+
+func policyBody(r *resources.Resource) map[string]any {
+	c := withDefaults(policyTable, r.Config)
+	return map[string]any{"pattern": c["pattern"], "apply-to": c["apply_to"], "priority": c["priority"], "definition": c["definition"]}
 }

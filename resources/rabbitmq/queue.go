@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 )
 
 const (
@@ -473,4 +475,48 @@ func thousands(n int64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+func (queueKind) refusedBy(v release, r *resources.Resource) []resources.Unfit {
+	var out []resources.Unfit
+	arguments := r.Config.Map("arguments")
+	refuse := func(argument string, when bool, msg, hint string) {
+		if _, given := arguments[argument]; given && when {
+			out = append(out, resources.Unfit{At: "/arguments/" + argument, Msg: fmt.Sprintf("%s %s", v, msg), Hint: hint})
+		}
+	}
+	queueType := typeOf(r)
+	for _, name := range slices.Sorted(maps.Keys(arguments)) {
+		s := argumentSetting(name)
+		if s == nil || !s.isStored(0, queueType) || s.isStored(v, queueType) {
+			continue
+		}
+		if _, msg, hint := s.misfit(queueType, arguments[name]); msg != "" {
+			out = append(out, resources.Unfit{At: "/arguments/" + escapePointer(name), Msg: fmt.Sprintf("on %s %s", v, msg), Hint: hint})
+		}
+	}
+	classic := queueType == "classic"
+	refuse("x-queue-master-locator", v >= 403, "refuses the argument x-queue-master-locator", "write x-queue-leader-locator")
+	refuse("x-queue-version", v >= 403 && arguments["x-queue-version"] == int64(1), "refuses x-queue-version: 1", "remove it: there is only version 2")
+	refuse("x-queue-leader-locator", v < 311 && classic, "does not take x-queue-leader-locator for classic queues", "write x-queue-master-locator")
+	refuse("x-queue-leader-locator", v < 311 && !classic && arguments["x-queue-leader-locator"] == "min-masters", "refuses x-queue-leader-locator: min-masters", "write balanced")
+	return out
+}
+
+func (queueKind) model(v *routing.Vhost, r *resources.Resource) {
+	v.Queues = append(v.Queues, &routing.Queue{Name: r.Addr.Parts()[1], Type: typeOf(r), External: r.External, Arguments: r.Config.Map("arguments")})
+}
+
+// export says the type only where the spec does: without, the virtual host's
+// default holds, here as there.
+func (queueKind) export(w *exporter, r *resources.Resource) {
+	c := withDefaults(queueTable, r.Config)
+	arguments := map[string]any{}
+	for k, v := range c.Map("arguments") {
+		arguments[k] = v
+	}
+	if t := c.Text("type"); t != "" {
+		arguments[queueTypeArgument] = t
+	}
+	w.inVhost("queues", r, map[string]any{"name": r.Addr.Parts()[1], "durable": c["durable"], "auto_delete": c["auto_delete"], "arguments": arguments})
 }

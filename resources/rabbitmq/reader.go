@@ -94,7 +94,7 @@ func (r reader) few(ctx context.Context, scope resources.Scope) ([]*resources.Ob
 	var out []*resources.Observed
 	for _, w := range scope.Want {
 		o, err := r.kind.one(ctx, r.b.reads(), w.Addr)
-		if k, ok := r.kind.(bindingKind); ok && o == nil && err == nil && r.b.anyMigrating() {
+		if k, ok := r.kind.(attached); ok && o == nil && err == nil && r.b.anyMigrating() {
 			o, err = k.standIn(ctx, r.b.reads(), w.Addr)
 		}
 		if err != nil {
@@ -183,45 +183,11 @@ func (r reader) unfit(ctx context.Context, s *snapshot) func(*resources.Resource
 	v := releaseOf(over.Version)
 	return func(w *resources.Resource) []resources.Unfit {
 		out := refusedBy(v, w)
-		switch w.Addr.Kind {
-		case exchangeName:
-			out = append(out, unknownType(over, w)...)
-		case topicPermissionName:
-			if v >= 403 {
-				out = append(out, r.noExchange(ctx, s, w)...)
-			}
+		if k, ok := r.kind.(demanding); ok {
+			out = append(out, k.lacks(ctx, s, over, w)...)
 		}
 		return out
 	}
-}
-
-// unknownType says that the broker has no exchanges of the type: a plugin is not
-// enabled.
-func unknownType(over *overview, w *resources.Resource) []resources.Unfit {
-	t := cmpText(w.Config.Text("type"), "direct")
-	if len(over.ExchangeTypes) == 0 || slices.ContainsFunc(over.ExchangeTypes, func(e struct {
-		Name string `json:"name"`
-	}) bool {
-		return e.Name == t
-	}) {
-		return nil
-	}
-	return []resources.Unfit{{At: "/type", Msg: fmt.Sprintf("the broker has no exchanges of the type %s", t), Hint: "enable the plugin that has it, with rabbitmq-plugins enable"}}
-}
-
-// noExchange says that a topic permission is for an exchange that neither is
-// there nor is declared, which 4.3 refuses.
-func (r reader) noExchange(ctx context.Context, s *snapshot, w *resources.Resource) []resources.Unfit {
-	parts := w.Addr.Parts()
-	addr := resources.NewAddr(exchangeName, parts[0], parts[2])
-	if isDefaultExchange(parts[2]) || r.b.o.Declared.Get(addr) != nil {
-		return nil
-	}
-	rows, err := s.list(ctx, "/api/exchanges")
-	if err != nil || slices.ContainsFunc(rows, func(x row) bool { return x.text("vhost") == parts[0] && x.text("name") == parts[2] }) {
-		return nil
-	}
-	return []resources.Unfit{{Msg: fmt.Sprintf("the exchange %q does not exist, and this broker then refuses the topic permission", parts[2]), Hint: "declare the exchange: its name is not a pattern"}}
 }
 
 // gone returns the entries of the ledger whose objects are not there: a killed

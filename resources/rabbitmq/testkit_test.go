@@ -319,7 +319,34 @@ func inOneStep(all *resources.Declared, kind string) bool {
 	return ok && k.Replacement() == resources.OneStep
 }
 
-var deleteOrder = []string{"binding", "topic-permission", "permission", "vhost-limit", "user-limit", "parameter", "global-parameter", "queue", "exchange", "policy", "operator-policy", "user", "vhost"}
+// letGo orders what is removed: before an object goes all that refers to it, as
+// the engine does.
+func letGo(seen []*resources.Observed) []*resources.Observed {
+	referring := map[resources.Addr][]*resources.Observed{}
+	seen = slices.SortedFunc(slices.Values(seen), func(a, b *resources.Observed) int { return a.Addr.Compare(b.Addr) })
+	for _, o := range seen {
+		for _, ref := range o.Refs {
+			referring[ref.To] = append(referring[ref.To], o)
+		}
+	}
+	var out []*resources.Observed
+	done := map[*resources.Observed]bool{}
+	var visit func(o *resources.Observed)
+	visit = func(o *resources.Observed) {
+		if done[o] {
+			return
+		}
+		done[o] = true
+		for _, other := range referring[o.Addr] {
+			visit(other)
+		}
+		out = append(out, o)
+	}
+	for _, o := range seen {
+		visit(o)
+	}
+	return out
+}
 
 // apply carries out what plan says, and returns it.
 func (w world) apply(text string) []string {
@@ -363,20 +390,19 @@ func (w world) carryOut(all *resources.Declared, changes []change) error {
 			return err
 		}
 	}
-	var last []change
-	for _, kind := range deleteOrder {
-		for _, c := range changes {
-			if c.have != nil && c.have.Leftover != "" {
-				if c.have.Addr.Kind == kind {
-					last = append(last, c) // after what it was left by
-				}
-				continue
-			}
-			if c.have != nil && c.have.Addr.Kind == kind && (c.action == resources.Delete || c.action == resources.Replace && !inOneStep(all, kind)) {
-				if err := writers[kind].Delete(ctx, c.have, nil); err != nil {
-					return fmt.Errorf("delete %s: %w", c.have.Addr, err)
-				}
-			}
+	var leaving, last []*resources.Observed
+	for _, c := range changes {
+		switch {
+		case c.have == nil:
+		case c.have.Leftover != "":
+			last = append(last, c.have) // after what it was left by
+		case c.action == resources.Delete, c.action == resources.Replace && !inOneStep(all, c.have.Addr.Kind):
+			leaving = append(leaving, c.have)
+		}
+	}
+	for _, o := range letGo(leaving) {
+		if err := writers[o.Addr.Kind].Delete(ctx, o, nil); err != nil {
+			return fmt.Errorf("delete %s: %w", o.Addr, err)
 		}
 	}
 	done := map[resources.Addr]bool{}
@@ -402,9 +428,9 @@ func (w world) carryOut(all *resources.Declared, changes []change) error {
 			return err
 		}
 	}
-	for _, c := range last {
-		if err := writers[c.have.Addr.Kind].Delete(ctx, c.have, nil); err != nil {
-			return fmt.Errorf("clear %s: %w", c.have.Addr, err)
+	for _, o := range letGo(last) {
+		if err := writers[o.Addr.Kind].Delete(ctx, o, nil); err != nil {
+			return fmt.Errorf("clear %s: %w", o.Addr, err)
 		}
 	}
 	if w.noRelease {

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -81,6 +82,11 @@ func (k topicPermissionKind) remove(ctx context.Context, c writes, have *object)
 	return c.remove(ctx, apiPath("topic-permissions", parts[0], parts[1], parts[2]))
 }
 
+// owners: the broker deletes a topic permission with its user.
+func (topicPermissionKind) owners(a resources.Addr) []resources.Addr {
+	return []resources.Addr{resources.NewAddr(userName, part(a, 1))}
+}
+
 func (topicPermissionKind) Check(all *resources.Declared, report resources.Report) {
 	for _, r := range all.Of(topicPermissionName) {
 		parts := r.Addr.Parts()
@@ -94,4 +100,27 @@ func (topicPermissionKind) Check(all *resources.Declared, report resources.Repor
 			checkPattern(r, "/"+field, r.Config[field], true, report)
 		}
 	}
+}
+
+// lacks says that a topic permission is for an exchange that neither is there nor
+// is declared, which 4.3 refuses.
+func (topicPermissionKind) lacks(ctx context.Context, s *snapshot, over *overview, w *resources.Resource) []resources.Unfit {
+	if releaseOf(over.Version) < 403 {
+		return nil
+	}
+	parts := w.Addr.Parts()
+	addr := resources.NewAddr(exchangeName, parts[0], parts[2])
+	if isDefaultExchange(parts[2]) || s.declared.Get(addr) != nil {
+		return nil
+	}
+	rows, err := s.list(ctx, "/api/exchanges")
+	if err != nil || slices.ContainsFunc(rows, func(x row) bool { return x.text("vhost") == parts[0] && x.text("name") == parts[2] }) {
+		return nil
+	}
+	return []resources.Unfit{{Msg: fmt.Sprintf("the exchange %q does not exist, and this broker then refuses the topic permission", parts[2]), Hint: "declare the exchange: its name is not a pattern"}}
+}
+
+func (topicPermissionKind) export(w *exporter, r *resources.Resource) {
+	w.ofBroker("topic_permissions", map[string]any{"vhost": r.Addr.Parts()[0], "user": r.Addr.Parts()[1], "exchange": r.Addr.Parts()[2],
+		"write": r.Config["write"], "read": r.Config["read"]})
 }

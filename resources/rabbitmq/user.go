@@ -15,7 +15,6 @@ var userTable = &resources.Table{
 	Kind: userName, Section: "rabbitmq/users/*",
 	Example: "{transaction: {password: \"${RABBITMQ_TRANSACTION_PASS}\", tags: []}}",
 	Doc:     "A user of the broker.",
-	Nested:  []string{"limits"},
 	Fields: []resources.Field{
 		{Key: "password", Type: resources.String(), Open: true, Secret: true, Unmarked: true, Cost: resources.InPlace,
 			Doc: "The password. It is compared with the hash the broker keeps, and only ever sent as a hash.", Example: `"${RABBITMQ_TRANSACTION_PASS}"`, Other: `"${RABBITMQ_OTHER_PASS}"`},
@@ -223,4 +222,14 @@ func isASCII(s string) bool {
 		}
 	}
 	return true
+}
+
+func (userKind) export(w *exporter, r *resources.Resource) {
+	limits := map[string]any{}
+	if l := w.all.Get(resources.NewAddr(userLimitName, r.Addr.Parts()[0])); l != nil {
+		limits = limitsOf(l)
+	}
+	body := userBody(r, nil, nil)
+	body["name"], body["limits"] = r.Addr.Parts()[0], limits
+	w.add("users", body)
 }

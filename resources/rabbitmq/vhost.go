@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -16,7 +17,8 @@ var vhostTable = &resources.Table{
 	Kind: vhostName, Section: "rabbitmq/vhosts/*", NullOK: true,
 	Example: "{/: {queues: {orders.paid: {type: quorum}}}}",
 	Doc:     "A virtual host: a name space of exchanges, queues, bindings and permissions. \"/\" exists on every broker and is never removed.",
-	Nested:  []string{"permissions", "topic_permissions", "exchanges", "queues", "bindings", "policies", "operator_policies", "parameters", "limits"},
+	// As they are shown; sections of further kinds come after these.
+	Nested: []string{"permissions", "topic_permissions", "exchanges", "queues", "bindings", "policies", "operator_policies", "parameters", "limits"},
 	Fields: []resources.Field{
 		{Key: "description", Type: resources.String(), Default: "", Open: true, Cost: resources.InPlace,
 			Doc: "A text for people.", Example: "the ledger's topology", Other: "reports"},
@@ -167,7 +169,7 @@ func (vhostKind) countNow(ctx context.Context, b *Broker, s *snapshot, vhost str
 func strangersIn(ctx context.Context, s *snapshot, b *books) (map[string][]string, error) {
 	out := map[string][]string{}
 	for _, k := range topologies {
-		if k.Table().Kind == bindingName { // they lie between the others
+		if _, between := k.(attached); between { // it goes with what it lies between
 			continue
 		}
 		objects, err := k.all(ctx, s)
@@ -287,4 +289,46 @@ func (tagsType) Decode(n specs.Node, report resources.Report) (resources.Value, 
 		}
 	}
 	return resources.SortSet(out), true
+}
+
+func (vhostKind) refusedBy(v release, r *resources.Resource) []resources.Unfit {
+	var out []resources.Unfit
+	if _, given := r.Config["default_queue_type"]; given && v < 311 {
+		out = append(out, resources.Unfit{At: "/default_queue_type", Msg: fmt.Sprintf("%s passes over default_queue_type", v), Hint: "write the type at each queue, or use RabbitMQ 3.12 or later"})
+	}
+	for _, tag := range resources.Texts(r.Config["tags"]) {
+		if !isASCII(tag) && v < 311 {
+			out = append(out, resources.Unfit{At: "/tags", Msg: fmt.Sprintf("%s garbles the tag %q, which is not ASCII", v, tag), Hint: "use letters without accents"})
+		}
+	}
+	if r.Config.Bool("deletion_protection") && v < 401 {
+		out = append(out, resources.Unfit{At: "/deletion_protection", Msg: fmt.Sprintf("%s cannot protect a virtual host from deletion", v), Hint: "use `protect: true`, which midaz itself keeps"})
+	}
+	return out
+}
+
+// model: a virtual host without anything in it is one too.
+func (vhostKind) model(*routing.Vhost, *resources.Resource) {}
+
+func (vhostKind) export(w *exporter, r *resources.Resource) {
+	row, meta := map[string]any{"name": r.Addr.Parts()[0]}, map[string]any{}
+	for _, key := range []string{"description", "tags", "default_queue_type"} {
+		if v, ok := r.Config[key]; ok {
+			row[key], meta[key] = v, v
+		}
+	}
+	row["metadata"] = meta
+	for _, key := range []string{"tracing", "deletion_protection"} {
+		if r.Config.Bool(key) {
+			w.note(r, key+" has no place in definitions")
+		}
+	}
+	if w.vhost == "" {
+		w.add("vhosts", row)
+		return
+	}
+	delete(row, "name")
+	for k, v := range row {
+		w.doc[k] = v
+	}
 }

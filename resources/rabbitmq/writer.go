@@ -217,9 +217,9 @@ func (w writer) Delete(ctx context.Context, have *resources.Observed, note resou
 	}
 	w.b.written.Add(1)
 	err = w.kind.remove(ctx, c, now)
-	// A binding that cannot be deleted alone goes with an end of it, which this run
-	// removes next.
-	if k, ok := w.kind.(bindingKind); ok && errors.Is(err, errKept) && slices.ContainsFunc(k.goesWith(have.Addr), w.b.keeper.isLeaving) {
+	// What cannot be deleted alone goes with an end of it, which this run removes
+	// next.
+	if k, ok := w.kind.(attached); ok && errors.Is(err, errKept) && slices.ContainsFunc(k.ends(have.Addr), w.b.keeper.isLeaving) {
 		return nil
 	}
 	return transient(err)

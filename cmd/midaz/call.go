@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
@@ -121,17 +122,24 @@ func (c *call) need() error {
 	return c.needPolicies()
 }
 
-// checkProfiles refuses a -profile that nothing in the spec has: a misspelled one
-// would turn nothing on without a word. A spec that could not be read whole may
-// have it in the part that is missing.
-func (c *call) checkProfiles() error {
-	if c.spec.Partial || c.past != nil {
+// checkProfiles refuses a profile that nothing in the spec has, nor in the others
+// it is compared with: a misspelled one would turn nothing on without a word. A
+// spec with errors may have it in a part that could not be read.
+func (c *call) checkProfiles(others ...*resources.Declared) error {
+	planned := c.inputs != nil && !c.opt.given.profiles // a saved plan has its own
+	if c.spec.Partial || c.problems.Errors() > 0 || c.past != nil || planned {
 		return nil
 	}
+	from := "MIDAZ_PROFILES"
+	if c.opt.given.profiles {
+		from = "-profile"
+	}
 	declared := map[string]bool{}
-	for _, r := range c.declared.Resources {
-		for _, name := range r.Config.Texts("profiles") {
-			declared[name] = true
+	for _, d := range append(others, c.declared) {
+		for _, r := range d.Resources {
+			for _, name := range r.Config.Texts("profiles") {
+				declared[name] = true
+			}
 		}
 	}
 	known := slices.Sorted(maps.Keys(declared))
@@ -139,11 +147,14 @@ func (c *call) checkProfiles() error {
 		if name == "*" || declared[name] {
 			continue
 		}
-		hint := specs.DidYouMean(name, known)
-		if len(known) == 0 {
-			hint = "the spec has no profiles"
+		hint := "the spec has no profiles"
+		if len(known) > 0 {
+			hint = "it has " + strings.Join(known, ", ")
+			if near := specs.Suggest(name, known); near != "" {
+				hint = fmt.Sprintf("did you mean %q? %s", near, hint)
+			}
 		}
-		return c.usage(fmt.Sprintf("-profile %q: nothing in the spec has this profile", name), hint)
+		return c.usage(fmt.Sprintf("%s %q: nothing in the spec has this profile", from, name), hint)
 	}
 	return nil
 }

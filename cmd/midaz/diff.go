@@ -43,6 +43,9 @@ func (c *call) comparePlans(options engine.Options) (*engine.Plan, error) {
 	if err := c.takeValid(now); err != nil {
 		return nil, err
 	}
+	if err := c.checkProfiles(old.declared); err != nil {
+		return nil, err
+	}
 	c.tell(report.Compared{Was: was.name, Is: is.name, WasStack: old.declared.Stack, IsStack: c.declared.Stack})
 	p := engine.MakePlan(c.declared, engine.Foresee(old.declared, c.declared), options)
 	return p, c.judge(p)

@@ -27,6 +27,9 @@ func fixSpec(c *call) error {
 		c.tell(report.Problems{Spec: c.spec, List: c.problems, Verdict: true, Always: true})
 		return report.Shown(report.ErrInvalid)
 	}
+	if err := c.checkProfiles(); err != nil {
+		return err
+	}
 	f, advised, err := c.workOutFixes()
 	if err != nil {
 		return err

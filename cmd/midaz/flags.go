@@ -157,8 +157,12 @@ func (v *view) source(line commandLine) specs.Options {
 		files = []string{defaultSpec}
 	}
 	profiles := v.flags.StringSlice("profile")
-	if len(profiles) == 0 && v.sys.env("MIDAZ_PROFILES") != "" {
-		profiles = strings.Split(v.sys.env("MIDAZ_PROFILES"), ",")
+	if len(profiles) == 0 {
+		for _, name := range strings.Split(v.sys.env("MIDAZ_PROFILES"), ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				profiles = append(profiles, name)
+			}
+		}
 	}
 	return specs.Options{Files: files, Dir: v.flags.String("chdir"), ValueFiles: line.valueFiles(), Vars: v.flags.StringSlice("var"), Profiles: profiles}
 }

@@ -118,6 +118,9 @@ func (c *call) planObserved(path string, options engine.Options) (*engine.Plan, 
 	if err := c.takeValid(now); err != nil {
 		return nil, err
 	}
+	if err := c.checkProfiles(); err != nil {
+		return nil, err
+	}
 	if rec.Stack != c.declared.Stack {
 		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is an observation of stack %q, and this spec is of stack %q", path, rec.Stack, c.declared.Stack), Hint: "record this one with `midaz observe -out FILE`"}
 	}

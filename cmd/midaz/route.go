@@ -75,7 +75,7 @@ func (c *call) headers() (map[string]any, error) {
 func (c *call) needQuiet() error {
 	c.load(false)
 	if c.problems.Errors() == 0 {
-		return nil
+		return c.checkProfiles()
 	}
 	c.tell(report.Problems{Spec: c.spec, List: c.problems, Verdict: true, Always: true})
 	return report.Shown(report.ErrInvalid)

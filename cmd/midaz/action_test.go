@@ -17,6 +17,8 @@ import (
 	"github.com/itchyny/gojq"
 	"github.com/rhysd/actionlint"
 	"gopkg.in/yaml.v3"
+
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 )
 
 // absoluteRoot is projectRoot from the top of the file system.
@@ -531,10 +533,10 @@ func gitCommits(t *testing.T, dir string, texts ...string) string {
 	git("init", "--quiet")
 	first := ""
 	for _, text := range texts {
-		if err := os.WriteFile(filepath.Join(dir, defaultSpec), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, cli.DefaultSpec), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		git("add", defaultSpec)
+		git("add", cli.DefaultSpec)
 		git("commit", "--quiet", "-m", "a spec")
 		if first == "" {
 			first = git("rev-parse", "HEAD")

@@ -13,6 +13,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
@@ -35,7 +37,7 @@ type agreeCase struct {
 // have, each with two different values.
 func agreeCases(t *testing.T) []*agreeCase {
 	t.Helper()
-	kinds := realWorld().kinds()
+	kinds := app.RealWorld().Kinds()
 	var out []*agreeCase
 	for _, k := range kinds {
 		table := k.Table()
@@ -154,7 +156,7 @@ func (c *agreeCase) agree(t *testing.T, state string) error {
 
 // world applies the first spec, and then does to its object what the state says.
 func (c *agreeCase) world(t *testing.T, state string) *fake.World {
-	w := &fake.World{LockTime: fakeSystem().now()}
+	w := &fake.World{LockTime: fakeSystem().Now()}
 	for _, r := range c.ready[0].Resources {
 		sealed := r.Seal(resources.Config(c.kindOf(r).Marked(r.Config)))
 		w.Put(r.Addr, &fake.Object{Stack: c.ready[0].Stack, Fields: r.Config.Clone(), Applied: &sealed, Protect: r.Protect, Refs: r.Refs})
@@ -191,16 +193,16 @@ func (c *agreeCase) kindOf(r *resources.Resource) *resources.Table {
 func (c *agreeCase) run(t *testing.T, w *fake.World, unread bool, spec int, args ...string) (int, []byte) {
 	var out, errs bytes.Buffer
 	sys := fakeSystem()
-	sys.stdin, sys.stdout, sys.stderr = strings.NewReader(c.specs[spec]), &out, &errs
-	sys.world = realWorld()
-	sys.world.read = func(context.Context, access) (*sight, error) {
-		s := &sight{readers: w.ReadersOf(sys.world.kinds()), look: fakeLook{}, journal: fakeJournal{w}, close: func() {}}
-		for kind, r := range s.readers {
-			s.readers[kind] = agreeReader{docsReader{r, kind, false}, unread, c.addr}
+	sys.Stdin, sys.Stdout, sys.Stderr = strings.NewReader(c.specs[spec]), &out, &errs
+	sys.World = app.RealWorld()
+	sys.World.Read = func(context.Context, app.Access) (*app.Session, error) {
+		s := &app.Session{Readers: w.ReadersOf(sys.World.Kinds()), Inspect: fakeInspector{}, Journal: fakeJournal{w}, Close: func() {}}
+		for kind, r := range s.Readers {
+			s.Readers[kind] = agreeReader{docsReader{r, kind, false}, unread, c.addr}
 		}
 		return s, nil
 	}
-	status := run(t.Context(), append(args, "-f", "-", "-var", "CANARY="+lineCanary, "-profile", "*"), sys)
+	status := cli.Run(t.Context(), append(args, "-f", "-", "-var", "CANARY="+lineCanary, "-profile", "*"), sys)
 	return status, out.Bytes()
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/brokertest"
 )
@@ -49,13 +51,13 @@ func midazWithoutEngine(spec string, args ...string) (status int, stdout, stderr
 	if spec != "" {
 		args = append(args, "-f", "-")
 	}
-	status = run(context.Background(), args, system{
-		stdin: strings.NewReader(spec), stdout: &out, stderr: &errs, now: newClock().now, who: "ann@host", world: realWorld(),
-		lookupEnv: func(name string) (string, bool) {
+	status = cli.Run(context.Background(), args, app.System{
+		Stdin: strings.NewReader(spec), Stdout: &out, Stderr: &errs, Now: newClock().now, Who: "ann@host", World: app.RealWorld(),
+		LookupEnv: func(name string) (string, bool) {
 			v, ok := map[string]string{"DOCKER_HOST": "unix:///nowhere/no.sock"}[name]
 			return v, ok
 		},
-		signals: func() (<-chan os.Signal, func()) { return nil, func() {} },
+		Signals: func() (<-chan os.Signal, func()) { return nil, func() {} },
 	})
 	return status, out.String(), errs.String()
 }

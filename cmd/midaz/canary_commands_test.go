@@ -19,6 +19,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	midazcli "github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -192,7 +194,7 @@ func mergedSpec(all []mergedResource) (string, map[int]int) {
 // the spec with what was left out.
 func validMerged(t *testing.T, all []mergedResource) (spec string, left []mergedResource) {
 	t.Helper()
-	kinds := realWorld().kinds()
+	kinds := app.RealWorld().Kinds()
 	for range 20 {
 		text, lines := mergedSpec(all)
 		loaded, problems := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(text), Vars: []string{"LINE=" + lineCanary, "KEY=" + keyCanary}, Profiles: []string{"*"}})
@@ -231,7 +233,7 @@ func validMerged(t *testing.T, all []mergedResource) (spec string, left []merged
 var canaryCalls = map[string][][]string{
 	"validate":           {{}, {"-f", "invalid.yaml"}},
 	"plan":               {{}, {"-out", "next.plan"}, {"-replace", "service/*"}, {"-observed", "observed.json"}},
-	"diff":               {{"old.yaml", defaultSpec}, {defaultSpec, "old.yaml"}, {"HEAD"}},
+	"diff":               {{"old.yaml", midazcli.DefaultSpec}, {midazcli.DefaultSpec, "old.yaml"}, {"HEAD"}},
 	"observe":            {{"-out", "observed.json"}, {}},
 	"drift":              {{}, {"-suggest-ignore"}},
 	"history":            {{}, {"0001"}},
@@ -272,7 +274,7 @@ var canaryWrites = []string{"apply", "up", "down", "destroy", "rollback", "unloc
 func TestCanaryInCommands(t *testing.T) {
 	full := os.Getenv("MIDAZ_CANARY") == "all"
 	c := newCanaryRun(t, full)
-	for _, d := range commands() {
+	for _, d := range midazcli.Commands() {
 		if canaryCalls[d.Name] == nil && !slices.Contains(canaryWrites, d.Name) {
 			t.Errorf("midaz %s is run nowhere here: give it an entry in canaryCalls", d.Name)
 		}
@@ -288,7 +290,7 @@ func TestCanaryInCommands(t *testing.T) {
 	c.unread = true
 	c.stage("unreadable")
 	c.unread = false
-	c.write(defaultSpec, "version: \"1\"\nstack: canary\nvariables: { LINE: { sensitive: true }, KEY: { sensitive: true } }\nvolumes: { remarked: {} }\n")
+	c.write(midazcli.DefaultSpec, "version: \"1\"\nstack: canary\nvariables: { LINE: { sensitive: true }, KEY: { sensitive: true } }\nvolumes: { remarked: {} }\n")
 	c.stage("no longer declared")
 	c.call("rollback", "0002", "-auto-approve", "-allow", "data-loss")
 	c.call("unlock", lineCanary)
@@ -326,11 +328,11 @@ func newCanaryRun(t *testing.T, full bool) *canaryRun {
 	if n := len(all) - len(left); n < least {
 		t.Errorf("the merged spec has only %d positions", n)
 	}
-	c := &canaryRun{t: t, w: &fake.World{LockTime: fakeSystem().now()}, collector: newCollector(t), full: full, fails: true, formats: map[string][]string{}}
-	for _, d := range commands() {
+	c := &canaryRun{t: t, w: &fake.World{LockTime: fakeSystem().Now()}, collector: newCollector(t), full: full, fails: true, formats: map[string][]string{}}
+	for _, d := range midazcli.Commands() {
 		c.formats[d.Name] = formatsSpoken(d)
 	}
-	c.write(defaultSpec, spec)
+	c.write(midazcli.DefaultSpec, spec)
 	c.write("old.yaml", mergedHead+"services: { gate-fails: { image: \"x:${LINE}\", command: [\"${KEY}\"] } }\n")
 	invalid, _ := mergedSpec(left)
 	c.write("invalid.yaml", invalid)
@@ -373,8 +375,8 @@ func (c *canaryRun) write(name, text string) {
 func (c *canaryRun) stage(at string) {
 	c.at = at
 	everything := c.full || at == "before the first apply"
-	for _, d := range commands() {
-		flags := flagsOf(d)
+	for _, d := range midazcli.Commands() {
+		flags := midazcli.FlagsOf(d)
 		if !everything && !slices.Contains(canaryLooks, d.Name) {
 			continue
 		}
@@ -412,11 +414,11 @@ func (c *canaryRun) stage(at string) {
 func (c *canaryRun) call(name string, args ...string) int {
 	var out, errs bytes.Buffer
 	sys := fakeSystem()
-	sys.stdin, sys.stdout, sys.stderr = strings.NewReader(""), &out, &errs
-	sys.world = realWorld()
-	sys.world.read = func(_ context.Context, a access) (*sight, error) { return c.open(a, false) }
-	sys.world.write = func(_ context.Context, a access) (*sight, error) { return c.open(a, true) }
-	status := run(c.t.Context(), append(strings.Fields(name), args...), sys)
+	sys.Stdin, sys.Stdout, sys.Stderr = strings.NewReader(""), &out, &errs
+	sys.World = app.RealWorld()
+	sys.World.Read = func(_ context.Context, a app.Access) (*app.Session, error) { return c.open(a, false) }
+	sys.World.Write = func(_ context.Context, a app.Access) (*app.Session, error) { return c.open(a, true) }
+	status := midazcli.Run(c.t.Context(), append(strings.Fields(name), args...), sys)
 	if status == 64 {
 		c.t.Errorf("%s %v: %s", name, args, errs.String())
 	}
@@ -498,27 +500,27 @@ func (c *canaryRun) disturb() {
 	}
 }
 
-func (c *canaryRun) open(a access, writing bool) (*sight, error) {
-	if c.engineFails && a.declared.Spec == nil {
+func (c *canaryRun) open(a app.Access, writing bool) (*app.Session, error) {
+	if c.engineFails && a.Declared.Spec == nil {
 		return nil, resources.ErrUnreachable // no spec was read, so that nothing is known to be secret
 	}
 	if c.engineFails {
 		return nil, &resources.Diagnosis{Err: fmt.Errorf("engine at tcp://u:%s@host: %s: %w", lineCanary, keyCanary, resources.ErrUnreachable), Hint: "look at " + lineCanary}
 	}
-	kinds := realWorld().kinds()
-	s := &sight{readers: c.w.ReadersOf(kinds), look: canaryLook{}, journal: fakeJournal{c.w}, close: func() {}}
-	for kind, r := range s.readers {
-		s.readers[kind] = canaryReader{docsReader{r, kind, writing}, c}
+	kinds := app.RealWorld().Kinds()
+	s := &app.Session{Readers: c.w.ReadersOf(kinds), Inspect: canaryInspector{}, Journal: fakeJournal{c.w}, Close: func() {}}
+	for kind, r := range s.Readers {
+		s.Readers[kind] = canaryReader{docsReader{r, kind, writing}, c}
 	}
 	if writing {
-		s.writers = c.w.WritersOf(kinds)
-		for kind, w := range s.writers {
-			s.writers[kind] = canaryWriter{w.(fullWriter), c}
+		s.Writers = c.w.WritersOf(kinds)
+		for kind, w := range s.Writers {
+			s.Writers[kind] = canaryWriter{w.(fullWriter), c}
 		}
-		delete(s.writers, "broker")
-		s.record, s.locks = fakeJournal{c.w}, c.w
-		s.warnings = func() specs.Problems {
-			return specs.Problems{resources.RuleValue.At(specs.Pos{File: defaultSpec, Line: 3, Col: 1}, "the engine says "+lineCanary, "look at "+keyCanary)}
+		delete(s.Writers, "broker")
+		s.Record, s.Locks = fakeJournal{c.w}, c.w
+		s.Warnings = func() specs.Problems {
+			return specs.Problems{resources.RuleValue.At(specs.Pos{File: midazcli.DefaultSpec, Line: 3, Col: 1}, "the engine says "+lineCanary, "look at "+keyCanary)}
 		}
 	}
 	return s, nil
@@ -584,29 +586,29 @@ func (w canaryWriter) Await(ctx context.Context, r *resources.Resource, note res
 	return w.fullWriter.Await(ctx, r, note)
 }
 
-// canaryLook has a container that repeats secrets.
-type canaryLook struct{ fakeLook }
+// canaryInspector has a container that repeats secrets.
+type canaryInspector struct{ fakeInspector }
 
-func (canaryLook) containers(context.Context, string) ([]report.ContainerLook, error) {
-	return []report.ContainerLook{{Addr: resources.NewAddr("service", "gate-fails"), ID: "1", Name: "canary-gate-fails", Image: "x:" + lineCanary,
+func (canaryInspector) Containers(context.Context, string) ([]report.ContainerView, error) {
+	return []report.ContainerView{{Addr: resources.NewAddr("service", "gate-fails"), ID: "1", Name: "canary-gate-fails", Image: "x:" + lineCanary,
 		State: "exited: " + lineCanary, Health: "unhealthy: " + lineCanary, Ports: []string{"80/" + lineCanary}, Leftover: "of " + lineCanary}}, nil
 }
 
-func (canaryLook) logs(_ context.Context, _ report.ContainerLook, _ logOptions, line func(logLine)) error {
+func (canaryInspector) Logs(_ context.Context, _ report.ContainerView, _ app.LogOptions, line func(app.LogLine)) error {
 	for text := range strings.SplitSeq("starting with "+lineCanary+"\n"+keyCanary, "\n") {
-		line(logLine{text: text})
+		line(app.LogLine{Text: text})
 	}
 	return nil
 }
 
-func (canaryLook) about(context.Context) ([]report.AboutPart, error) {
+func (canaryInspector) About(context.Context) ([]report.AboutPart, error) {
 	return []report.AboutPart{{Title: "Engine", Rows: [][2]string{{"address", "tcp://u:" + lineCanary + "@host"}, {"warning", keyCanary}}}}, nil
 }
 
-func (canaryLook) unmanaged(context.Context, string) ([]*resources.Observed, error) {
+func (canaryInspector) Unmanaged(context.Context, string) ([]*resources.Observed, error) {
 	return []*resources.Observed{{Addr: resources.NewAddr("queue", "/", "other"), Owner: "x " + lineCanary, Notes: []string{lineCanary}}}, nil
 }
 
-func (canaryLook) live(_ context.Context, o liveOptions) (*draft.Draft, error) {
-	return &draft.Draft{Stack: o.stack}, nil // of no spec, so that nothing is known to be secret
+func (canaryInspector) Live(_ context.Context, o app.LiveOptions) (*draft.Draft, error) {
+	return &draft.Draft{Stack: o.Stack}, nil // of no spec, so that nothing is known to be secret
 }

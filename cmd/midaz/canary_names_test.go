@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
@@ -11,7 +12,7 @@ import (
 // become a name, or a part of one, the spec has an error. Beside a name it may
 // stand, also where both are written in one text.
 func TestSensitiveNamesAreRefused(t *testing.T) {
-	kinds := realWorld().kinds()
+	kinds := app.RealWorld().Kinds()
 	for field, refused := range map[string]bool{
 		`network_mode: "container:${CANARY}"`:                               true,
 		`network_mode: "service:${CANARY}"`:                                 true,

@@ -10,6 +10,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -38,7 +40,7 @@ type position struct {
 func positions(t *testing.T, form func(text string) string) []position {
 	t.Helper()
 	var out []position
-	for _, k := range realWorld().kinds() {
+	for _, k := range app.RealWorld().Kinds() {
 		table := k.Table()
 		if table.Section == "" {
 			continue
@@ -188,7 +190,7 @@ func hasKeyWith(v any, text string) bool {
 // TestCanaryMarksSurvive puts a short secret at every place: no conversion of a
 // field loses its mark, on which alone it depends that it is not shown.
 func TestCanaryMarksSurvive(t *testing.T) {
-	kinds, seen := realWorld().kinds(), 0
+	kinds, seen := app.RealWorld().Kinds(), 0
 	for form, write := range positionForms {
 		for _, p := range positions(t, write) {
 			for _, canary := range []string{shortCanary} {
@@ -218,12 +220,12 @@ func TestCanaryMarksSurvive(t *testing.T) {
 // problems and plans in several formats, and what is remembered on the objects.
 // Unlike in TestCanaryInCommands each spec has only that one place.
 func TestCanaryInOutputs(t *testing.T) {
-	kinds := realWorld().kinds()
+	kinds := app.RealWorld().Kinds()
 	for _, c := range []struct {
 		name, canary, form string
 		every              int // of how many positions one is tried
 	}{{"line", lineCanary, "inside", 4}, {"key", keyCanary, "alone", 16}} {
-		redactor := resources.NewRedactor(spellings...)
+		redactor := resources.NewRedactor(cli.Spellings...)
 		redactor.Learn(c.canary)
 		for i, p := range positions(t, positionForms[c.form]) {
 			if i%c.every != 0 && os.Getenv("MIDAZ_CANARY") != "all" {

@@ -17,6 +17,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -75,18 +77,18 @@ func fakeOutputs(t *testing.T, add func(name, text string)) {
 	call := func(name string, args ...string) {
 		var out, errs bytes.Buffer
 		sys := fakeSystem()
-		sys.stdin, sys.stdout, sys.stderr = strings.NewReader(""), &out, &errs
-		status := run(context.Background(), append(args, "-var", "CANARY="+canary), sys)
+		sys.Stdin, sys.Stdout, sys.Stderr = strings.NewReader(""), &out, &errs
+		status := cli.Run(context.Background(), append(args, "-var", "CANARY="+canary), sys)
 		add(name+" stdout", out.String())
 		add(name+" stderr", errs.String())
 		if out.Len()+errs.Len() == 0 {
 			t.Errorf("%s printed nothing (status %d)", name, status)
 		}
 	}
-	write(defaultSpec, canarySpec)
+	write(cli.DefaultSpec, canarySpec)
 	call("invalid", "validate")
 	call("invalid json", "validate", "-json")
-	write(defaultSpec, strings.Replace(canarySpec, `  c: { size: "${CANARY}", colour: ["${CANARY}"] }`+"\n", "", 1))
+	write(cli.DefaultSpec, strings.Replace(canarySpec, `  c: { size: "${CANARY}", colour: ["${CANARY}"] }`+"\n", "", 1))
 	call("validate", "validate")
 	call("plan", "plan")
 	call("plan json", "plan", "-json")
@@ -125,7 +127,7 @@ func fakeOutputs(t *testing.T, add func(name, text string)) {
 	call("plan of drift", "plan")
 	call("plan of drift json", "plan", "-json")
 	// It is no longer declared, and then nothing is.
-	write(defaultSpec, "version: \"1\"\nstack: test\nvariables: { CANARY: { sensitive: true } }\nboxes:\n  a: {}\n  b: { needs: [box/a] }\n")
+	write(cli.DefaultSpec, "version: \"1\"\nstack: test\nvariables: { CANARY: { sensitive: true } }\nboxes:\n  a: {}\n  b: { needs: [box/a] }\n")
 	call("undeclared", "plan", "-json")
 	call("undeclared text", "plan")
 	call("destroy", "destroy", "-auto-approve", "--volumes", "-confirm", "test", "-json")
@@ -158,7 +160,7 @@ rabbitmq:
 // realOutputs plans with the real kinds against objects that hold a secret in
 // plain text, as an engine shows it, and prints everything in every way.
 func realOutputs(t *testing.T, add func(name, text string)) {
-	kinds := realWorld().kinds()
+	kinds := app.RealWorld().Kinds()
 	spec, problems := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(realCanarySpec), Vars: []string{"CANARY=" + canary}})
 	declared, more := engine.Resolve(spec, kinds)
 	problems = append(problems, more...)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
@@ -19,25 +21,25 @@ import (
 // clears the screen, goes back over what was written, and turns the direction.
 const hostile = "A\x1b]0;owned\x07B\x1b[2JC\rD\bE\u009b31mF\u202eG\x7fH"
 
-// hostileLook is an engine that runs one container which is nothing but that.
-type hostileLook struct{ fakeLook }
+// hostileInspector is an engine that runs one container which is nothing but that.
+type hostileInspector struct{ fakeInspector }
 
-func (hostileLook) containers(context.Context, string) ([]report.ContainerLook, error) {
-	return []report.ContainerLook{{Addr: resources.NewAddr("box", "a"), ID: hostile, Name: hostile, Image: hostile, State: hostile, Health: hostile,
+func (hostileInspector) Containers(context.Context, string) ([]report.ContainerView, error) {
+	return []report.ContainerView{{Addr: resources.NewAddr("box", "a"), ID: hostile, Name: hostile, Image: hostile, State: hostile, Health: hostile,
 		Ports: []string{hostile}, Leftover: hostile}}, nil
 }
 
-func (hostileLook) logs(_ context.Context, _ report.ContainerLook, _ logOptions, line func(logLine)) error {
-	line(logLine{text: hostile})
-	line(logLine{text: hostile, stderr: true})
+func (hostileInspector) Logs(_ context.Context, _ report.ContainerView, _ app.LogOptions, line func(app.LogLine)) error {
+	line(app.LogLine{Text: hostile})
+	line(app.LogLine{Text: hostile, Stderr: true})
 	return nil
 }
 
-func (hostileLook) about(context.Context) ([]report.AboutPart, error) {
+func (hostileInspector) About(context.Context) ([]report.AboutPart, error) {
 	return []report.AboutPart{{Title: hostile, Rows: [][2]string{{"version", hostile}}}}, nil
 }
 
-func (hostileLook) unmanaged(context.Context, string) ([]*resources.Observed, error) {
+func (hostileInspector) Unmanaged(context.Context, string) ([]*resources.Observed, error) {
 	return []*resources.Observed{{Addr: resources.NewAddr("box", hostile), ID: hostile, Owner: hostile}}, nil
 }
 
@@ -51,7 +53,7 @@ func TestControlCharactersNeverReachTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(defaultSpec, "version: \"1\"\nstack: test\nboxes:\n  a: { text: now }\n  b: { needs: [box/a] }\n  theirs: { text: x }\ncrates: { c: { colour: red, ready: false } }\n")
+	write(cli.DefaultSpec, "version: \"1\"\nstack: test\nboxes:\n  a: { text: now }\n  b: { needs: [box/a] }\n  theirs: { text: x }\ncrates: { c: { colour: red, ready: false } }\n")
 	world := "box/a:\n    stack: test\n    fields: {text: " + quoted + ", colour: " + quoted + "}\n    applied: '{\"fields\":{\"text\":\"before\"}}'\n" +
 		"box/gone:\n    stack: test\n    fields: {text: " + quoted + "}\n    applied: '{\"fields\":{}}'\n" +
 		"box/theirs:\n    stack: " + quoted + "\n    owner: " + quoted + "\n    fields: {text: x}\n"
@@ -66,18 +68,18 @@ func TestControlCharactersNeverReachTheTerminal(t *testing.T) {
 		t.Helper()
 		var out, errs bytes.Buffer
 		sys := fakeSystem()
-		sys.stdin, sys.stdout, sys.stderr = strings.NewReader(""), &out, &errs
-		for _, open := range []*func(context.Context, access) (*sight, error){&sys.world.read, &sys.world.write} {
+		sys.Stdin, sys.Stdout, sys.Stderr = strings.NewReader(""), &out, &errs
+		for _, open := range []*func(context.Context, app.Access) (*app.Session, error){&sys.World.Read, &sys.World.Write} {
 			real := *open
-			*open = func(ctx context.Context, a access) (*sight, error) {
+			*open = func(ctx context.Context, a app.Access) (*app.Session, error) {
 				s, err := real(ctx, a)
 				if s != nil {
-					s.look = hostileLook{}
+					s.Inspect = hostileInspector{}
 				}
 				return s, err
 			}
 		}
-		run(context.Background(), args, sys)
+		cli.Run(context.Background(), args, sys)
 		for _, text := range []string{out.String(), errs.String()} {
 			if strings.Contains(text, "owned") {
 				seen++
@@ -112,7 +114,7 @@ func TestFilesAreTheirOwnersOnly(t *testing.T) {
 	defer syscall.Umask(old)
 	dir := t.TempDir()
 	t.Chdir(dir)
-	if err := os.WriteFile(defaultSpec, []byte("version: \"1\"\nstack: test\nvariables: { P: { sensitive: true, default: x } }\nboxes: { a: { secret: \"${P}\" } }\n"), 0o640); err != nil {
+	if err := os.WriteFile(cli.DefaultSpec, []byte("version: \"1\"\nstack: test\nvariables: { P: { sensitive: true, default: x } }\nboxes: { a: { secret: \"${P}\" } }\n"), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile("definitions.json", []byte(`{"vhosts":[{"name":"/"}],"queues":[{"name":"q","vhost":"/","durable":true,"auto_delete":false,"arguments":{}}]}`), 0o600); err != nil {
@@ -136,8 +138,8 @@ func TestFilesAreTheirOwnersOnly(t *testing.T) {
 	} {
 		var out, errs bytes.Buffer
 		sys := fakeSystem()
-		sys.stdin, sys.stdout, sys.stderr = strings.NewReader(""), &out, &errs
-		if status := run(context.Background(), args, sys); status != 0 {
+		sys.Stdin, sys.Stdout, sys.Stderr = strings.NewReader(""), &out, &errs
+		if status := cli.Run(context.Background(), args, sys); status != 0 {
 			t.Errorf("%v: status %d\n%s%s", args, status, out.String(), errs.String())
 		}
 	}
@@ -154,7 +156,7 @@ func TestFilesAreTheirOwnersOnly(t *testing.T) {
 	if written < 7 {
 		t.Errorf("only %d files were written", written)
 	}
-	if info, err := os.Stat(defaultSpec); err != nil || info.Mode().Perm() != 0o640 {
+	if info, err := os.Stat(cli.DefaultSpec); err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("the spec has mode %v %v", info.Mode(), err)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -52,7 +54,7 @@ func TestCorpus(t *testing.T) {
 			checkInvalid(t, file)
 		})
 	}
-	for _, r := range allRules(realWorld()) {
+	for _, r := range cli.AllRules(app.RealWorld()) {
 		if !covered[r.Code] && elsewhere[r.Code] == "" {
 			t.Errorf("no file of the corpus breaks %s: %s", r.Code, r.Title)
 		}
@@ -63,9 +65,9 @@ func TestCorpus(t *testing.T) {
 func runReal(args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	env := map[string]string{"DOCKER_HOST": "unix:///nonexistent/docker.sock", "HOME": "/nonexistent"}
-	status = run(context.Background(), args, system{
-		stdin: strings.NewReader(""), stdout: &out, stderr: &errs, now: newClock().now, world: realWorld(),
-		lookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+	status = cli.Run(context.Background(), args, app.System{
+		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Now: newClock().now, World: app.RealWorld(),
+		LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 	})
 	return status, out.String(), errs.String()
 }

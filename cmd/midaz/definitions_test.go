@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq"
@@ -30,7 +31,7 @@ func imported(data []byte) (text []byte, declared *resources.Declared, problems 
 	for _, s := range got.Secrets {
 		values[s.Name] = s.Value
 	}
-	kinds := realWorld().kinds()
+	kinds := app.RealWorld().Kinds()
 	spec, loaded := specs.Load(specs.Options{Files: []string{"-"}, Stdin: bytes.NewReader(got.Text),
 		LookupEnv: func(name string) (string, bool) { v, ok := values[name]; return v, ok }})
 	declared, decoded := engine.Resolve(spec, kinds)
@@ -297,7 +298,7 @@ func TestImportOfTheOwnLogin(t *testing.T) {
 		for _, s := range got.Secrets {
 			values[s.Name] = s.Value
 		}
-		kinds := realWorld().kinds()
+		kinds := app.RealWorld().Kinds()
 		spec, loaded := specs.Load(specs.Options{Files: []string{"-"}, Stdin: bytes.NewReader(got.Text), LookupEnv: func(name string) (string, bool) { v, ok := values[name]; return v, ok }})
 		_, decoded := engine.Resolve(spec, kinds)
 		if problems := schema.Quick(spec, kinds, loaded, decoded); problems.Errors() > 0 {

@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,8 +20,12 @@ var rules = []struct {
 	name, task string
 	imports    []string
 }{
-	{"cmd/midaz", "the commands: flags, opening the backends, exit status",
-		[]string{"cmd/midaz/internal/render", "cmd/midaz/internal/report", "engine", "engine/graph", "engine/policy", "resources", "resources/docker", "resources/dockerapi", "resources/rabbitmq", "resources/rabbitmq/definitions", "resources/rabbitmq/routing", "schema", "specs", "specs/compose", "specs/draft"}},
+	{"cmd/midaz", "the program, in a few lines",
+		[]string{"cmd/midaz/internal/cli"}},
+	{"cmd/midaz/internal/app", "what a command does; what happens leaves it as values of report",
+		[]string{"cmd/midaz/internal/report", "engine", "engine/graph", "engine/policy", "resources", "resources/docker", "resources/dockerapi", "resources/rabbitmq", "resources/rabbitmq/definitions", "resources/rabbitmq/routing", "schema", "specs", "specs/compose", "specs/draft"}},
+	{"cmd/midaz/internal/cli", "flags, help, completion, exit status; shows what happens in the formats that were asked for",
+		[]string{"cmd/midaz/internal/app", "cmd/midaz/internal/render", "cmd/midaz/internal/report", "engine", "engine/policy", "resources", "resources/rabbitmq/routing", "schema", "specs"}},
 	{"cmd/midaz/internal/render", "every word and picture: text, JSON, SARIF, Markdown, HTML, SVG, metrics",
 		[]string{"cmd/midaz/internal/render/layout", "cmd/midaz/internal/report", "engine", "engine/graph", "engine/policy", "resources", "resources/rabbitmq/definitions", "resources/rabbitmq/routing", "specs", "specs/draft"}},
 	{"cmd/midaz/internal/render/layout", "arranges the boxes of a graph",
@@ -136,6 +143,30 @@ func TestRenderReachesNothing(t *testing.T) {
 			case "os", "os/exec", "os/signal", "net", "net/http", "syscall", "github.com/urfave/cli/v2", "golang.org/x/term":
 				t.Errorf("%s imports %s", name, line)
 			}
+		}
+	}
+}
+
+// TestOnePlaceForEach: flags are known to one package, and the engine and the
+// broker behind the kinds to one file.
+func TestOnePlaceForEach(t *testing.T) {
+	for _, rule := range []struct{ pattern, only string }{
+		{"github.com/urfave/cli", "internal/cli/"},
+		{module + "resources/docker\"", "internal/app/backends.go"},
+		{module + "resources/dockerapi\"", "internal/app/backends.go"},
+	} {
+		err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, rule.only) {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if strings.Contains(string(text), "\""+rule.pattern) {
+				t.Errorf("%s imports %s, which belongs to %s", path, strings.Trim(rule.pattern, "\""), rule.only)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }

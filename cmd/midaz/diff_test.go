@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -32,7 +33,7 @@ const broker = "rabbitmq: {url: 'http://b:15672', management: {username: m, pass
 // TestForeseenRows: of every row, a spec compared with itself differs in
 // nothing, and one with another value in that row.
 func TestForeseenRows(t *testing.T) {
-	kinds := realWorld().kinds()
+	kinds := app.RealWorld().Kinds()
 	tried := 0
 	for _, k := range kinds {
 		table := k.Table()

@@ -5,26 +5,29 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 )
 
 // codePage describes every rule: what it means, and what it looks like on the
 // shortest file of the corpus that breaks it.
 func codePage() map[string]string {
 	p := generated("Codes", "the rules")
-	rules := allRules(realWorld())
-	p.line("Every finding of `midaz validate` has a code, and every other command that reads the spec finds the same. `midaz explain CODE` tells this in a terminal.")
-	p.line("An error ends the command with status 1 before anything is done. A warning changes no exit status; the comment `# midaz:ignore CODE reason` on its line silences it.\n")
+	rules := cli.AllRules(app.RealWorld())
+	p.Line("Every finding of `midaz validate` has a code, and every other command that reads the spec finds the same. `midaz explain CODE` tells this in a terminal.")
+	p.Line("An error ends the command with status 1 before anything is done. A warning changes no exit status; the comment `# midaz:ignore CODE reason` on its line silences it.\n")
 	var rows [][]string
 	for _, r := range rules {
 		rows = append(rows, []string{fmt.Sprintf("[%s](#%s)", r.Code, anchor(r.Code)), string(r.Severity), running(r.Title)})
 	}
 	p.table([]string{"code", "severity", "what is wrong"}, rows)
 	for _, r := range rules {
-		p.line("## %s\n", r.Code)
-		p.line("%s: **%s**\n", sentence(string(r.Severity)), running(r.Title))
-		p.line("%s\n", running(strings.TrimSpace(r.Explain)))
+		p.Line("## %s\n", r.Code)
+		p.Line("%s: **%s**\n", sentence(string(r.Severity)), running(r.Title))
+		p.Line("%s\n", running(strings.TrimSpace(r.Explain)))
 		if r.Silenceable {
-			p.line("It can be silenced with `# midaz:ignore %s reason`.\n", r.Code)
+			p.Line("It can be silenced with `# midaz:ignore %s reason`.\n", r.Code)
 		}
 		if text := corpusOutput(r.Code); text != "" {
 			p.block("text", text)

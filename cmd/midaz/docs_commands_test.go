@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	midazcli "github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 )
 
 // variableDocs are the variables of the environment that the program reads,
@@ -58,25 +60,25 @@ var statusDocs = []struct {
 // commandPages describe every command from its flags.
 func commandPages() map[string]string {
 	index := generated("Commands", "the definitions of the commands")
-	index.line("Flags take one dash or two and stand before or behind arguments. Data goes to standard output, progress and messages to standard error.\n")
+	index.Line("Flags take one dash or two and stand before or behind arguments. Data goes to standard output, progress and messages to standard error.\n")
 	pages := map[string]string{}
-	for _, group := range []string{groupMain, groupLook, groupWrite, groupTool} {
+	for _, group := range []string{midazcli.GroupMain, midazcli.GroupLook, midazcli.GroupWrite, midazcli.GroupTool} {
 		var rows [][]string
-		for _, c := range commands() {
+		for _, c := range midazcli.Commands() {
 			if c.Category == group && !c.Hidden {
 				file := strings.ReplaceAll(c.Name, " ", "-") + ".md"
 				rows = append(rows, []string{fmt.Sprintf("[midaz %s](%s)", c.Name, file), running(c.Usage)})
 				pages["commands/"+file] = commandText(c)
 			}
 		}
-		index.line("## %s\n", group)
+		index.Line("## %s\n", group)
 		index.table([]string{"command", "does"}, rows)
 	}
-	index.line("## Exit statuses\n")
+	index.Line("## Exit statuses\n")
 	var rows [][]string
 	for _, s := range statusDocs {
 		var who []string
-		for _, c := range commands() {
+		for _, c := range midazcli.Commands() {
 			if s.flag+strings.Join(s.commands, "") != "" && canEnd(c, s.flag, s.commands) {
 				who = append(who, c.Name)
 			}
@@ -87,8 +89,8 @@ func commandPages() map[string]string {
 		rows = append(rows, []string{fmt.Sprint(s.status), running(s.doc), strings.Join(who, ", ")})
 	}
 	index.table([]string{"status", "meaning", "commands"}, rows)
-	index.line("[What to do about each of them](../../troubleshooting.md#exit-statuses)\n")
-	index.line("## Environment\n")
+	index.Line("[What to do about each of them](../../troubleshooting.md#exit-statuses)\n")
+	index.Line("## Environment\n")
 	rows = nil
 	for _, v := range variableDocs {
 		rows = append(rows, []string{codeOrNone(v.name), running(v.doc)})
@@ -102,13 +104,13 @@ func canEnd(c *cli.Command, flag string, names []string) bool {
 	if names != nil {
 		return slices.Contains(names, c.Name)
 	}
-	f := flagsOf(c)[flag]
+	f := midazcli.FlagsOf(c)[flag]
 	return flag == "" || f != nil && !c.Hidden
 }
 
 func commandText(c *cli.Command) string {
 	p := generated("midaz "+c.Name, "the definition of the command")
-	p.line("%s\n", sentence(c.Usage)+".")
+	p.Line("%s\n", sentence(c.Usage)+".")
 	usage := "midaz " + c.Name + " [FLAGS]"
 	if c.ArgsUsage != "" {
 		usage += " " + c.ArgsUsage
@@ -120,13 +122,13 @@ func commandText(c *cli.Command) string {
 			p.block("yaml", outdent(paragraph))
 			continue
 		}
-		p.line("%s\n", running(paragraph))
+		p.Line("%s\n", running(paragraph))
 	}
 	if examples != "" {
-		p.line("## Examples\n")
+		p.Line("## Examples\n")
 		p.block("sh", outdent(examples))
 	}
-	p.line("## Flags\n")
+	p.Line("## Flags\n")
 	var rows [][]string
 	for _, f := range c.Flags {
 		if v, ok := f.(cli.VisibleFlag); ok && !v.IsVisible() {
@@ -139,21 +141,21 @@ func commandText(c *cli.Command) string {
 		if standard == "0" || standard == "0s" {
 			standard = "" // not given is none, which the text says
 		}
-		rows = append(rows, []string{codeOrNone(flagNames(f)), running(flagUsage(f)), codeOrNone(standard)})
+		rows = append(rows, []string{codeOrNone(midazcli.FlagNames(f)), running(midazcli.FlagUsage(f)), codeOrNone(standard)})
 	}
 	p.table([]string{"flag", "what it does", "default"}, rows)
 	rows = nil
 	for _, v := range variableDocs {
-		if v.flag != "" && flagsOf(c)[v.flag] != nil {
+		if v.flag != "" && midazcli.FlagsOf(c)[v.flag] != nil {
 			rows = append(rows, []string{codeOrNone(v.name), running(v.doc)})
 		}
 	}
 	if rows != nil {
-		p.line("## Environment\n")
+		p.Line("## Environment\n")
 		p.table([]string{"variable", "meaning"}, rows)
-		p.line("[Variables that hold for every command](README.md#environment)\n")
+		p.Line("[Variables that hold for every command](README.md#environment)\n")
 	}
-	p.line("## Exit statuses\n")
+	p.Line("## Exit statuses\n")
 	rows = nil
 	for _, s := range statusDocs {
 		if canEnd(c, s.flag, s.commands) {
@@ -182,7 +184,7 @@ func TestDocsVariables(t *testing.T) {
 	}
 	all := strings.Join(described, "\n")
 	name := regexp.MustCompile(`"((?:MIDAZ|DOCKER)_[A-Z_]+)"`)
-	for _, glob := range []string{"cmd/midaz/*.go", "specs/*.go", "engine/*.go", "resources/docker/*.go", "resources/rabbitmq/*.go"} {
+	for _, glob := range []string{"cmd/midaz/internal/*/*.go", "specs/*.go", "engine/*.go", "resources/docker/*.go", "resources/dockerapi/*.go", "resources/rabbitmq/*.go"} {
 		files, err := filepath.Glob(filepath.Join(projectRoot, glob))
 		if err != nil || files == nil {
 			t.Fatalf("no files: %v", err)
@@ -206,11 +208,11 @@ func TestDocsVariables(t *testing.T) {
 
 // TestDocsStatuses: every status that the program can end with is described.
 func TestDocsStatuses(t *testing.T) {
-	text, err := os.ReadFile("main.go")
+	text, err := os.ReadFile("internal/cli/program.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, body, _ := strings.Cut(string(text), "func exitStatus(")
+	_, body, _ := strings.Cut(string(text), "func ExitStatus(")
 	body, _, _ = strings.Cut(body, "\n}\n")
 	found := regexp.MustCompile(`return ([0-9]+)`).FindAllStringSubmatch(body, -1)
 	if len(found) < 10 {

@@ -10,6 +10,7 @@ import (
 
 	composeschema "github.com/compose-spec/compose-go/v2/schema"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -17,7 +18,7 @@ import (
 // composePage holds the keys of Compose's own schema against the rows.
 func composePage() map[string]string {
 	p := generated("Compose keys", "the schema of the Compose Specification and the tables of the kinds")
-	p.line("What becomes of each key of a Compose file. `midaz import compose` does the rewriting, and says at its place what cannot be carried. [How to migrate](../migrate/compose.md)\n")
+	p.Line("What becomes of each key of a Compose file. `midaz import compose` does the rewriting, and says at its place what cannot be carried. [How to migrate](../migrate/compose.md)\n")
 	var all resources.Schema
 	if err := json.Unmarshal([]byte(composeschema.Schema), &all); err != nil {
 		panic("the schema of Compose: " + err.Error())
@@ -27,11 +28,11 @@ func composePage() map[string]string {
 		defs, _ = all["definitions"].(resources.Schema)
 	}
 	tables := map[string]*resources.Table{}
-	for _, k := range realWorld().kinds() {
+	for _, k := range app.RealWorld().Kinds() {
 		tables[k.Table().Kind] = k.Table()
 	}
 	for _, kind := range []string{"service", "network", "volume"} {
-		p.line("## %ss\n", render.Capital(kind))
+		p.Line("## %ss\n", render.Capital(kind))
 		def, _ := defs[kind].(resources.Schema)
 		props := composeKeys(def, defs)
 		var rows [][]string

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/schema"
@@ -30,19 +31,19 @@ var formatDocs = []struct{ name, doc string }{
 // their schemas.
 func formatsPage() map[string]string {
 	p := generated("Formats", "the formats of the commands and the schemas under schema/")
-	p.line("`-format FORMAT` chooses what a command prints, `-into FORMAT=FILE` writes another one beside it, `-json` is short for `-format json`, and `-json-into FILE` for `-into json=FILE`.\n")
+	p.Line("`-format FORMAT` chooses what a command prints, `-into FORMAT=FILE` writes another one beside it, `-json` is short for `-format json`, and `-json-into FILE` for `-into json=FILE`.\n")
 	var rows [][]string
 	for _, f := range formatDocs {
 		var who []string
-		for _, c := range commands() {
-			if flag := flagsOf(c)["format"]; flag != nil && strings.Contains(flagUsage(flag), "FORMAT: ") && slices.Contains(words(flagUsage(flag)), f.name) {
+		for _, c := range cli.Commands() {
+			if flag := cli.FlagsOf(c)["format"]; flag != nil && strings.Contains(cli.FlagUsage(flag), "FORMAT: ") && slices.Contains(words(cli.FlagUsage(flag)), f.name) {
 				who = append(who, codeOrNone("midaz "+c.Name))
 			}
 		}
 		rows = append(rows, []string{codeOrNone(f.name), running(f.doc), strings.Join(who, ", ")})
 	}
 	p.table([]string{"format", "what it is", "commands"}, rows)
-	p.line("The JSON of the plan, and of drift within it, has the names of OpenTofu's (`resource_changes[].change.actions` and so on), so that tools written for that read it; what is ours stands under `midaz`. `apply -json` and its like print a stream of objects, one a line.\n")
+	p.Line("The JSON of the plan, and of drift within it, has the names of OpenTofu's (`resource_changes[].change.actions` and so on), so that tools written for that read it; what is ours stands under `midaz`. `apply -json` and its like print a stream of objects, one a line.\n")
 	files, _ := filepath.Glob(filepath.Join(projectRoot, "schema", "*.schema.json"))
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -68,16 +69,16 @@ func words(text string) []string {
 // documentSection describes one schema: its top first, then the objects in it.
 func documentSection(p *docPage, file, top string, defs resources.Schema) {
 	name := strings.TrimSuffix(file, ".schema.json")
-	p.line("## %s\n", name)
-	p.line("Schema: [`schema/%s`](../../schema/%s)\n", file, file)
+	p.Line("## %s\n", name)
+	p.Line("Schema: [`schema/%s`](../../schema/%s)\n", file, file)
 	objects := slices.DeleteFunc(slices.Sorted(maps.Keys(defs)), func(d string) bool { return d == top })
 	for _, d := range append([]string{top}, objects...) {
 		s := defs[d].(resources.Schema)
 		if d != top {
-			p.line("### %s %s\n", name, objectName(d))
+			p.Line("### %s %s\n", name, objectName(d))
 		}
 		if doc, ok := s["description"].(string); ok {
-			p.line("%s\n", running(withoutName(doc, d)))
+			p.Line("%s\n", running(withoutName(doc, d)))
 		}
 		required, _ := s["required"].([]any)
 		props, _ := s["properties"].(resources.Schema)

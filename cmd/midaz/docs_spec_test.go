@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/docker"
@@ -15,7 +16,7 @@ import (
 
 // specPages describe the spec: its top level, and each kind with every row.
 func specPages() map[string]string {
-	kinds := realWorld().kinds()
+	kinds := app.RealWorld().Kinds()
 	pages := map[string]string{"spec/README.md": topPage(kinds)}
 	for _, k := range kinds {
 		if k.Table().Section != "" {
@@ -28,10 +29,10 @@ func specPages() map[string]string {
 func topPage(kinds []resources.Kind) string {
 	p := generated("The spec", "the tables of the kinds")
 	all := schema.Assemble(kinds)
-	p.line("%s `midaz explain KIND.FIELD` tells the same in a terminal, and `midaz schema` prints the JSON schema for editors.\n", running(all["description"].(string)))
+	p.Line("%s `midaz explain KIND.FIELD` tells the same in a terminal, and `midaz schema` prints the JSON schema for editors.\n", running(all["description"].(string)))
 	props := all["properties"].(resources.Schema)
 	required := all["required"].([]any)
-	p.line("## Top-level keys\n")
+	p.Line("## Top-level keys\n")
 	var rows [][]string
 	for _, key := range slices.Sorted(maps.Keys(props)) {
 		s := props[key].(resources.Schema)
@@ -43,8 +44,8 @@ func topPage(kinds []resources.Kind) string {
 		rows = append(rows, []string{codeOrNone(key), needed, sentence(strings.TrimPrefix(doc, "By name: "))})
 	}
 	p.table([]string{"key", "needed", "what it is"}, rows)
-	p.line("Keys that begin with `x-` are passed over at every level, and hold anchors.\n")
-	p.line("## Kinds\n")
+	p.Line("Keys that begin with `x-` are passed over at every level, and hold anchors.\n")
+	p.Line("## Kinds\n")
 	rows = nil
 	for _, k := range kinds {
 		if t := k.Table(); t.Section != "" {
@@ -52,16 +53,16 @@ func topPage(kinds []resources.Kind) string {
 		}
 	}
 	p.table([]string{"kind", "written under", "address", "what it is"}, rows)
-	p.line("In an address each part is percent-encoded: virtual host `/` is `%%2F`. `-target`, `-exclude`, `-replace`, `-adopt` and `-unprotect` take addresses and globs of them.\n")
+	p.Line("In an address each part is percent-encoded: virtual host `/` is `%%2F`. `-target`, `-exclude`, `-replace`, `-adopt` and `-unprotect` take addresses and globs of them.\n")
 	for _, k := range kinds {
 		if t := k.Table(); t.Section == "" {
-			p.line("The kind `%s` (`%s`) follows from others and is written nowhere: %s\n", t.Kind, addressOf(k), running(t.Doc))
+			p.Line("The kind `%s` (`%s`) follows from others and is written nowhere: %s\n", t.Kind, addressOf(k), running(t.Doc))
 		}
 	}
 	for _, key := range []string{"variables", "moved", "drift"} {
 		s := props[key].(resources.Schema)
-		p.line("## `%s`\n", key)
-		p.line("%s\n", running(s["description"].(string)))
+		p.Line("## `%s`\n", key)
+		p.Line("%s\n", running(s["description"].(string)))
 		p.table(partsHead, partsOf(s))
 	}
 	return p.String()
@@ -106,9 +107,9 @@ func addressOf(k resources.Kind) string {
 func kindText(k resources.Kind) string {
 	t := k.Table()
 	p := generated(t.Kind, "the table of the kind "+t.Kind)
-	p.line("%s\n", running(t.Doc))
-	p.line("Written under `%s`; its address is `%s`. [All kinds](README.md) · [what each engine was measured to do](../../conformance.md)\n", dotted(t.Section), addressOf(k))
-	p.line("## Fields\n")
+	p.Line("%s\n", running(t.Doc))
+	p.Line("Written under `%s`; its address is `%s`. [All kinds](README.md) · [what each engine was measured to do](../../conformance.md)\n", dotted(t.Section), addressOf(k))
+	p.Line("## Fields\n")
 	var rows [][]string
 	for i := range t.Fields {
 		f := &t.Fields[i]
@@ -123,12 +124,12 @@ func kindText(k resources.Kind) string {
 		for i, n := range t.Nested {
 			keys[i] = codeOrNone(n)
 		}
-		p.line("## Other kinds below it\n")
-		p.line("%s are sections of their own: see [the list of kinds](README.md#kinds).\n", strings.Join(keys, ", "))
+		p.Line("## Other kinds below it\n")
+		p.Line("%s are sections of their own: see [the list of kinds](README.md#kinds).\n", strings.Join(keys, ", "))
 	}
 	if len(t.Refused) > 0 {
-		p.line("## Keys that are refused\n")
-		p.line("A key that nobody reads would silently do nothing, so these are errors (MZ023) that say what to do.\n")
+		p.Line("## Keys that are refused\n")
+		p.Line("A key that nobody reads would silently do nothing, so these are errors (MZ023) that say what to do.\n")
 		var rows [][]string
 		for _, key := range slices.Sorted(maps.Keys(t.Refused)) {
 			rows = append(rows, []string{codeOrNone(key), running(t.Refused[key])})
@@ -151,8 +152,8 @@ func defaultText(f *resources.Field) string {
 }
 
 func fieldSection(p *docPage, t *resources.Table, f *resources.Field) {
-	p.line("### `%s`\n", f.Key)
-	p.line("%s\n", sentence(f.Doc))
+	p.Line("### `%s`\n", f.Key)
+	p.Line("%s\n", sentence(f.Doc))
 	var rows [][]string
 	row := func(name, text string) {
 		if text != "" {

@@ -104,35 +104,35 @@ type docPage struct{ bytes.Buffer }
 // generated begins a page that nobody edits.
 func generated(title, from string) *docPage {
 	p := &docPage{}
-	p.line("<!-- Generated from %s by `make docs`. Do not edit. -->", from)
-	p.line("")
-	p.line("# %s", title)
-	p.line("")
+	p.Line("<!-- Generated from %s by `make docs`. Do not edit. -->", from)
+	p.Line("")
+	p.Line("# %s", title)
+	p.Line("")
 	return p
 }
 
-func (p *docPage) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+func (p *docPage) Line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
 
 // table writes a table; one without rows is left out.
 func (p *docPage) table(head []string, rows [][]string) {
 	if len(rows) == 0 {
 		return
 	}
-	p.line("| %s |", strings.Join(head, " | "))
-	p.line("|%s", strings.Repeat(" --- |", len(head)))
+	p.Line("| %s |", strings.Join(head, " | "))
+	p.Line("|%s", strings.Repeat(" --- |", len(head)))
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, c := range row {
 			cells[i] = tableCell(c)
 		}
-		p.line("| %s |", strings.Join(cells, " | "))
+		p.Line("| %s |", strings.Join(cells, " | "))
 	}
-	p.line("")
+	p.Line("")
 }
 
 // block writes fenced text.
 func (p *docPage) block(language, text string) {
-	p.line("%s", render.Fence(language, text))
+	p.Line("%s", render.Fence(language, text))
 }
 
 // tableCell is text that can stand in a cell of a table.

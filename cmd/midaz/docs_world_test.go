@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/docker"
@@ -27,20 +29,20 @@ const (
 
 // docsSystem is the program with the real kinds: Docker's in a world in memory,
 // RabbitMQ's on the broker that MIDAZ_DOCS_BROKER names.
-func docsSystem() system {
+func docsSystem() app.System {
 	s := fakeSystem()
-	s.world = realWorld()
-	s.world.read = func(_ context.Context, a access) (*sight, error) { return openDocs(a, false) }
-	s.world.write = func(_ context.Context, a access) (*sight, error) { return openDocs(a, true) }
+	s.World = app.RealWorld()
+	s.World.Read = func(_ context.Context, a app.Access) (*app.Session, error) { return openDocs(a, false) }
+	s.World.Write = func(_ context.Context, a app.Access) (*app.Session, error) { return openDocs(a, true) }
 	return s
 }
 
-func openDocs(a access, writing bool) (*sight, error) {
-	w := &fake.World{LockTime: fakeSystem().now()}
+func openDocs(a app.Access, writing bool) (*app.Session, error) {
+	w := &fake.World{LockTime: fakeSystem().Now()}
 	if err := loadFake(w, os.Getenv(docsWorldFile)); err != nil {
 		return nil, err
 	}
-	options := rabbitmq.Options{Declared: a.declared, Dial: func(ctx context.Context, service string, _ int) (net.Conn, error) {
+	options := rabbitmq.Options{Declared: a.Declared, Dial: func(ctx context.Context, service string, _ int) (net.Conn, error) {
 		if w.Get(resources.NewAddr("service", service)) == nil {
 			return nil, fmt.Errorf("service %s does not run: %w", service, resources.ErrUnreachable)
 		}
@@ -51,15 +53,15 @@ func openDocs(a access, writing bool) (*sight, error) {
 	for kind, r := range seen {
 		seen[kind] = docsReader{r, kind, writing}
 	}
-	s := &sight{look: fakeLook{}, journal: fakeJournal{w}, close: func() {}}
+	s := &app.Session{Inspect: fakeInspector{}, Journal: fakeJournal{w}, Close: func() {}}
 	if !writing {
-		s.readers = merged(seen, rabbitmq.OpenReader(options).Readers())
+		s.Readers = app.Merged(seen, rabbitmq.OpenReader(options).Readers())
 		return s, nil
 	}
 	broker := rabbitmq.Open(options)
-	s.readers, s.writers = merged(seen, broker.Readers()), merged(w.WritersOf(kinds), broker.Writers())
-	s.record, s.locks = fakeJournal{w}, w
-	s.close = func() {
+	s.Readers, s.Writers = app.Merged(seen, broker.Readers()), app.Merged(w.WritersOf(kinds), broker.Writers())
+	s.Record, s.Locks = fakeJournal{w}, w
+	s.Close = func() {
 		if err := saveDocs(w); err != nil {
 			panic(err)
 		}
@@ -168,12 +170,12 @@ func composeUp(w *fake.World) error {
 	defer func() { _ = os.RemoveAll(dir) }()
 	file := filepath.Join(dir, "spec.yaml")
 	s := docsSystem()
-	s.stderr = io.Discard
-	if status := run(context.Background(), []string{"import", "compose", "-out", file}, s); status != 0 {
+	s.Stderr = io.Discard
+	if status := cli.Run(context.Background(), []string{"import", "compose", "-out", file}, s); status != 0 {
 		return fmt.Errorf("the Compose file cannot be read: %d", status)
 	}
 	spec, problems := specs.Load(specs.Options{Files: []string{file}, LookupEnv: os.LookupEnv})
-	declared, more := engine.Resolve(spec, realWorld().kinds())
+	declared, more := engine.Resolve(spec, app.RealWorld().Kinds())
 	if n := problems.Errors() + more.Errors(); n > 0 {
 		return fmt.Errorf("%d errors: %v %v", n, problems, more)
 	}

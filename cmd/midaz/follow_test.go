@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -25,7 +26,7 @@ services:
 		dormant  string
 	}{{nil, "network/extra service/off volume/extra"}, {[]string{"p"}, ""}} {
 		spec, problems := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(text), Profiles: test.profiles})
-		declared, more := engine.Resolve(spec, realWorld().kinds())
+		declared, more := engine.Resolve(spec, app.RealWorld().Kinds())
 		if err := append(problems, more...).Err(); err != nil {
 			t.Fatal(err)
 		}

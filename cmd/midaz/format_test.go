@@ -25,6 +25,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/tools/txtar"
 
+	midazcli "github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -177,15 +178,15 @@ func TestFailuresFollowTheirSchemas(t *testing.T) {
 	root := absoluteRoot(t)
 	t.Chdir(t.TempDir())
 	for what, spec := range map[string]string{"unreachable": reviewedSpec, "invalid": badSpec} {
-		if err := os.WriteFile(defaultSpec, []byte(spec), 0o600); err != nil {
+		if err := os.WriteFile(midazcli.DefaultSpec, []byte(spec), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		for _, verb := range []string{"plan", "drift"} {
 			var out, errs bytes.Buffer
 			sys := fakeSystem()
-			sys.stdout, sys.stderr = &out, &errs
+			sys.Stdout, sys.Stderr = &out, &errs
 			t.Setenv("UNREACHABLE", "1")
-			if status := run(t.Context(), []string{verb, "-json"}, sys); status != 1 {
+			if status := midazcli.Run(t.Context(), []string{verb, "-json"}, sys); status != 1 {
 				t.Errorf("%s %s: status %d", what, verb, status)
 			}
 			var doc map[string]any
@@ -246,8 +247,8 @@ func TestDangerComesFirst(t *testing.T) {
 	for i := range 100 {
 		warnings = append(warnings, rule.At(specs.Pos{File: "-", Line: i + 1, Col: 1}, "this could be better", ""))
 	}
-	v := &view{flags: cli.NewContext(nil, flag.NewFlagSet("", 0), nil), sys: fakeSystem()}
-	formats := v.planRenderings(report.PlanMade{Plan: plan, Problems: warnings})
+	v := &midazcli.View{Flags: cli.NewContext(nil, flag.NewFlagSet("", 0), nil), Sys: fakeSystem()}
+	formats := v.PlanRenderings(report.PlanMade{Plan: plan, Problems: warnings})
 	formats[render.FormatMarkdown] = func(string) string { return render.PlanMarkdown(plan, warnings, render.MaxComment) }
 	for name, form := range formats {
 		text := form("")

@@ -13,6 +13,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -24,14 +26,14 @@ import (
 const unmasked = "it failed with " + canary + " at last"
 
 func canaryRedactor() *resources.Redactor {
-	r := resources.NewRedactor(spellings...)
+	r := resources.NewRedactor(cli.Spellings...)
 	r.Learn(canary)
 	return r
 }
 
 // recordedRuns keeps the runs that reach the journal.
 type recordedRuns struct {
-	recorder
+	app.Recorder
 	runs []resources.Run
 }
 
@@ -64,7 +66,7 @@ func TestJournalGuard(t *testing.T) {
 		}
 	}
 	to := &recordedRuns{}
-	guard := guardedRecorder{to, canaryRedactor()}
+	guard := app.GuardRecorder(to, canaryRedactor())
 	for _, write := range []func(context.Context, *resources.Run) error{guard.BeginRun, guard.EndRun} {
 		run := &resources.Run{}
 		fill(reflect.ValueOf(run).Elem())
@@ -85,7 +87,7 @@ func TestTraceGuard(t *testing.T) {
 	stub := tracetest.SpanStub{Name: unmasked, Attributes: about, Status: sdktrace.Status{Description: unmasked},
 		Events: []sdktrace.Event{{Name: unmasked, Attributes: about}}}
 	to := tracetest.NewInMemoryExporter()
-	if err := (guardedExporter{to, canaryRedactor()}).ExportSpans(t.Context(), tracetest.SpanStubs{stub}.Snapshots()); err != nil {
+	if err := (cli.GuardExporter(to, canaryRedactor())).ExportSpans(t.Context(), tracetest.SpanStubs{stub}.Snapshots()); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range to.GetSpans() {
@@ -109,8 +111,8 @@ func TestTraceGuard(t *testing.T) {
 // TestFileGuard writes a file from a text with the secret.
 func TestFileGuard(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.html")
-	v := &view{sys: system{redactor: canaryRedactor()}}
-	if err := v.keep(path, unmasked); err != nil {
+	v := &cli.View{Sys: app.System{Redactor: canaryRedactor()}}
+	if err := v.Keep(path, unmasked); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(path); err != nil || strings.Contains(string(text), canary) || !strings.Contains(string(text), resources.Masked) {

@@ -18,6 +18,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/go-units"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -148,7 +149,7 @@ func (p *composeProject) imported(t *testing.T, dir, profile string) importedPro
 		o.Profiles = []string{profile}
 	}
 	loaded, problems := specs.Load(o)
-	all, more := engine.Resolve(loaded, realWorld().kinds())
+	all, more := engine.Resolve(loaded, app.RealWorld().Kinds())
 	for _, problem := range slices.Concat(problems, more) {
 		if problem.Severity() == specs.Error || problem.Rule == specs.RuleUnused {
 			t.Errorf("the spec is not as it should be: %v\n--- files\n%s\n--- spec\n%s", problem, p.text(), spec)

@@ -22,6 +22,8 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/client"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/e2e/rig"
 	"github.com/LerianStudio/midaz-infra/resources"
 )
@@ -110,9 +112,9 @@ func (c inspectComparison) project(t *testing.T, seed uint64) (containers int, w
 	}
 	midaz := func(args ...string) string {
 		var out bytes.Buffer
-		sys := system{stdin: strings.NewReader(""), stdout: &out, stderr: &out, now: time.Now, world: realWorld(), lookupEnv: os.LookupEnv,
-			signals: func() (<-chan os.Signal, func()) { return nil, func() {} }}
-		if status := run(t.Context(), append(args, "-chdir", dir), sys); status != 0 {
+		sys := app.System{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Now: time.Now, World: app.RealWorld(), LookupEnv: os.LookupEnv,
+			Signals: func() (<-chan os.Signal, func()) { return nil, func() {} }}
+		if status := cli.Run(t.Context(), append(args, "-chdir", dir), sys); status != 0 {
 			t.Errorf("midaz %s: exit status %d\n%s\n%s", strings.Join(args, " "), status, out.String(), p.text())
 		}
 		return out.String()

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 )
 
 // realRun runs a command line with the real kinds in a folder. Commands that
@@ -16,15 +19,15 @@ import (
 func realRun(t *testing.T, dir string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	sys := system{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, now: time.Now, world: realWorld(),
-		lookupEnv: func(name string) (string, bool) {
+	sys := app.System{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Now: time.Now, World: app.RealWorld(),
+		LookupEnv: func(name string) (string, bool) {
 			if name == "DOCKER_HOST" {
 				return "unix:///nowhere/docker.sock", true
 			}
 			return "", false
 		},
-		signals: func() (<-chan os.Signal, func()) { return nil, func() {} }}
-	status = run(context.Background(), append(slices.Clone(args), "-chdir", dir), sys)
+		Signals: func() (<-chan os.Signal, func()) { return nil, func() {} }}
+	status = cli.Run(context.Background(), append(slices.Clone(args), "-chdir", dir), sys)
 	return status, out.String(), errs.String()
 }
 

@@ -8,13 +8,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 )
 
 // A spec that is read from a pipe may never come to its end: the command hears
 // of no context, and ends all the same.
 func TestSignalEndsACommandThatDoesNotHearOfIt(t *testing.T) {
-	usual := leaveReading
-	defer func() { leaveReading = usual }()
+	usual := app.LeaveReading
+	defer func() { app.LeaveReading = usual }()
 	for name, tc := range map[string]struct {
 		signals []os.Signal
 		want    int
@@ -24,19 +27,19 @@ func TestSignalEndsACommandThatDoesNotHearOfIt(t *testing.T) {
 		"again": {[]os.Signal{os.Interrupt, os.Interrupt}, 130, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leaveReading = tc.leave
+			app.LeaveReading = tc.leave
 			endless, hold := io.Pipe()
 			defer hold.Close()
 			signals := make(chan os.Signal, len(tc.signals))
 			sys := fakeSystem()
-			sys.stdin, sys.stdout, sys.stderr = readingTells{endless, func() {
+			sys.Stdin, sys.Stdout, sys.Stderr = readingTells{endless, func() {
 				for _, sig := range tc.signals {
 					signals <- sig
 				}
 			}}, io.Discard, &bytes.Buffer{}
-			sys.signals = func() (<-chan os.Signal, func()) { return signals, func() {} }
+			sys.Signals = func() (<-chan os.Signal, func()) { return signals, func() {} }
 			ended := make(chan int, 1)
-			go func() { ended <- run(context.Background(), []string{"validate", "-f", "-"}, sys) }()
+			go func() { ended <- cli.Run(context.Background(), []string{"validate", "-f", "-"}, sys) }()
 			select {
 			case status := <-ended:
 				if status != tc.want {

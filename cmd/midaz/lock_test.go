@@ -9,16 +9,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
 )
 
 // runOn runs a command line on a fake world, with a spec on standard input.
 func runOn(w *fake.World, spec string, stderr io.Writer, args ...string) int {
-	return run(context.Background(), append(args, "-f", "-"), system{
-		stdin: strings.NewReader(spec), stdout: io.Discard, stderr: stderr, now: newClock().now, who: "bob@host",
-		lookupEnv: func(string) (string, bool) { return "", false }, world: inMemory(w),
-		signals: func() (<-chan os.Signal, func()) { return make(chan os.Signal), func() {} },
+	return cli.Run(context.Background(), append(args, "-f", "-"), app.System{
+		Stdin: strings.NewReader(spec), Stdout: io.Discard, Stderr: stderr, Now: newClock().now, Who: "bob@host",
+		LookupEnv: func(string) (string, bool) { return "", false }, World: inMemory(w),
+		Signals: func() (<-chan os.Signal, func()) { return make(chan os.Signal), func() {} },
 	})
 }
 
@@ -101,10 +103,10 @@ func TestSignalWhileWaitingForTheLock(t *testing.T) {
 			<-errs.saw
 			signals <- sig
 		}()
-		status := run(context.Background(), []string{"up", "-lock-timeout", "1m", "-f", "-"}, system{
-			stdin: strings.NewReader(lockSpec), stdout: io.Discard, stderr: errs, now: newClock().now, who: "bob@host",
-			lookupEnv: func(string) (string, bool) { return "", false }, world: inMemory(w),
-			signals: func() (<-chan os.Signal, func()) { return signals, func() {} },
+		status := cli.Run(context.Background(), []string{"up", "-lock-timeout", "1m", "-f", "-"}, app.System{
+			Stdin: strings.NewReader(lockSpec), Stdout: io.Discard, Stderr: errs, Now: newClock().now, Who: "bob@host",
+			LookupEnv: func(string) (string, bool) { return "", false }, World: inMemory(w),
+			Signals: func() (<-chan os.Signal, func()) { return signals, func() {} },
 		})
 		if status != want {
 			t.Errorf("%v: status %d, want %d\n%s", sig, status, want, errs)

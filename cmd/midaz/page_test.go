@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -29,7 +30,7 @@ const markup = `</script><script>document.title='owned'</script>"'><img src=x on
 // everything: changes, replacements, removals, and a topology that is new.
 func samplePlan(t testing.TB) *engine.Plan {
 	t.Helper()
-	kinds := realWorld().kinds()
+	kinds := app.RealWorld().Kinds()
 	spec, problems := specs.Load(specs.Options{Files: []string{"midaz.infra.yaml"}, Dir: "../..", LookupEnv: func(name string) (string, bool) {
 		return "canary" + strings.ReplaceAll(name, "_", ""), regexp.MustCompile("PASS|TOKEN|SECRET|KEY").MatchString(name)
 	}})

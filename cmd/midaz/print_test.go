@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -45,10 +46,10 @@ func TestCleanLogKeepsOnlyColours(t *testing.T) {
 		"\x1b[>0;276;0cdevice":             "device",
 		"\x1b[38;2;1;2;3mtrue\x1b[38:5:1m": "\x1b[38;2;1;2;3mtrue\x1b[0m",
 	} {
-		if got := cleanLog(in+"\r\n", true); got != want {
+		if got := cli.CleanLog(in+"\r\n", true); got != want {
 			t.Errorf("cleanLog(%q) = %q, want %q", in, got, want)
 		}
-		if got := cleanLog(in, false); strings.ContainsRune(got, 0x1b) {
+		if got := cli.CleanLog(in, false); strings.ContainsRune(got, 0x1b) {
 			t.Errorf("without colours an escape is left of %q: %q", in, got)
 		}
 	}
@@ -58,13 +59,13 @@ func FuzzCleanLog(f *testing.F) {
 	f.Add("\x1b[1;31mred\x1b[0m")
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, on := range []render.Ink{true, false} {
-			out := cleanLog(s, on)
+			out := cli.CleanLog(s, on)
 			for rest := out; rest != ""; {
 				i := strings.IndexByte(rest, 0x1b)
 				if i < 0 {
 					break
 				}
-				sequence, after := escape(rest[i:])
+				sequence, after := cli.Escape(rest[i:])
 				if !bool(on) || !strings.HasSuffix(sequence, "m") {
 					t.Fatalf("%q leaves %q", s, out)
 				}
@@ -114,12 +115,12 @@ func TestGateFailureSaysWhatAPersonNeeds(t *testing.T) {
 
 func TestPsTable(t *testing.T) {
 	now := newClock().at
-	looks := []report.ServiceLook{
-		{ContainerLook: report.ContainerLook{Addr: resources.Addr{Kind: "service", Name: "db"}, Name: "midaz-db", Image: "postgres:17", State: "running", Health: "healthy",
+	looks := []report.ServiceView{
+		{ContainerView: report.ContainerView{Addr: resources.Addr{Kind: "service", Name: "db"}, Name: "midaz-db", Image: "postgres:17", State: "running", Health: "healthy",
 			Ports: []string{"127.0.0.1:5701->5432/tcp"}, Started: now.Add(-3 * time.Hour), Age: 3 * time.Hour}},
-		{ContainerLook: report.ContainerLook{Addr: resources.Addr{Kind: "job", Name: "init"}, State: "exited (1)", Started: now.Add(-90 * time.Second), Age: 90 * time.Second},
+		{ContainerView: report.ContainerView{Addr: resources.Addr{Kind: "job", Name: "init"}, State: "exited (1)", Started: now.Add(-90 * time.Second), Age: 90 * time.Second},
 			Change: &engine.Change{Action: resources.Replace, Want: &resources.Resource{}, Delta: resources.Delta{{Drift: true}, {Pending: true}}}},
-		{ContainerLook: report.ContainerLook{Addr: resources.Addr{Kind: "service", Name: "new"}}, Change: &engine.Change{Action: resources.Create, Want: &resources.Resource{}}},
+		{ContainerView: report.ContainerView{Addr: resources.Addr{Kind: "service", Name: "new"}}, Change: &engine.Change{Action: resources.Create, Want: &resources.Resource{}}},
 	}
 	golden(t, "ps.txt", render.PsText(looks, false))
 	golden(t, "ps.json", render.JSONText(render.PsJSON("test", looks)))
@@ -128,9 +129,9 @@ func TestPsTable(t *testing.T) {
 func TestLogPrefixes(t *testing.T) {
 	var out bytes.Buffer
 	service, job := resources.Addr{Kind: "service", Name: "db"}, resources.Addr{Kind: "job", Name: "long-name"}
-	p := newLogPrinter(&out, []report.ContainerLook{{Addr: service}, {Addr: job}}, false, false)
-	p.line(report.LogLine{Addr: service, Text: "ready\x1b[2J\n"})
-	p.line(report.LogLine{Addr: job, Text: "done", At: newClock().at})
+	p := cli.NewLogPrinter(&out, []report.ContainerView{{Addr: service}, {Addr: job}}, false, false)
+	p.Line(report.LogLine{Addr: service, Text: "ready\x1b[2J\n"})
+	p.Line(report.LogLine{Addr: job, Text: "done", At: newClock().at})
 	want := "db        | ready\nlong-name | 2026-01-31T12:00:00.000000000Z done\n"
 	if out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)
@@ -146,7 +147,7 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{report.Shown(report.ErrGate), 4}, {fmt.Errorf("x: %w", engine.ErrStale), 6}, {report.Shown(engine.ErrRefused), 7}, {report.UsageError{}, 64},
 		{report.StoppedError{}, 130},
 	} {
-		if got := exitStatus(c.err); got != c.want {
+		if got := cli.ExitStatus(c.err); got != c.want {
 			t.Errorf("%v: status %d, want %d", c.err, got, c.want)
 		}
 	}

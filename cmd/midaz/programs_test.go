@@ -17,12 +17,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 )
 
 // startedPrograms are the places of the source where a program is started, with
 // the beginning of its name.
 var startedPrograms = map[string]programCase{
-	"cmd/midaz/git.go: git": {
+	"cmd/midaz/internal/app/git.go: git": {
 		name: "git", forward: true, args: []string{"diff", "HEAD"},
 		added: []string{"GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C"},
 	},
@@ -56,7 +59,7 @@ func TestProgramsGetNoSecret(t *testing.T) {
 	for place, c := range startedPrograms {
 		t.Run(c.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			for name, text := range map[string]string{defaultSpec: programSpec, ".env": "CANARY=" + canary + "\n",
+			for name, text := range map[string]string{cli.DefaultSpec: programSpec, ".env": "CANARY=" + canary + "\n",
 				"config.json": fmt.Sprintf(`{"auths":{"other.test":{"username":"u","password":%q}},"credHelpers":{"registry.test":"test"}}`, canary)} {
 				if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 					t.Fatal(err)
@@ -120,9 +123,9 @@ func runWithPrograms(t *testing.T, c programCase) string {
 	}
 	var out bytes.Buffer
 	sys := fakeSystem()
-	sys.stdin, sys.stdout, sys.stderr, sys.world = strings.NewReader(""), &out, &out, realWorld()
-	sys.lookupEnv = func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-	run(t.Context(), append(slices.Clone(c.args), "-var", "CANARY="+canary), sys)
+	sys.Stdin, sys.Stdout, sys.Stderr, sys.World = strings.NewReader(""), &out, &out, app.RealWorld()
+	sys.LookupEnv = func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	cli.Run(t.Context(), append(slices.Clone(c.args), "-var", "CANARY="+canary), sys)
 	return out.String()
 }
 
@@ -156,7 +159,7 @@ func emptyEngine(w http.ResponseWriter, r *http.Request) {
 // commitSpec makes the folder a repository whose commit has the spec.
 func commitSpec(t *testing.T) {
 	t.Helper()
-	for _, args := range [][]string{{"init", "-q"}, {"add", defaultSpec}, {"-c", "user.name=ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false", "commit", "-qm", "spec"}} {
+	for _, args := range [][]string{{"init", "-q"}, {"add", cli.DefaultSpec}, {"-c", "user.name=ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false", "commit", "-qm", "spec"}} {
 		if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}

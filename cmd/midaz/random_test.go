@@ -13,6 +13,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -121,7 +123,7 @@ func TestRandomSpecs(t *testing.T) {
 		w := &fake.World{}
 		call := func(want int, args ...string) string {
 			var out, errs bytes.Buffer
-			status := run(context.Background(), append(args, "-var", "CANARY="+canary), systemOf(w, &out, &errs))
+			status := cli.Run(context.Background(), append(args, "-var", "CANARY="+canary), systemOf(w, &out, &errs))
 			if status != want {
 				t.Fatalf("%v: status %d, want %d\n%s%s", args, status, want, out.String(), errs.String())
 			}
@@ -188,13 +190,13 @@ func disturb(t *rapid.T, w *fake.World) (changed bool) {
 }
 
 // systemOf is the process with that world.
-func systemOf(w *fake.World, out, errs *bytes.Buffer) system {
+func systemOf(w *fake.World, out, errs *bytes.Buffer) app.System {
 	sys := fakeSystem()
-	open := func(context.Context, access) (*sight, error) {
-		return &sight{readers: w.Readers(), writers: w.Writers(), look: fakeLook{}, close: func() {}}, nil
+	open := func(context.Context, app.Access) (*app.Session, error) {
+		return &app.Session{Readers: w.Readers(), Writers: w.Writers(), Inspect: fakeInspector{}, Close: func() {}}, nil
 	}
-	sys.stdin, sys.stdout, sys.stderr = strings.NewReader(""), out, errs
-	sys.lookupEnv = func(string) (string, bool) { return "", false }
-	sys.world = world{kinds: fake.Kinds, rules: func() []*specs.Rule { return nil }, read: open, write: open}
+	sys.Stdin, sys.Stdout, sys.Stderr = strings.NewReader(""), out, errs
+	sys.LookupEnv = func(string) (string, bool) { return "", false }
+	sys.World = app.World{Kinds: fake.Kinds, Rules: func() []*specs.Rule { return nil }, Read: open, Write: open}
 	return sys
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	midazcli "github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -175,16 +176,16 @@ func TestUnits(t *testing.T) {
 // manual pages finds nothing in them.
 func TestManualPages(t *testing.T) {
 	pages := map[string]string{}
-	for _, p := range manPages(commands()) {
-		pages[p.name] = p.text
+	for _, p := range midazcli.ManPages(midazcli.Commands()) {
+		pages[p.Name] = p.Text
 	}
-	for _, p := range manPages(commands()) {
-		if pages[p.name] != p.text {
-			t.Errorf("%s is another one each time", p.name)
+	for _, p := range midazcli.ManPages(midazcli.Commands()) {
+		if pages[p.Name] != p.Text {
+			t.Errorf("%s is another one each time", p.Name)
 		}
 	}
-	for _, c := range commands() {
-		page, ok := pages[pageName(c.Name)+".1"]
+	for _, c := range midazcli.Commands() {
+		page, ok := pages[midazcli.PageName(c.Name)+".1"]
 		if ok == c.Hidden {
 			t.Errorf("page of %s: %v", c.Name, ok)
 		}
@@ -281,7 +282,7 @@ func TestPreCommitHooks(t *testing.T) {
 		}
 		for spec, want := range map[string]int{reviewedSpec: 0, badSpec: 1} {
 			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, defaultSpec), []byte(spec), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, midazcli.DefaultSpec), []byte(spec), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			words := strings.Fields(h.Entry)

@@ -14,6 +14,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	midazcli "github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
 	"github.com/LerianStudio/midaz-infra/schema"
@@ -23,7 +25,7 @@ import (
 // as they are.
 func TestSchemaFileIsCurrent(t *testing.T) {
 	const file = "../../schema/midaz.infra.schema.json"
-	want := schema.Encode(schema.Assemble(realWorld().kinds()))
+	want := schema.Encode(schema.Assemble(app.RealWorld().Kinds()))
 	if *update {
 		if err := os.WriteFile(file, want, 0o644); err != nil {
 			t.Fatal(err)
@@ -88,25 +90,25 @@ func interrupted(t *testing.T, send ...os.Signal) (status, writes int, stderr st
 			}
 		})
 	}}
-	sys := system{
-		stdin: strings.NewReader(spec.String()), stdout: io.Discard, stderr: errs, now: newClock().now,
-		lookupEnv: func(string) (string, bool) { return "", false },
-		signals:   func() (<-chan os.Signal, func()) { return signals, func() {} },
-		world:     inMemory(w),
+	sys := app.System{
+		Stdin: strings.NewReader(spec.String()), Stdout: io.Discard, Stderr: errs, Now: newClock().now,
+		LookupEnv: func(string) (string, bool) { return "", false },
+		Signals:   func() (<-chan os.Signal, func()) { return signals, func() {} },
+		World:     inMemory(w),
 	}
-	status = run(context.Background(), []string{"up", "-f", "-", "-parallelism", "1"}, sys)
+	status = midazcli.Run(context.Background(), []string{"up", "-f", "-", "-parallelism", "1"}, sys)
 	return status, len(w.Log()), errs.String()
 }
 
 // inMemory is the backends of a fake world that several runs share.
-func inMemory(w *fake.World) world {
-	return world{
-		kinds: fake.Kinds,
-		read: func(context.Context, access) (*sight, error) {
-			return &sight{readers: w.Readers(), look: fakeLook{}, close: func() {}}, nil
+func inMemory(w *fake.World) app.World {
+	return app.World{
+		Kinds: fake.Kinds,
+		Read: func(context.Context, app.Access) (*app.Session, error) {
+			return &app.Session{Readers: w.Readers(), Inspect: fakeInspector{}, Close: func() {}}, nil
 		},
-		write: func(context.Context, access) (*sight, error) {
-			return &sight{readers: w.Readers(), writers: w.Writers(), look: fakeLook{}, locks: w, close: func() {}}, nil
+		Write: func(context.Context, app.Access) (*app.Session, error) {
+			return &app.Session{Readers: w.Readers(), Writers: w.Writers(), Inspect: fakeInspector{}, Locks: w, Close: func() {}}, nil
 		},
 	}
 }
@@ -134,9 +136,9 @@ func TestSecondSignalStops(t *testing.T) {
 // each, so that it can stand before the verb.
 func TestOneNameOneMeaning(t *testing.T) {
 	takes := map[string]string{}
-	for _, c := range commands() {
-		for name, f := range flagsOf(c) {
-			what := fmt.Sprint(takesValue(f))
+	for _, c := range midazcli.Commands() {
+		for name, f := range midazcli.FlagsOf(c) {
+			what := fmt.Sprint(midazcli.TakesValue(f))
 			if name == "f" && c.Name == "logs" { // --follow; before the verb -f is --file
 				continue
 			}
@@ -152,7 +154,7 @@ func TestOneNameOneMeaning(t *testing.T) {
 // examples can be parsed.
 func TestEveryCommandIsDocumented(t *testing.T) {
 	none := func(string) (string, bool) { return "", false }
-	for _, c := range commands() {
+	for _, c := range midazcli.Commands() {
 		if c.Hidden {
 			continue
 		}
@@ -173,8 +175,8 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 				continue
 			}
 			words := strings.Fields(strings.ReplaceAll(strings.TrimRight(line, ")"), "'", ""))
-			parsed, err := parseArgs(words, commands(), none)
-			if err != nil || parsed.verb != c.Name && c.Name != "drift" {
+			parsed, err := midazcli.ParseArgs(words, midazcli.Commands(), none)
+			if err != nil || parsed.Verb != c.Name && c.Name != "drift" {
 				t.Errorf("example of %s: midaz %s: %v", c.Name, line, err)
 			}
 		}
@@ -183,10 +185,10 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 
 func TestPanicIsAnError(t *testing.T) {
 	var errs bytes.Buffer
-	sys := system{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &errs, now: newClock().now,
-		lookupEnv: func(string) (string, bool) { return "", false },
-		world:     world{kinds: func() []resources.Kind { panic("boom") }}}
-	if status := run(context.Background(), []string{"schema"}, sys); status != 1 || !strings.Contains(errs.String(), "bug in midaz") {
+	sys := app.System{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &errs, Now: newClock().now,
+		LookupEnv: func(string) (string, bool) { return "", false },
+		World:     app.World{Kinds: func() []resources.Kind { panic("boom") }}}
+	if status := midazcli.Run(context.Background(), []string{"schema"}, sys); status != 1 || !strings.Contains(errs.String(), "bug in midaz") {
 		t.Errorf("status %d, %s", status, errs.String())
 	}
 }

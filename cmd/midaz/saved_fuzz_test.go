@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/engine"
 )
@@ -28,7 +29,7 @@ func FuzzShow(f *testing.F) {
 			return
 		}
 		p := saved.Plan()
-		text := render.PlanText(p, inkFor(io.Discard, fakeSystem().env, false))
+		text := render.PlanText(p, cli.InkFor(io.Discard, fakeSystem().Env, false))
 		if strings.ContainsAny(text, "\x1b\x07\b\r\x7f") {
 			t.Errorf("the text acts on a terminal: %q", text)
 		}

@@ -16,6 +16,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"gopkg.in/yaml.v3"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/resources/fake"
@@ -31,9 +33,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // "docker-docs" are those of the tutorials.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"midaz":      func() { os.Exit(run(context.Background(), os.Args[1:], fakeSystem())) },
+		"midaz":      func() { os.Exit(cli.Run(context.Background(), os.Args[1:], fakeSystem())) },
 		"midaz-real": main,
-		"midaz-docs": func() { os.Exit(run(context.Background(), os.Args[1:], docsSystem())) },
+		"midaz-docs": func() { os.Exit(cli.Run(context.Background(), os.Args[1:], docsSystem())) },
 		"docker-docs": func() {
 			if err := docsDocker(); err != nil {
 				fmt.Fprintln(os.Stderr, err)
@@ -79,23 +81,23 @@ func statusCommand(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // fakeSystem is the process with a fake world and a clock that stands still.
-func fakeSystem() system {
-	return system{
-		runID: fakeRunID,
-		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, signals: notify, who: "ann@host",
-		now: func() time.Time { return time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC) },
-		world: world{
-			kinds: fake.Kinds,
-			rules: func() []*specs.Rule { return nil },
-			read:  func(ctx context.Context, a access) (*sight, error) { return openFake(a, false) },
-			write: func(ctx context.Context, a access) (*sight, error) { return openFake(a, true) },
+func fakeSystem() app.System {
+	return app.System{
+		RunID: fakeRunID,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv, Signals: cli.Notify, Who: "ann@host",
+		Now: func() time.Time { return time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC) },
+		World: app.World{
+			Kinds: fake.Kinds,
+			Rules: func() []*specs.Rule { return nil },
+			Read:  func(ctx context.Context, a app.Access) (*app.Session, error) { return openFake(a, false) },
+			Write: func(ctx context.Context, a app.Access) (*app.Session, error) { return openFake(a, true) },
 		},
 	}
 }
 
-// openFake reads world.yaml, and writes it back when the sight is closed.
+// openFake reads world.yaml, and writes it back when the session is closed.
 // CRASH_AT, CRASH_AFTER, DOWN, DOWN_UNTIL and BROKEN in the environment make it fail.
-func openFake(a access, writing bool) (*sight, error) {
+func openFake(a app.Access, writing bool) (*app.Session, error) {
 	const file = "world.yaml"
 	if os.Getenv("UNREACHABLE") != "" {
 		return nil, &resources.Diagnosis{Err: fmt.Errorf("engine at unix:///fake.sock: %w", resources.ErrUnreachable), Hint: "start the engine"}
@@ -116,12 +118,12 @@ func openFake(a access, writing bool) (*sight, error) {
 	if err := loadLock(w); err != nil {
 		return nil, err
 	}
-	s := &sight{readers: w.Readers(), look: fakeLook{}, journal: fakeJournal{w}, close: func() {},
-		hasTraces: func(context.Context, string, bool) bool { return w.Held() != nil }}
+	s := &app.Session{Readers: w.Readers(), Inspect: fakeInspector{}, Journal: fakeJournal{w}, Close: func() {},
+		HasTraces: func(context.Context, string, bool) bool { return w.Held() != nil }}
 	if writing {
-		s.record = fakeJournal{w}
-		s.writers, s.locks = w.Writers(), w
-		s.close = func() {
+		s.Record = fakeJournal{w}
+		s.Writers, s.Locks = w.Writers(), w
+		s.Close = func() {
 			if w.Held() == nil {
 				_ = os.Remove(lockFile)
 			}
@@ -246,22 +248,26 @@ func saveFake(w *fake.World, file string) error {
 	return os.WriteFile(file, text, 0o600)
 }
 
-// fakeLook has an engine of four processors on which no container runs.
-type fakeLook struct{}
+// fakeInspector has an engine of four processors on which no container runs.
+type fakeInspector struct{}
 
-func (fakeLook) cpus(context.Context) int { return 4 }
+func (fakeInspector) Cpus(context.Context) int { return 4 }
 
-func (fakeLook) containers(context.Context, string) ([]report.ContainerLook, error) { return nil, nil }
+func (fakeInspector) Containers(context.Context, string) ([]report.ContainerView, error) {
+	return nil, nil
+}
 
-func (fakeLook) logs(context.Context, report.ContainerLook, logOptions, func(logLine)) error {
+func (fakeInspector) Logs(context.Context, report.ContainerView, app.LogOptions, func(app.LogLine)) error {
 	return nil
 }
 
-func (fakeLook) about(context.Context) ([]report.AboutPart, error) {
+func (fakeInspector) About(context.Context) ([]report.AboutPart, error) {
 	return []report.AboutPart{{Title: "Engine", Rows: [][2]string{{"version", "fake"}}}}, nil
 }
 
-func (fakeLook) live(_ context.Context, o liveOptions) (*draft.Draft, error) {
-	return &draft.Draft{Stack: o.stack}, nil
+func (fakeInspector) Live(_ context.Context, o app.LiveOptions) (*draft.Draft, error) {
+	return &draft.Draft{Stack: o.Stack}, nil
 }
-func (fakeLook) unmanaged(context.Context, string) ([]*resources.Observed, error) { return nil, nil }
+func (fakeInspector) Unmanaged(context.Context, string) ([]*resources.Observed, error) {
+	return nil, nil
+}

@@ -21,6 +21,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/cli"
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 )
 
@@ -104,13 +105,13 @@ func traced(t *testing.T, spec string, env map[string]string) (status int, stder
 	for k, v := range env {
 		t.Setenv(k, v)
 	}
-	if err := os.WriteFile(defaultSpec, []byte(spec), 0o600); err != nil {
+	if err := os.WriteFile(cli.DefaultSpec, []byte(spec), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var errs bytes.Buffer
 	sys := fakeSystem()
-	sys.now, sys.stdin, sys.stdout, sys.stderr = newClock().now, strings.NewReader(""), io.Discard, &errs
-	status = run(context.Background(), []string{"apply", "-auto-approve", "-parallelism", "1", "-report", "run.html", "-var", "CANARY=" + canary}, sys)
+	sys.Now, sys.Stdin, sys.Stdout, sys.Stderr = newClock().now, strings.NewReader(""), io.Discard, &errs
+	status = cli.Run(context.Background(), []string{"apply", "-auto-approve", "-parallelism", "1", "-report", "run.html", "-var", "CANARY=" + canary}, sys)
 	return status, errs.String()
 }
 
@@ -211,7 +212,7 @@ func TestTracesHinderNothing(t *testing.T) {
 			if status != 0 || strings.Contains(stderr, "Warning") != (k.warning != "") || !strings.Contains(stderr, k.warning) {
 				t.Errorf("status %d, said %q", status, stderr)
 			}
-			if took := time.Since(began); took > 10*flushTime {
+			if took := time.Since(began); took > 10*cli.FlushTime {
 				t.Errorf("it took %v", took)
 			}
 			if len(c.requests) > 0 {
@@ -223,9 +224,9 @@ func TestTracesHinderNothing(t *testing.T) {
 
 // A trace id is only told when there is one.
 func TestNoTrace(t *testing.T) {
-	var none *traces
-	none.end(nil)
-	if none.id() != "" {
+	var none *cli.Traces
+	none.End(nil)
+	if none.Id() != "" {
 		t.Error("there is an ID")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
 	"github.com/LerianStudio/midaz-infra/engine"
 	"github.com/LerianStudio/midaz-infra/schema"
 	"github.com/LerianStudio/midaz-infra/specs"
@@ -30,7 +31,7 @@ func FuzzValidate(f *testing.F) {
 			f.Add(text)
 		}
 	}
-	kinds := realWorld().kinds()
+	kinds := app.RealWorld().Kinds()
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if len(text) > 1<<15 || readsFiles(string(text)) {

@@ -16,7 +16,7 @@ func TestEveryEventIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := map[string]bool{}
-	for _, file := range []string{"view.go", "internal/render/notice.go"} {
+	for _, file := range []string{"internal/cli/view.go", "internal/render/notice.go"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

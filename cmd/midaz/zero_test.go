@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/app"
 	"github.com/LerianStudio/midaz-infra/resources"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -12,7 +13,7 @@ import (
 // key that was left out. Whatever the kind, decoding keeps it, and an object
 // that has something there differs from it.
 func TestExplicitZeroIsAValue(t *testing.T) {
-	for _, k := range realWorld().kinds() {
+	for _, k := range app.RealWorld().Kinds() {
 		table := k.Table()
 		for i := range table.Fields {
 			f := &table.Fields[i]

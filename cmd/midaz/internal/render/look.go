@@ -42,7 +42,7 @@ func tableText(head []string, rows [][]cell, i Ink) string {
 	return b.String()
 }
 
-func PsText(looks []report.ServiceLook, i Ink) string {
+func PsText(looks []report.ServiceView, i Ink) string {
 	if len(looks) == 0 {
 		return "No services.\n"
 	}
@@ -103,7 +103,7 @@ type jsonService struct {
 	Source    *jsonSource `json:"source,omitempty"`
 }
 
-func PsJSON(stack string, looks []report.ServiceLook) jsonPs {
+func PsJSON(stack string, looks []report.ServiceView) jsonPs {
 	out := jsonPs{FormatVersion: "1.0", Stack: stack, Services: []jsonService{}}
 	for _, l := range looks {
 		j := jsonService{Address: l.Addr.String(), Container: l.Name, ID: l.ID, Image: l.Image, State: l.State, Health: l.Health,
@@ -174,7 +174,7 @@ func OtherEngineText(name string) string {
 }
 
 // serviceMark says how a service stands to the spec: "", "drift", "pending", or both.
-func serviceMark(l report.ServiceLook) string {
+func serviceMark(l report.ServiceView) string {
 	if l.Leftover != "" {
 		return "left over: " + Clean(l.Leftover)
 	}

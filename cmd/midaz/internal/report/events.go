@@ -99,7 +99,7 @@ type (
 	// Services are the lines of ps.
 	Services struct {
 		Stack string
-		Looks []ServiceLook
+		Looks []ServiceView
 	}
 	// About describes what a stack runs on.
 	About struct{ Parts []AboutPart }
@@ -162,7 +162,7 @@ type (
 	// NoContainers says that a stack has no containers.
 	NoContainers struct{ Stack string }
 	// LogsOpened names the containers whose lines follow.
-	LogsOpened struct{ Containers []ContainerLook }
+	LogsOpened struct{ Containers []ContainerView }
 	// LogLine is one line of a log. Text comes from the container and may hold
 	// anything.
 	LogLine struct {

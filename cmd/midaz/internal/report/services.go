@@ -7,15 +7,15 @@ import (
 	"github.com/LerianStudio/midaz-infra/resources"
 )
 
-// ServiceLook is one line of ps: a service or job declared, running, or both.
-type ServiceLook struct {
-	ContainerLook
+// ServiceView is one line of ps: a service or job declared, running, or both.
+type ServiceView struct {
+	ContainerView
 	// Change is what apply would do to it, nil when nothing is known.
 	Change *engine.Change
 }
 
-// ContainerLook is one container as ps shows it.
-type ContainerLook struct {
+// ContainerView is one container as ps shows it.
+type ContainerView struct {
 	Addr     resources.Addr
 	ID, Name string
 	Image    string

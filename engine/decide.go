@@ -27,6 +27,7 @@ const (
 	reasonDestroy   = "delete_because_destroy"
 	reasonLeftover  = "delete_because_left_over"
 	reasonStray     = "delete_because_exclusive"
+	reasonDisplaced = "delete_because_displaced"
 )
 
 // MakePlan compares what is declared with what was seen. It does no I/O, and
@@ -50,6 +51,7 @@ func makePlan(declared *resources.Declared, seen *Seen, opt Options, left map[re
 		d.compare()
 		d.needed()
 		d.orphans()
+		d.displace()
 		d.propagate()
 	}
 	d.order()
@@ -462,6 +464,60 @@ func (d *decider) keepHeld(kept map[resources.Addr]bool) {
 			}
 		}
 	}
+}
+
+// displace plans the removal of what is left alone because its profile is off
+// where something of another profile takes over what it has: a name, a port of
+// the host, an address.
+func (d *decider) displace() {
+	for _, r := range d.declared.Resources {
+		have := d.seen.Get(r.Addr)
+		if have == nil || have.Presence != resources.Present {
+			have = d.seen.Get(r.Moved)
+		}
+		if !r.Dormant || have == nil || have.Presence != resources.Present || have.Free || have.Stack != d.plan.Stack || have.IsHalfAdopted() {
+			continue
+		}
+		taker := d.takerOf(have)
+		if taker == nil {
+			continue
+		}
+		hint := fmt.Sprintf("remove it first: `midaz destroy -target '%s'`", have.Addr)
+		told := fmt.Sprintf("it is to have a name, a port or an address of %s, which runs although its profile is off", have.Addr)
+		switch holder := d.holderOf(have.Addr); {
+		case !holder.IsZero():
+			d.refusal(taker.Addr, "occupied", fmt.Sprintf("%s and is held by %s", told, holder), hint)
+		case d.opt.OnlyDrift || have.Interrupted || !d.selected(have.Addr) || d.plan.byAddr[have.Addr] != nil:
+			d.refusal(taker.Addr, "occupied", told, hint)
+		default:
+			d.add(&Change{Addr: have.Addr, Action: resources.Delete, Have: have, Code: reasonDisplaced,
+				Reason: fmt.Sprintf("its profile is off, and %s is to have a name, a port or an address of it", taker.Addr)})
+		}
+	}
+}
+
+// takerOf returns a change by which something takes over what the object has, nil
+// when there is none.
+func (d *decider) takerOf(have *resources.Observed) *Change {
+	for _, c := range d.plan.Changes {
+		kind, ok := d.declared.Kind(c.Addr.Kind).(resources.Rival)
+		if _, works := workStep(c); ok && works && kind.Rivals(c.Want, have, true) {
+			return c
+		}
+	}
+	return nil
+}
+
+// holderOf returns what is left alone, too, and cannot be without the object.
+func (d *decider) holderOf(a resources.Addr) resources.Addr {
+	for _, r := range d.declared.Resources {
+		have := d.seen.Get(r.Addr)
+		if r.Dormant && have != nil && have.Presence == resources.Present && d.plan.byAddr[r.Addr] == nil &&
+			slices.ContainsFunc(have.Refs, func(ref resources.Ref) bool { return ref.To == a && ref.Bind == resources.Hold }) {
+			return r.Addr
+		}
+	}
+	return resources.Addr{}
 }
 
 // wanted reports whether the spec declares the resource and its profile is on.

@@ -323,7 +323,7 @@ func (d *decider) rivals(g *graph.Graph[Step]) {
 			if other.by == c || c.yields && other.by.yields && slices.Contains(c.tied, other.by.Addr) {
 				continue
 			}
-			if rival.Rivals(c.Want, other.by.Have) {
+			if rival.Rivals(c.Want, other.by.Have, other.by.Action == resources.Delete) {
 				g.Add(work, other.step)
 				d.rivalry[[2]Step{work, other.step}] = true
 			}

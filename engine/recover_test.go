@@ -102,7 +102,7 @@ type rival struct {
 	resources.Comparer
 }
 
-func (rival) Rivals(*resources.Resource, *resources.Observed) bool { return true }
+func (rival) Rivals(*resources.Resource, *resources.Observed, bool) bool { return true }
 
 // What was set aside is in no one's way, whatever it held: it is kept until there
 // is nothing to go back to. What runs beside the object goes first.

@@ -114,7 +114,7 @@ func (d *decider) ties(g *graph.Graph[Step]) {
 		for _, ref := range c.Want.Refs {
 			// Images and networks come before the first stop. What is tied itself, and what
 			// may depend on that, comes after it.
-			if _, rival := d.declared.Kind(ref.To.Kind).(resources.Rival); !rival {
+			if d.mode(ref.To.Kind) != resources.SwapBack {
 				wait(g, yield, d.readyOf(ref, g, map[resources.Addr]bool{}))
 			}
 		}

@@ -23,12 +23,16 @@ type slotted struct{ resources.Kind }
 
 func (slotted) Replacement() resources.Replacement { return resources.SwapBack }
 
-func (slotted) Rivals(want *resources.Resource, have *resources.Observed) bool {
+func (slotted) Rivals(want *resources.Resource, have *resources.Observed, _ bool) bool {
 	return want.Config.Text("colour") == have.Have.Text("colour")
 }
 
 func (s slotted) Gate(r *resources.Resource) (resources.Gate, bool) {
 	return s.Kind.(resources.Gated).Gate(r)
+}
+
+func (s slotted) Finish(r *resources.Resource, all *resources.Declared, report resources.Report) {
+	s.Kind.(resources.Finisher).Finish(r, all, report)
 }
 
 // slots are running crates by their colour: two of one colour cannot run.
@@ -48,7 +52,7 @@ func (s *slots) Create(_ context.Context, r *resources.Resource, _ resources.Not
 
 func object(r *resources.Resource) *fake.Object {
 	sealed := resources.Seal(r.Config)
-	return &fake.Object{Stack: r.Stack, Fields: r.Config.Clone(), Applied: &sealed}
+	return &fake.Object{Stack: r.Stack, Fields: r.Config.Clone(), Applied: &sealed, Refs: r.Refs}
 }
 
 func (s *slots) start(who, colour string) error {
@@ -120,11 +124,15 @@ func (s *slots) plan(t interface{ Fatal(...any) }, colours map[string]string) *e
 		text = append(text, fmt.Sprintf("%s: {colour: %s}", name, colour))
 	}
 	slices.Sort(text)
-	root, err := specs.ParseNode("spec.yaml", "crates: {"+strings.Join(text, ", ")+"}")
+	return s.planOf(t, "crates: {"+strings.Join(text, ", ")+"}", engine.Options{AllowEmpty: true})
+}
+
+func (s *slots) planOf(t interface{ Fatal(...any) }, text string, opt engine.Options, profiles ...string) *engine.Plan {
+	root, err := specs.ParseNode("spec.yaml", text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, problems := engine.Resolve(&specs.Spec{Root: root, Stack: "s"}, s.kinds())
+	all, problems := engine.Resolve(&specs.Spec{Root: root, Stack: "s", Profiles: profiles}, s.kinds())
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +140,7 @@ func (s *slots) plan(t interface{ Fatal(...any) }, colours map[string]string) *e
 	if err != nil {
 		t.Fatal(err)
 	}
-	return engine.MakePlan(all, seen, engine.Options{AllowEmpty: true})
+	return engine.MakePlan(all, seen, opt)
 }
 
 func (s *slots) apply(t interface{ Fatal(...any) }, plan *engine.Plan) *engine.Report {
@@ -301,5 +309,40 @@ skipped commit crate/c because of crate/a
 				t.Errorf("it is not as before, counts %+v:\n%s", report.Counts, p)
 			}
 		})
+	}
+}
+
+// What a profile that is off has left running gives way to what another profile
+// puts in its place, and to nothing else.
+func TestProfileTakesThePlaceOfAnother(t *testing.T) {
+	const text = "crates: {a: {colour: red, profiles: [one]}, b: {colour: red, profiles: [two]}, c: {colour: blue, profiles: [three]}}"
+	s := &slots{w: &fake.World{}, running: map[string]string{}, bad: map[string]bool{}}
+	s.apply(t, s.planOf(t, text, engine.Options{}, "one"))
+	if plan := s.planOf(t, text, engine.Options{}, "three"); len(plan.Changes) != 1 {
+		t.Errorf("another colour:\n%s", plan)
+	}
+	for name, opt := range map[string]engine.Options{"a target": {Targets: []string{"crate/b"}}, "an exclusion": {Excludes: []string{"crate/a"}}} {
+		plan := s.planOf(t, text, opt, "two")
+		if len(plan.Refusals) != 1 || plan.Refusals[0].Code != "occupied" || plan.Refusals[0].Addr.String() != "crate/b" {
+			t.Errorf("%s: %+v\n%s", name, plan.Refusals, plan)
+		}
+	}
+	report := s.apply(t, s.planOf(t, text, engine.Options{}, "two"))
+	if s.running["red"] != "b" || len(report.Failed()) > 0 {
+		t.Errorf("runs: %v, failed: %v", s.running, report.Failed())
+	}
+	if plan := s.planOf(t, text, engine.Options{}, "two"); !plan.IsEmpty() {
+		t.Errorf("it does not converge:\n%s", plan)
+	}
+}
+
+// What a container that is left alone holds is not taken away from it.
+func TestWhatIsHeldUnderAnotherProfileStays(t *testing.T) {
+	const text = "crates: {a: {colour: red, profiles: [one]}, held: {colour: blue, holds: [crate/a], profiles: [one]}, b: {colour: red, profiles: [two]}}"
+	s := &slots{w: &fake.World{}, running: map[string]string{}, bad: map[string]bool{}}
+	s.apply(t, s.planOf(t, text, engine.Options{}, "one"))
+	plan := s.planOf(t, text, engine.Options{}, "two")
+	if len(plan.Refusals) != 1 || !strings.Contains(plan.Refusals[0].Msg, "is held by crate/held") {
+		t.Errorf("%+v\n%s", plan.Refusals, plan)
 	}
 }

@@ -352,8 +352,10 @@ type (
 	}
 	// Rival tells that a wanted resource takes over what an object that is there has
 	// (a port of the host, an address), so that it must wait for that one to go.
+	// leaving says that the object goes for good: a name that others can have at any
+	// time passes on only then.
 	Rival interface {
-		Rivals(want *Resource, have *Observed) bool
+		Rivals(want *Resource, have *Observed, leaving bool) bool
 	}
 	// Movable marks a kind whose objects can go on under another address: its
 	// reader takes the object of Resource.Moved for that of the resource when

@@ -149,22 +149,54 @@ func (networkKind) ReplacementOf(want *resources.Resource, have *resources.Obser
 	if have.Have.Text("name") == want.Config.Text("name") {
 		return resources.OneStep
 	}
-	n, ok := have.Native.(*seenNetwork)
-	if !ok {
-		return resources.CreateDelete
+	if excludes(want, have) {
+		return resources.DeleteCreate
 	}
-	for _, c := range n.inspect.IPAM.Config {
-		theirs, err := netip.ParsePrefix(c.Subnet)
-		if err != nil {
-			continue
+	return resources.CreateDelete
+}
+
+// Rivals reports whether the engine would refuse the wanted network while the
+// other one is there.
+func (networkKind) Rivals(want *resources.Resource, have *resources.Observed, _ bool) bool {
+	return excludes(want, have)
+}
+
+// exclusiveOptions are options of drivers of which no two networks can have one
+// value: the name of a bridge and the interface of a macvlan.
+var exclusiveOptions = []string{"com.docker.network.bridge.name", "parent"}
+
+// excludes reports whether a network has a subnet or an interface that the wanted
+// one is to have.
+func excludes(want *resources.Resource, have *resources.Observed) bool {
+	if want.External {
+		return false
+	}
+	wanted, held := want.Config.Map("driver_opts"), have.Have.Map("driver_opts")
+	for _, key := range exclusiveOptions {
+		if v := resources.Text(wanted[key]); v != "" && v == resources.Text(held[key]) {
+			return true
 		}
-		for _, pool := range resources.Config(want.Config.Map("ipam")).List("config") {
-			if ours, err := netip.ParsePrefix(resources.Text(mapOf(pool)["subnet"])); err == nil && ours.Overlaps(theirs) {
-				return resources.DeleteCreate
+	}
+	theirs := subnetsOf(have.Have)
+	if n, ok := have.Native.(*seenNetwork); ok {
+		for _, c := range n.inspect.IPAM.Config {
+			if p, err := netip.ParsePrefix(c.Subnet); err == nil {
+				theirs = append(theirs, p)
 			}
 		}
 	}
-	return resources.CreateDelete
+	return slices.ContainsFunc(subnetsOf(want.Config), func(p netip.Prefix) bool { return slices.ContainsFunc(theirs, p.Overlaps) })
+}
+
+// subnetsOf returns the subnets under `ipam`.
+func subnetsOf(c resources.Config) []netip.Prefix {
+	var out []netip.Prefix
+	for _, pool := range resources.Config(c.Map("ipam")).List("config") {
+		if p, err := netip.ParsePrefix(resources.Text(mapOf(pool)["subnet"])); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // Hazards tells which containers of others a replacement cuts off.

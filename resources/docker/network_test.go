@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -245,5 +246,23 @@ func TestEndpointIsRemembered(t *testing.T) {
 	n := network.Inspect{IPAM: network.IPAM{Config: []network.IPAMConfig{{Subnet: "10.1.0.0/24"}}}}
 	if got := fitting(ep, n).IPAMConfig; got.IPv4Address != "10.1.0.77" || got.IPv6Address != "" || ep.IPAMConfig.IPv6Address == "" {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestNetworksThatExcludeOneAnother(t *testing.T) {
+	const pool = "ipam: { config: [{ subnet: %s }] }"
+	have := &resources.Observed{Have: resources.Config{"driver_opts": map[string]any{"com.docker.network.bridge.name": "br7", "mtu": "1400"}},
+		Native: &seenNetwork{inspect: network.Inspect{IPAM: network.IPAM{Config: []network.IPAMConfig{{Subnet: "10.1.0.0/16"}}}}}}
+	for text, want := range map[string]bool{
+		"{ " + fmt.Sprintf(pool, "10.1.7.0/24") + " }":                            true,
+		"{ " + fmt.Sprintf(pool, "10.2.0.0/24") + " }":                            false,
+		"{ driver_opts: { com.docker.network.bridge.name: br7 } }":                true,
+		"{ driver_opts: { com.docker.network.bridge.name: br8, mtu: \"1400\" } }": false,
+		"": false,
+	} {
+		set, _ := declared(t, "networks: { n: "+text+" }\nservices: { s: { image: a:1, networks: [n] } }")
+		if got := (networkKind{}).Rivals(set.Of("network")[0], have, false); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
 	}
 }

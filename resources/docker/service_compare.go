@@ -338,9 +338,13 @@ func jobDelta(delta resources.Delta, want *resources.Resource, have *resources.O
 }
 
 // Rivals reports whether the wanted container cannot run beside one that is
-// there: they have a port of the host or a fixed address in common. A name is no
-// matter: it passes from one to the other at any time.
-func (k containerKind) Rivals(want *resources.Resource, have *resources.Observed) bool {
+// there: they have a port of the host or a fixed address in common. A name passes
+// from one to the other at any time; what is named like one that goes is its
+// successor all the same, and may write to the same data.
+func (k containerKind) Rivals(want *resources.Resource, have *resources.Observed, leaving bool) bool {
+	if leaving && containerName(want) == have.Have.Text("container_name") {
+		return true
+	}
 	// Most containers want neither, and every pair is compared.
 	if ports := publishedPlaces(want.Config.Map("ports")); len(ports) > 0 {
 		taken := publishedPlaces(have.Have.Map("ports"))

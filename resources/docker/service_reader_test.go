@@ -458,18 +458,20 @@ func TestRivals(t *testing.T) {
 	old.Addr = resources.NewAddr("service", "old")
 	s.put(t, old, "", "running")
 	have := s.observe(t, "service", true)["service/old"]
-	for fields, want := range map[string]bool{
-		// A name passes from one to the other at any time.
-		"container_name: shared":                        false,
-		"networks: {default: {ipv4_address: 10.1.0.7}}": true,
-		"networks: {default: {ipv4_address: 10.1.0.8}}": false,
-		"ports: [\"80:8080\"]":                          true,
-		"ports: [\"127.0.0.2:80:8080\"]":                false,
-		"ports: [\"127.0.0.1:80:80/udp\"]":              false,
-		"":                                              false,
+	for fields, want := range map[string]struct{ stays, leaves bool }{
+		// A name passes from one to the other at any time, unless the other one goes.
+		"container_name: shared":                        {false, true},
+		"networks: {default: {ipv4_address: 10.1.0.7}}": {true, true},
+		"networks: {default: {ipv4_address: 10.1.0.8}}": {false, false},
+		"ports: [\"80:8080\"]":                          {true, true},
+		"ports: [\"127.0.0.2:80:8080\"]":                {false, false},
+		"ports: [\"127.0.0.1:80:80/udp\"]":              {false, false},
+		"":                                              {false, false},
 	} {
-		if got := (containerKind{"service"}).Rivals(web(t, fields), have); got != want {
-			t.Errorf("%s: %v", fields, got)
+		for leaving, want := range map[bool]bool{false: want.stays, true: want.leaves} {
+			if got := (containerKind{"service"}).Rivals(web(t, fields), have, leaving); got != want {
+				t.Errorf("%s, leaving %v: %v", fields, leaving, got)
+			}
 		}
 	}
 }

@@ -325,13 +325,40 @@ func (f *Field) compare(want, have Config, applied *Sealed) Delta {
 	}
 	h = SealLike(SealLike(h, w), applied.Shape(f.Key))
 	diffs := DiffValues(f.Key, h, w)
-	drift := applied != nil && !applied.Matches(f.Key, h) && !((IsEmpty(h) || f.Open || Equal(h, f.Default)) && !applied.Has(f.Key))
-	pending := applied == nil || (!applied.Matches(f.Key, w) && !(Equal(w, f.Default) && !applied.Has(f.Key)))
+	drift := f.changedOutside(h, applied)
+	pending := f.changedInSpec(w, applied) || !drift
 	for i := range diffs {
 		d := &diffs[i]
 		d.Field, d.Cost = f.Key, f.Cost
-		d.Drift, d.Pending = drift, pending || !drift
+		d.Drift, d.Pending = drift, pending
 		applied.place(d)
 	}
 	return diffs
+}
+
+// changedOutside reports whether the observed value is not the one last applied.
+// A field that was not part of the last apply counts only when it has a value of
+// its own by now: not an empty one, its default, or what the engine chose.
+func (f *Field) changedOutside(have any, applied *Sealed) bool {
+	switch {
+	case applied == nil: // nothing was applied that it could differ from
+		return false
+	case applied.Has(f.Key):
+		return !applied.Matches(f.Key, have)
+	default:
+		return !applied.Matches(f.Key, have) && !IsEmpty(have) && !f.Open && !Equal(have, f.Default)
+	}
+}
+
+// changedInSpec reports whether the wanted value is not the one last applied.
+// Leaving a field out that was not part of the last apply changes nothing.
+func (f *Field) changedInSpec(want any, applied *Sealed) bool {
+	switch {
+	case applied == nil:
+		return true
+	case applied.Has(f.Key):
+		return !applied.Matches(f.Key, want)
+	default:
+		return !applied.Matches(f.Key, want) && !Equal(want, f.Default)
+	}
 }

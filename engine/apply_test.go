@@ -67,7 +67,7 @@ skipped commit crate/a because of crate/a
 		t.Errorf("counts %+v", report.Counts)
 	}
 	var gate *resources.GateError
-	if !errors.As(report.Failed()[0].Err, &gate) || gate.Next == "" {
+	if !errors.As(report.Failed()[0].Err, &gate) || gate.Next.Logs == "" {
 		t.Errorf("no gate error in %v", report.Failed()[0].Err)
 	}
 	w.Restart()

@@ -580,7 +580,18 @@ type GateError struct {
 	OOM      bool     // killed for lack of memory
 	Restarts int      // how often the engine restarted it
 	Logs     []string // the last lines, at most 20
-	Next     string   // the next command to run
+	Next     NextStep // where to look next
+}
+
+// NextStep is where to look after a gate has failed. At most one of its first
+// three fields is set; the zero value is a new plan.
+type NextStep struct {
+	Logs      string // the service or job whose logs tell more
+	Container string // the ID of the container whose logs tell more, where the service may be another one by then
+	Do        string // what to do, in words
+	// Flags are those of the command line that say which spec was meant, for a
+	// command that can be pasted. Only who has read the command line knows them.
+	Flags []string
 }
 
 // Error returns the first line.

@@ -581,7 +581,7 @@ func (w canaryWriter) Await(ctx context.Context, r *resources.Resource, note res
 	note("GET http://x/?key=%s", lineCanary)
 	if w.c.fails && r.Addr.Name == "gate-fails" {
 		return &resources.GateError{Addr: r.Addr, Cause: "the check failed: " + lineCanary, Probe: "check " + lineCanary + "\n" + keyCanary,
-			State: "running", Logs: append(strings.Split(keyCanary, "\n"), "password is "+lineCanary, strings.ToLower(lineCanary)), Next: "midaz logs " + lineCanary}
+			State: "running", Logs: append(strings.Split(keyCanary, "\n"), "password is "+lineCanary, strings.ToLower(lineCanary)), Next: resources.NextStep{Logs: lineCanary}}
 	}
 	return w.fullWriter.Await(ctx, r, note)
 }

@@ -108,7 +108,7 @@ func TestGateFailureSaysWhatAPersonNeeds(t *testing.T) {
 		Step: step(engine.VerbAwait, "crate", "db"), State: graph.Failed, RolledBack: true,
 		Err: &engine.StepError{Step: step(engine.VerbAwait, "crate", "db"), Pos: plan.Change(resources.Addr{Kind: "crate", Name: "db"}).Pos(),
 			Err: &resources.Diagnosis{Hint: "give it more memory", Err: &resources.GateError{Cause: "container exited", Probe: "pg_isready: exit 2\nno response", ExitCode: &exit, OOM: true, Restarts: 3,
-				Logs: []string{"one", "\x1b[31mtwo"}, Next: "midaz logs db --tail 100"}}},
+				Logs: []string{"one", "\x1b[31mtwo"}, Next: resources.NextStep{Logs: "db", Flags: []string{"--file", "a b.yaml"}}}}},
 	}}}
 	golden(t, "gate.txt", render.FailureText(report, false))
 }

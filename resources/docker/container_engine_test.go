@@ -92,7 +92,7 @@ func TestSwapRollsBack(t *testing.T) {
 			if !errors.As(err, &failed) {
 				t.Fatalf("%v is no failure of a gate", err)
 			}
-			if failed.ExitCode == nil || *failed.ExitCode != 1 || !slices.Contains(failed.Logs, "tiny gives up") || failed.Next == "" {
+			if failed.ExitCode == nil || *failed.ExitCode != 1 || !slices.Contains(failed.Logs, "tiny gives up") || failed.Next.Logs+failed.Next.Container == "" {
 				t.Errorf("%+v", failed)
 			}
 			now := y.inspect(y.stack + "-web")

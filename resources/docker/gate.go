@@ -27,7 +27,7 @@ func (w containerWriter) Await(ctx context.Context, r *resources.Resource, note 
 		if done, err := w.e.ReadEngine.done(ctx, r); done || err != nil {
 			return err
 		}
-		return &resources.GateError{Addr: r.Addr, Cause: "there is no container", Next: "midaz plan"}
+		return &resources.GateError{Addr: r.Addr, Cause: "there is no container"}
 	}
 	g := &gate{w: w, r: r, spec: spec, id: c.ID, note: note, hide: hider(r, map[string]any(r.Config)), reports: make(chan report)}
 	if err := g.wait(ctx); err != nil {
@@ -70,7 +70,7 @@ func (w containerWriter) awaitedWithin(ctx context.Context, r *resources.Resourc
 		case !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
 			return c, err
 		case !w.e.now().Before(end):
-			return nil, &resources.GateError{Addr: r.Addr, Cause: fmt.Sprintf("the engine did not say within %v how its container is: %s", limit, dockerapi.OneLine(err.Error())), Next: "midaz plan"}
+			return nil, &resources.GateError{Addr: r.Addr, Cause: fmt.Sprintf("the engine did not say within %v how its container is: %s", limit, dockerapi.OneLine(err.Error()))}
 		}
 		note("the engine does not say how its container is: %s", dockerapi.OneLine(err.Error()))
 	}
@@ -183,7 +183,7 @@ func (g *gate) look(ctx context.Context) (next time.Duration, done bool, err err
 	c, err := g.w.e.api.ContainerInspect(ictx, g.id)
 	switch {
 	case cerrdefs.IsNotFound(err):
-		return 0, false, &resources.GateError{Addr: g.r.Addr, Cause: "the container is gone", Probe: g.lastProbe, Next: "midaz plan"}
+		return 0, false, &resources.GateError{Addr: g.r.Addr, Cause: "the container is gone", Probe: g.lastProbe}
 	case ctx.Err() != nil:
 		return 0, false, ctx.Err()
 	case err != nil:
@@ -474,9 +474,9 @@ const lastLogLines = 20
 
 // failure gathers what a person needs to see.
 func (g *gate) failure(ctx context.Context, c *container.InspectResponse, cause string) *resources.GateError {
-	err := &resources.GateError{Addr: g.r.Addr, Cause: g.hide(cause), Probe: g.lastProbe, Next: "midaz logs " + g.r.Addr.Parts()[0]}
+	err := &resources.GateError{Addr: g.r.Addr, Cause: g.hide(cause), Probe: g.lastProbe, Next: resources.NextStep{Logs: g.r.Addr.Parts()[0]}}
 	if _, ok := g.w.e.isSwapping(g.r.Addr); ok {
-		err.Next = "docker logs " + shortID(g.id) // the old one may have the place by then
+		err.Next = resources.NextStep{Container: shortID(g.id)} // the old one may have the place by then
 	}
 	lctx, cancel := lasting(ctx, readTimeout)
 	defer cancel()

@@ -77,7 +77,7 @@ func TestGates(t *testing.T) {
 				t.Fatalf("%v is no failure of a gate", err)
 			}
 			// One that fails at once may do so before the process has said anything.
-			if !strings.Contains(failed.Cause, c.fails) || failed.Next == "" || len(failed.Logs) == 0 && c.fails != "has none" {
+			if !strings.Contains(failed.Cause, c.fails) || failed.Next.Logs+failed.Next.Container == "" || len(failed.Logs) == 0 && c.fails != "has none" {
 				t.Errorf("%+v", failed)
 			}
 		})

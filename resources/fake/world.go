@@ -453,7 +453,7 @@ func (x writer) Await(ctx context.Context, r *resources.Resource, note resources
 	note("probing")
 	if ready, ok := o.Fields["ready"].(bool); ok && !ready {
 		return &resources.GateError{Addr: r.Addr, Cause: "health check failed", Probe: "exit 1: not ready",
-			Logs: []string{"starting", "giving up"}, Next: "midaz logs " + r.Addr.Name}
+			Logs: []string{"starting", "giving up"}, Next: resources.NextStep{Logs: r.Addr.Name}}
 	}
 	return ctx.Err()
 }

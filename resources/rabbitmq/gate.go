@@ -82,11 +82,11 @@ func gateError(r *resources.Resource, limit time.Duration, last error) *resource
 		e.Probe = last.Error()
 		var d *resources.Diagnosis
 		if errors.As(last, &d) {
-			e.Next = d.Hint
+			e.Next.Do = d.Hint
 		}
 	}
-	if service := r.Config.Text("service"); service != "" && e.Next == "" {
-		e.Next = "midaz logs " + service
+	if service := r.Config.Text("service"); service != "" && e.Next.Do == "" {
+		e.Next.Logs = service
 	}
 	return e
 }

@@ -6,9 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -229,7 +227,7 @@ func (v *View) showRun(event any) (bool, error) {
 	case report.RoundStarted:
 		v.startRound(e)
 	case report.Step:
-		v.completeNext(e.Event.Err)
+		v.specFlags(e.Event.Err)
 		v.round.Take(e.Event)
 	case report.RoundEnded:
 		v.endRound()
@@ -397,35 +395,19 @@ func (v *View) writeReport(e report.RunEnded) {
 // Keep writes a text to a file, without secrets.
 func (v *View) Keep(path, text string) error { return app.WriteFile(path, v.Sys.Redactor.Text(text)) }
 
-// completeNext puts into the command that a failed gate advises what this run
-// was told the spec is, so that it can be pasted.
-func (v *View) completeNext(err error) {
+// specFlags gives a failed gate the flags that say which spec was meant.
+func (v *View) specFlags(err error) {
 	var gate *resources.GateError
 	if !errors.As(err, &gate) || slices.Contains(v.Flags.StringSlice("file"), "-") {
 		return
 	}
-	rest, ours := strings.CutPrefix(gate.Next, "midaz logs ")
-	if !ours {
-		return
-	}
-	var flags []string
+	gate.Next.Flags = nil
 	if dir := v.Flags.String("chdir"); dir != "" {
-		flags = append(flags, "--chdir", shellWord(dir))
+		gate.Next.Flags = append(gate.Next.Flags, "--chdir", dir)
 	}
 	for _, name := range []string{"file", "env-file", "var-file", "profile"} { // a value of -var may be a secret
 		for _, value := range v.Flags.StringSlice(name) {
-			flags = append(flags, "--"+name, shellWord(value))
+			gate.Next.Flags = append(gate.Next.Flags, "--"+name, value)
 		}
 	}
-	gate.Next = strings.Join(append(append([]string{"midaz", "logs"}, flags...), rest), " ")
-}
-
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
-
-// shellWord returns the text as one word of a shell.
-func shellWord(text string) string {
-	if plainWord.MatchString(text) {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -275,7 +275,7 @@ func (s *Stream) failed(e engine.Event, hook jsonHook) {
 	hook.Error = cause.Error()
 	var gate *resources.GateError
 	if errors.As(cause, &gate) {
-		hook.Gate = &jsonFailure{gate.Cause, gate.TimedOut, gate.Probe, gate.State, gate.ExitCode, gate.OOM, gate.Restarts, gate.Logs, gate.Next}
+		hook.Gate = &jsonFailure{gate.Cause, gate.TimedOut, gate.Probe, gate.State, gate.ExitCode, gate.OOM, gate.Restarts, gate.Logs, nextText(gate.Next)}
 	}
 	s.write("error", endText(e, false), JSONLine{Type: "apply_errored", Hook: &hook})
 	s.write("error", "error: "+cause.Error(), JSONLine{Type: "diagnostic", Diagnostic: &JSONProblem{

@@ -3,6 +3,7 @@ package render
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -142,10 +143,35 @@ func gateErrorText(g *resources.GateError, i Ink) string {
 			b.WriteString("    " + i.In(Dim, "|") + " " + Clean(l) + "\n")
 		}
 	}
-	if g.Next != "" {
-		line("next", g.Next)
-	}
+	line("next", nextText(g.Next))
 	return strings.ReplaceAll(b.String(), ": \n", ":\n")
+}
+
+// nextText is the next step as a command that can be pasted, or in words.
+func nextText(n resources.NextStep) string {
+	switch {
+	case n.Do != "":
+		return n.Do
+	case n.Container != "":
+		return "docker logs " + n.Container
+	case n.Logs == "":
+		return "midaz plan"
+	}
+	words := []string{"midaz", "logs"}
+	for _, f := range n.Flags {
+		words = append(words, shellWord(f))
+	}
+	return strings.Join(append(words, n.Logs), " ")
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
+
+// shellWord returns the text as one word of a shell.
+func shellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // ContainerText says how the container ended, or that it did not, whether the

@@ -23,7 +23,7 @@ import (
 
 // imported is one import: the spec's text, and what it declares.
 func imported(data []byte) (text []byte, declared *resources.Declared, problems specs.Problems, err error) {
-	got, err := definitions.Spec(data, definitions.Options{Stack: "test", Hash: rabbitmq.HashPassword})
+	got, err := rabbitmq.Import(data, definitions.Options{Stack: "test"})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -76,7 +76,7 @@ func TestImportOfThePlatform(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	got, err := definitions.Spec(data, definitions.Options{Stack: "test"})
+	got, err := rabbitmq.Import(data, definitions.Options{Stack: "test"})
 	if err != nil || len(got.Notes) > 0 {
 		t.Fatalf("it is not carried whole: %v %v", err, got.Notes)
 	}
@@ -190,7 +190,7 @@ func TestImportOfListsAsText(t *testing.T) {
 			"queues":[{"name":"q","vhost":"v","durable":true,"arguments":{}}],"bindings":[{"source":"x","vhost":"v","destination":"q","destination_type":"queue","routing_key":"","arguments":{"b":"\u0001\u0002"}}]}`: {"global parameter g: its value", "c p: its value", "exchange x: argument k", "binding: argument b"},
 		`{"vhosts":[{"name":"v"}],"global_parameters":[{"name":"g","value":{"a":"one\n\ttwo\r\n"}}]}`: nil,
 	} {
-		got, err := definitions.Spec([]byte(form), definitions.Options{Stack: "test", Hash: rabbitmq.HashPassword})
+		got, err := rabbitmq.Import([]byte(form), definitions.Options{Stack: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +218,7 @@ func TestImportOfEveryVersion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := definitions.Spec(data, definitions.Options{Stack: "test", Hash: rabbitmq.HashPassword})
+		got, err := rabbitmq.Import(data, definitions.Options{Stack: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -290,7 +290,7 @@ func listsOf(t *testing.T, data []byte) []byte {
 func TestImportOfTheOwnLogin(t *testing.T) {
 	const file = `{"users":[{"name":"ops","password":"not-to-be-shown","tags":"administrator"}],"vhosts":[{"name":"/"}],"permissions":[{"user":"ops","vhost":"/","configure":".*","write":".*","read":".*"}]}`
 	for _, aside := range []bool{true, false} {
-		got, err := definitions.Spec([]byte(file), definitions.Options{Stack: "test", Hash: rabbitmq.HashPassword, Aside: aside})
+		got, err := rabbitmq.Import([]byte(file), definitions.Options{Stack: "test", Aside: aside})
 		if err != nil || bytes.Contains(got.Text, []byte("not-to-be-shown")) {
 			t.Fatalf("%v\n%s", err, got.Text)
 		}

@@ -56,7 +56,7 @@ var rules = []struct {
 		[]string{"resources", "resources/rabbitmq/definitions", "resources/rabbitmq/routing", "specs"}},
 	{"resources/rabbitmq/brokertest", "a broker in memory, for tests",
 		[]string{}},
-	{"resources/rabbitmq/definitions", "reads and writes RabbitMQ definitions files",
+	{"resources/rabbitmq/definitions", "reads RabbitMQ definitions files into a spec",
 		[]string{}},
 	{"resources/rabbitmq/routing", "where a message goes, computed from the topology",
 		[]string{}},

@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 )
 
@@ -364,4 +366,44 @@ func (bindingKind) export(w *exporter, r *resources.Resource) {
 	}
 	w.inVhost("bindings", r, map[string]any{"source": r.Config["source"], "destination": destination, "destination_type": kind,
 		"routing_key": r.Config.Text("routing_key"), "arguments": arguments})
+}
+
+func (bindingKind) imports() definitions.Kind {
+	return definitions.Kind{List: "bindings", Take: takeBinding}
+}
+
+func takeBinding(f *definitions.File, r definitions.Row) {
+	source, destination, key := r.Text("source"), r.Text("destination"), r.Text("routing_key")
+	if source == "" {
+		return // every queue has it
+	}
+	v := f.Vhost(r)
+	bindings, exchanges := v.Section("bindings"), v.Section("exchanges")
+	kind, known := "queue", v.Section("queues").Has(destination)
+	if r.Text("destination_type") == "exchange" {
+		kind, known = "exchange", exchanges.Has(destination) || strings.HasPrefix(destination, "amq.")
+	}
+	told := fmt.Sprintf("binding from %q to %s %q", source, kind, destination)
+	switch {
+	case !known:
+		bindings.Note("%s: the export does not have the %s", told, kind)
+		return
+	case !exchanges.Has(source) && !strings.HasPrefix(source, "amq."):
+		bindings.Note("%s: the export does not have its exchange (some exports leave internal ones out)", told)
+		return
+	}
+	arguments := r.Object("arguments")
+	e := definitions.Entry{Name: fmt.Sprint(source, "\x00", kind, "\x00", destination, "\x00", key, "\x00", definitions.Canonical(arguments))}
+	e.Add("source", source)
+	e.Add(kind, destination)
+	if key != "" {
+		e.Add("routing_key", key)
+	}
+	e.Arguments(maps.Clone(arguments))
+	if bindings.Has(e.Name) {
+		bindings.Note("%s: it is there twice, and does nothing more the second time", told)
+		return
+	}
+	e.Extra("the binding", r, "source", "vhost", "destination", "destination_type", "routing_key", "arguments", "properties_key")
+	bindings.Add(e)
 }

@@ -3,10 +3,12 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -249,4 +251,43 @@ func (exchangeKind) export(w *exporter, r *resources.Resource) {
 	}
 	w.inVhost("exchanges", r, map[string]any{"name": r.Addr.Parts()[1], "type": c["type"], "durable": c["durable"],
 		"auto_delete": c["auto_delete"], "internal": c["internal"], "arguments": arguments})
+}
+
+func (exchangeKind) imports() definitions.Kind {
+	return definitions.Kind{List: "exchanges", Take: takeExchange}
+}
+
+func takeExchange(f *definitions.File, r definitions.Row) {
+	name := r.Text("name")
+	if isDefaultExchange(name) {
+		return // every broker has them
+	}
+	exchanges := f.Vhost(r).Section("exchanges")
+	if strings.HasPrefix(name, "federation: ") || r.Text("type") == "x-federation-upstream" {
+		exchanges.Note("exchange %q belongs to the federation plugin, which makes it itself", name)
+		return
+	}
+	if !exchanges.Accept("exchange", name) {
+		return
+	}
+	e := definitions.Entry{Name: name}
+	if t := r.Text("type"); t != "" {
+		e.Add("type", t)
+	}
+	if !e.Flag(r, "durable", true) {
+		e.Add("durable", false)
+	}
+	for _, key := range []string{"auto_delete", "internal"} {
+		if e.Flag(r, key, false) {
+			e.Add(key, true)
+		}
+	}
+	arguments := maps.Clone(r.Object("arguments"))
+	if name, ok := arguments[alternate].(string); ok {
+		e.Add("alternate_exchange", name)
+		delete(arguments, alternate)
+	}
+	e.Arguments(arguments)
+	e.Extra("the exchange", r, "name", "vhost", "type", "durable", "auto_delete", "internal", "arguments", "user_who_performed_action", "policy", "operator_policy", "effective_policy_definition")
+	exchanges.Add(e)
 }

@@ -97,6 +97,3 @@ func (w *exporter) inVhost(section string, r *resources.Resource, row map[string
 func (w *exporter) note(r *resources.Resource, what string) {
 	w.out.Notes = append(w.out.Notes, fmt.Sprintf("%s: %s", r.Addr, what))
 }
-
-// HashPassword hashes a password with a fresh salt, as the broker does.
-func HashPassword(password string) string { return newHash(password, "sha256").text }

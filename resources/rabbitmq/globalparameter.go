@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 )
 
 var globalParameterTable = &resources.Table{
@@ -64,4 +65,33 @@ func (globalParameterKind) Check(all *resources.Declared, report resources.Repor
 
 func (globalParameterKind) export(w *exporter, r *resources.Resource) {
 	w.ofBroker("global_parameters", map[string]any{"name": r.Addr.Parts()[0], "value": r.Config["value"]})
+}
+
+func (globalParameterKind) imports() definitions.Kind {
+	return definitions.Kind{List: "global_parameters", Take: takeGlobalParameter}
+}
+
+func takeGlobalParameter(f *definitions.File, r definitions.Row) {
+	name, all := r.Text("name"), f.Section("global_parameters")
+	if isReservedGlobal(name) {
+		f.Note("global parameter %q belongs to the broker or to midaz itself", name)
+		return
+	}
+	if wrong := definitions.BadName(name); wrong != "" || all.Has(name) {
+		f.Note("global parameter %q: its name %s", name, cmpText(wrong, "is there twice"))
+		return
+	}
+	value := r["value"]
+	// Where one of them is a map, the file has maps: a list of pairs is then a list.
+	if !slices.ContainsFunc(f.Rows("global_parameters"), func(r definitions.Row) bool { _, isMap := r["value"].(map[string]any); return isMap }) {
+		value = definitions.Unpair(value)
+	}
+	if value == nil {
+		f.Note("global parameter %q is null, for which the spec has no form", name)
+		return
+	}
+	e := definitions.Entry{Name: name}
+	e.Add("value", f.HideLogins("RABBITMQ_"+name, value))
+	e.TellCodes("its value", value)
+	all.Add(e)
 }

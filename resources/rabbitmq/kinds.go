@@ -2,10 +2,12 @@ package rabbitmq
 
 import (
 	"context"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -81,6 +83,10 @@ type (
 	// for what lies in what is exported.
 	exported interface {
 		export(w *exporter, r *resources.Resource)
+	}
+	// imported kinds are taken over from definitions.
+	imported interface {
+		imports() definitions.Kind
 	}
 	// routed kinds have a say in where messages go.
 	routed interface {
@@ -383,12 +389,7 @@ func Rules() []*specs.Rule { return rules }
 func kindOf(name string) topology { return byName[name] }
 
 // sectionKey returns the key of a kind's section: "queues".
-func sectionKey(k resources.Kind) string {
-	path := strings.Split(k.Table().Section, "/")
-	for i, p := range slices.Backward(path) {
-		if p != "*" && p != "-" {
-			return path[i]
-		}
-	}
-	return ""
-}
+func sectionKey(k resources.Kind) string { return keyOf(k.Table().Section) }
+
+// keyOf returns the last key of a path to a section.
+func keyOf(section string) string { return path.Base(strings.TrimRight(section, "/*-")) }

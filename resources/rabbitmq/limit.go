@@ -2,12 +2,15 @@ package rabbitmq
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 )
 
 const (
@@ -51,9 +54,11 @@ type limitKind struct {
 
 var vhostLimits = limitKind{vhostLimitTable, "vhost-limits", vhostName, map[string]string{"max_connections": "max-connections", "max_queues": "max-queues"}}
 
+var userLimits = limitKind{userLimitTable, "user-limits", userName, map[string]string{"max_connections": "max-connections", "max_channels": "max-channels"}}
+
 var (
 	_ = register(vhostLimits)
-	_ = register(limitKind{userLimitTable, "user-limits", userName, map[string]string{"max_connections": "max-connections", "max_channels": "max-channels"}})
+	_ = register(userLimits)
 )
 
 func (k limitKind) Table() *resources.Table { return k.table }
@@ -186,4 +191,49 @@ func (k limitKind) export(w *exporter, r *resources.Resource) {
 	if k.owner == vhostName {
 		w.inVhost("parameters", r, map[string]any{"component": k.component(), "name": "limits", "value": limitsOf(r)})
 	}
+}
+
+// imports: those of users stand with the users.
+func (k limitKind) imports() definitions.Kind {
+	if k.owner != vhostName {
+		return definitions.Kind{}
+	}
+	return definitions.Kind{Component: k.component(), Take: func(f *definitions.File, r definitions.Row) {
+		takeVhostLimits(f.Vhost(r), r["value"])
+	}}
+}
+
+// takeVhostLimits reads {"max-queues": 5}, or a list of such objects.
+func takeVhostLimits(v *definitions.Vhost, value any) {
+	value = definitions.Unpair(value)
+	if list, ok := value.([]any); ok {
+		for _, e := range list {
+			takeVhostLimits(v, e)
+		}
+		return
+	}
+	m, _ := value.(map[string]any)
+	limits := v.Section("limits")
+	for _, f := range vhostLimits.take(&v.Entry, m) {
+		if !slices.ContainsFunc(limits.Items, func(e definitions.Entry) bool { return e.Fields[0].Key == f.Key }) {
+			limits.Add(definitions.Entry{Fields: []definitions.Field{f}})
+		}
+	}
+}
+
+// take returns the limits that limit something, and notes those not known.
+func (k limitKind) take(of *definitions.Entry, limits map[string]any) []definitions.Field {
+	var out []definitions.Field
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		key := strings.ReplaceAll(name, "-", "_")
+		if k.names[key] == "" {
+			of.Note("limit %s is not known", name)
+			continue
+		}
+		n, _ := limits[name].(json.Number)
+		if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil && i >= 0 {
+			out = append(out, definitions.Field{Key: key, Value: n})
+		}
+	}
+	return out
 }

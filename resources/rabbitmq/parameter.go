@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
 
@@ -206,4 +207,45 @@ func (parameterKind) export(w *exporter, r *resources.Resource) {
 	parts := r.Addr.Parts()
 	w.out.Clear = w.out.Clear || resources.HasSecret(r.Config["value"])
 	w.inVhost("parameters", r, map[string]any{"component": parts[1], "name": parts[2], "value": r.Config["value"]})
+}
+
+func (parameterKind) imports() definitions.Kind {
+	return definitions.Kind{List: "parameters", Take: takeParameter}
+}
+
+func takeParameter(f *definitions.File, r definitions.Row) {
+	component, name, v := r.Text("component"), r.Text("name"), f.Vhost(r)
+	if r["value"] == nil {
+		v.Note("%s %q is null, for which the spec has no form", component, name)
+		return
+	}
+	of := v.Section("parameters").Group(component)
+	if !of.Accept(component, name) {
+		return
+	}
+	if after, ok := r.Object("value")["src-delete-after"]; component == "shovel" && ok && after != "never" {
+		of.Note("shovel %q deletes itself when it is done: it is an action, not a state", name)
+		return
+	}
+	e := definitions.Entry{Name: name}
+	e.Add("value", f.HideLogins("RABBITMQ_"+name, unpairedValue(component, r["value"])))
+	e.TellCodes("its value", r["value"])
+	of.Add(e)
+}
+
+// unpairedValue is the value of a parameter as the plugin reads it. That of an
+// upstream set is a list of maps; all others are maps.
+func unpairedValue(component string, v any) any {
+	if component != "federation-upstream-set" {
+		return definitions.Unpair(v)
+	}
+	list, ok := v.([]any)
+	if !ok {
+		return v
+	}
+	out := make([]any, len(list))
+	for i, e := range list {
+		out[i] = definitions.Unpair(e)
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 )
 
 const permissionName = "permission"
@@ -81,4 +82,20 @@ func checkOwnPermission(r *resources.Resource, report resources.Report) {
 func (permissionKind) export(w *exporter, r *resources.Resource) {
 	w.ofBroker("permissions", map[string]any{"user": r.Addr.Parts()[1], "vhost": r.Addr.Parts()[0],
 		"configure": r.Config["configure"], "write": r.Config["write"], "read": r.Config["read"]})
+}
+
+func (permissionKind) imports() definitions.Kind {
+	return definitions.Kind{List: "permissions", Take: func(f *definitions.File, r definitions.Row) {
+		name, permissions := r.Text("user"), f.Vhost(r).Section("permissions")
+		if !permissions.Accept("permission of", name) {
+			return
+		}
+		e := definitions.Entry{Name: name}
+		for _, key := range []string{"configure", "write", "read"} {
+			e.Add(key, r.Text(key))
+		}
+		needUser(f, name)
+		e.Extra("the permission", r, "user", "vhost", "configure", "write", "read")
+		permissions.Add(e)
+	}}
 }

@@ -2,14 +2,17 @@ package rabbitmq
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -405,4 +408,44 @@ func (k policyKind) export(w *exporter, r *resources.Resource) {
 func policyBody(r *resources.Resource) map[string]any {
 	c := withDefaults(policyTable, r.Config)
 	return map[string]any{"pattern": c["pattern"], "apply-to": c["apply_to"], "priority": c["priority"], "definition": c["definition"]}
+}
+
+func (k policyKind) imports() definitions.Kind {
+	out := definitions.Kind{List: "policies", Component: k.component(), Take: k.take}
+	if k.operator {
+		out.List = ""
+	}
+	return out
+}
+
+func (k policyKind) take(f *definitions.File, r definitions.Row) {
+	key := sectionKey(k)
+	noun, name, body := strings.ReplaceAll(k.table.Kind, "-", " "), r.Text("name"), r
+	if r.Text("component") == k.component() {
+		body = r.Object("value")
+	}
+	policies := f.Vhost(r).Section(key)
+	if !policies.Accept(noun, name) {
+		return
+	}
+	e := definitions.Entry{Name: name}
+	e.Add("pattern", body.Text("pattern"))
+	if to := body.Text("apply-to"); to != "" && to != "all" {
+		e.Add("apply_to", to)
+	}
+	if p, ok := body["priority"].(json.Number); ok && p != "0" {
+		if f, err := p.Float64(); err == nil && f == float64(int64(f)) {
+			p = json.Number(strconv.FormatInt(int64(f), 10)) // 3.0 is taken, and echoed
+		}
+		if p != "0" {
+			e.Add("priority", p)
+		}
+	}
+	definition := body.Object("definition")
+	if definition == nil {
+		definition = map[string]any{}
+	}
+	e.Add("definition", f.HideLogins(strings.ToUpper(key)+"_"+name, definition))
+	e.Extra("the "+noun, body, "name", "vhost", "pattern", "apply-to", "priority", "definition", "component", "value")
+	policies.Add(e)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 )
 
@@ -519,4 +520,44 @@ func (queueKind) export(w *exporter, r *resources.Resource) {
 		arguments[queueTypeArgument] = t
 	}
 	w.inVhost("queues", r, map[string]any{"name": r.Addr.Parts()[1], "durable": c["durable"], "auto_delete": c["auto_delete"], "arguments": arguments})
+}
+
+func (queueKind) imports() definitions.Kind {
+	return definitions.Kind{List: "queues", Take: takeQueue}
+}
+
+func takeQueue(f *definitions.File, r definitions.Row) {
+	name, queues := r.Text("name"), f.Vhost(r).Section("queues")
+	if strings.HasPrefix(name, "amq.") || isTransientName(name) || r["exclusive"] == true {
+		queues.Note("queue %q belongs to a client or plugin, which makes it itself", name)
+		return
+	}
+	if !queues.Accept("queue", name) {
+		return
+	}
+	e := definitions.Entry{Name: name}
+	arguments := maps.Clone(r.Object("arguments"))
+	kind, _ := arguments[queueTypeArgument].(string)
+	delete(arguments, queueTypeArgument)
+	if kind == "" {
+		kind = strings.TrimSuffix(strings.TrimPrefix(r.Text("type"), "rabbit_"), "_queue")
+	}
+	switch kind {
+	case "":
+	case "classic", "quorum", "stream":
+		e.Add("type", kind)
+	default:
+		queues.Note("queue %q: its type %q is not known", name, kind)
+		return
+	}
+	alwaysDurable := kind == "quorum" || kind == "stream"
+	if !e.Flag(r, "durable", !alwaysDurable) && !alwaysDurable {
+		e.Add("durable", false)
+	}
+	if e.Flag(r, "auto_delete", false) {
+		e.Add("auto_delete", true)
+	}
+	e.Arguments(arguments)
+	e.Extra("the queue", r, "name", "vhost", "type", "durable", "auto_delete", "exclusive", "arguments", "node", "policy", "operator_policy", "effective_policy_definition")
+	queues.Add(e)
 }

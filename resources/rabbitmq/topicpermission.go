@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 )
 
 const (
@@ -123,4 +125,38 @@ func (topicPermissionKind) lacks(ctx context.Context, s *snapshot, over *overvie
 func (topicPermissionKind) export(w *exporter, r *resources.Resource) {
 	w.ofBroker("topic_permissions", map[string]any{"vhost": r.Addr.Parts()[0], "user": r.Addr.Parts()[1], "exchange": r.Addr.Parts()[2],
 		"write": r.Config["write"], "read": r.Config["read"]})
+}
+
+func (topicPermissionKind) imports() definitions.Kind {
+	return definitions.Kind{List: "topic_permissions", Take: takeTopicPermission}
+}
+
+func takeTopicPermission(f *definitions.File, r definitions.Row) {
+	name, exchange, v := r.Text("user"), r.Text("exchange"), f.Vhost(r)
+	permissions := v.Section("topic_permissions")
+	told := fmt.Sprintf("topic permission of %q on %q", name, exchange)
+	if !v.Section("exchanges").Has(exchange) && !strings.HasPrefix(exchange, "amq.") {
+		permissions.Note("%s: the export does not have the exchange", told)
+		return
+	}
+	if wrong := definitions.BadName(name); wrong != "" {
+		permissions.Note("%s: the user's name %s", told, wrong)
+		return
+	}
+	if wrong := definitions.BadName(exchange); wrong != "" {
+		permissions.Note("%s: the exchange's name %s", told, wrong)
+		return
+	}
+	i := slices.IndexFunc(permissions.Items, func(e definitions.Entry) bool { return e.Name == name })
+	if i < 0 {
+		needUser(f, name)
+		permissions.Add(definitions.Entry{Name: name, Nested: []*definitions.Section{definitions.Embedded()}})
+		i = len(permissions.Items) - 1
+	}
+	if of := permissions.Items[i].Nested[0]; of.Accept(told, exchange) {
+		e := definitions.Entry{Name: exchange}
+		e.Add("write", r.Text("write"))
+		e.Add("read", r.Text("read"))
+		of.Add(e)
+	}
 }

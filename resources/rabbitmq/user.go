@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 )
 
 const userName = "user"
@@ -232,4 +234,76 @@ func (userKind) export(w *exporter, r *resources.Resource) {
 	body := userBody(r, nil, nil)
 	body["name"], body["limits"] = r.Addr.Parts()[0], limits
 	w.add("users", body)
+}
+
+func (userKind) imports() definitions.Kind {
+	return definitions.Kind{List: "users", Take: takeUser}
+}
+
+func takeUser(f *definitions.File, r definitions.Row) {
+	name, users := r.Text("name"), f.Section("users")
+	if users.Has(name) {
+		f.Note("user %q is there twice; the first was taken", name)
+		return
+	}
+	if wrong := definitions.BadName(name); wrong != "" {
+		f.Note("user %q: its name %s", name, wrong)
+		return
+	}
+	u := definitions.Entry{Name: name}
+	takePassword(f, &u, r)
+	tags := []any{}
+	for _, t := range definitions.Tags(r["tags"]) {
+		if !isASCII(t.(string)) {
+			u.Note("tag %q is not ASCII, and the broker garbles it", t)
+			continue
+		}
+		tags = append(tags, t)
+	}
+	u.Add("tags", tags)
+	if limits := userLimits.take(&u, r.Object("limits")); len(limits) > 0 {
+		u.Nested = append(u.Nested, definitions.Lone("limits", limits))
+	}
+	u.Extra("the user", r, "name", "password", "password_hash", "hashing_algorithm", "tags", "limits")
+	users.Add(u)
+}
+
+// takePassword carries a hash as it is. A password in clear is never written.
+func takePassword(f *definitions.File, u *definitions.Entry, r definitions.Row) {
+	hash, hasHash := r["password_hash"].(string)
+	algorithm := strings.TrimPrefix(r.Text("hashing_algorithm"), "rabbit_password_hashing_")
+	if algorithm == "" {
+		algorithm = "sha256"
+	}
+	if password, ok := r["password"].(string); ok && !hasHash {
+		if f.Aside() {
+			u.Add("password", f.Variable("RABBITMQ_"+u.Name+"_PASSWORD", password))
+		} else {
+			u.Add("password_hash", newHash(password, "sha256").text)
+		}
+		return
+	}
+	switch {
+	case !hasHash || hash == "":
+		u.Add("password_hash", "")
+		return
+	case algorithms[algorithm] == nil || (passwordHash{text: hash, algorithm: algorithm}).check() != nil:
+		u.Note("its password hash is none that the broker can check (%s), so it could not log in before either", algorithm)
+		u.Add("password_hash", "")
+		return
+	case f.Aside():
+		u.Add("password_hash", f.Variable("RABBITMQ_"+u.Name+"_PASSWORD_HASH", hash))
+	default:
+		u.Add("password_hash", hash)
+	}
+	if algorithm != "sha256" {
+		u.Add("hashing_algorithm", algorithm)
+	}
+}
+
+// needUser declares a user that definitions do not have as one managed elsewhere.
+func needUser(f *definitions.File, name string) {
+	if users := f.Section("users"); !users.Has(name) {
+		users.Add(definitions.Entry{Name: name, Fields: []definitions.Field{{Key: "external", Value: true}}, Notes: []string{"the export does not have this user"}})
+	}
 }

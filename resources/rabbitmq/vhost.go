@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/LerianStudio/midaz-infra/resources"
+	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/definitions"
 	"github.com/LerianStudio/midaz-infra/resources/rabbitmq/routing"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
@@ -331,4 +332,44 @@ func (vhostKind) export(w *exporter, r *resources.Resource) {
 	for k, v := range row {
 		w.doc[k] = v
 	}
+}
+
+func (vhostKind) imports() definitions.Kind {
+	return definitions.Kind{List: "vhosts", Whole: takeVhostFields, Take: func(f *definitions.File, r definitions.Row) {
+		v := f.NewVhost(r.Text("name"))
+		if v == nil {
+			f.Note("virtual host %q is there twice; the first was taken", r.Text("name"))
+			return
+		}
+		takeVhostFields(f, v, r)
+		v.Extra("the virtual host", r, "name", "description", "tags", "default_queue_type", "limits", "metadata", "tracing", "cluster_state")
+		if r["tracing"] == true {
+			v.Add("tracing", true)
+		}
+	}}
+}
+
+// takeVhostFields reads what is said about a virtual host itself, by 4.x twice.
+func takeVhostFields(_ *definitions.File, v *definitions.Vhost, r definitions.Row) {
+	meta := definitions.Row(r.Object("metadata"))
+	first := func(key string) any {
+		if value, ok := r[key]; ok && value != "" && value != "undefined" {
+			return value
+		}
+		return meta[key]
+	}
+	if d, ok := first("description").(string); ok && d != "" {
+		v.Add("description", d)
+	}
+	if tags := definitions.Tags(first("tags")); len(tags) > 0 {
+		v.Add("tags", tags)
+	}
+	switch t := first("default_queue_type"); t {
+	case nil, "", "undefined":
+	case "classic", "quorum", "stream":
+		v.Add("default_queue_type", t)
+	default:
+		v.Note("default_queue_type %v is not known", t)
+	}
+	takeVhostLimits(v, r["limits"])
 }

@@ -1,7 +1,7 @@
 // Package definitions turns RabbitMQ's own definitions, as `rabbitmqctl
 // export_definitions` and the management API write them, into a spec. It reads
 // those of a whole broker and of one virtual host, of RabbitMQ 3.10 to 4.3. It
-// does no I/O.
+// does no I/O. How the objects of a kind are taken over is told by the kind.
 package definitions
 
 import (
@@ -29,8 +29,24 @@ type Options struct {
 	Vhost string
 	// Aside keeps secrets out of the text: each becomes a variable.
 	Aside bool
-	// Hash returns a salted hash of a password, in base64, as the broker has it.
-	Hash func(password string) string
+}
+
+// Kind is how the objects of one kind are taken over.
+type Kind struct {
+	// Section is where they stand in the spec: "rabbitmq/vhosts/*/queues/*".
+	Section string
+	// Noun is what one of them is called.
+	Noun string
+	// List is the list of the file that they stand in, "" for none.
+	List string
+	// Component tells that they stand among the parameters of a component. Those of
+	// components that no kind has go to the kind whose List is "parameters".
+	Component string
+	// Take takes one of them over.
+	Take func(f *File, r Row)
+	// Whole takes over what the export of a single virtual host says about it at
+	// its top. Only the kind of virtual hosts has it.
+	Whole func(f *File, v *Vhost, r Row)
 }
 
 // Result is a spec.
@@ -50,27 +66,29 @@ type Secret struct{ Name, Value string }
 
 // Spec reads definitions and writes the spec. An error says what is wrong with
 // the file: LINE:COLUMN: reason, where that can be told.
-func Spec(data []byte, o Options) (*Result, error) {
-	file, err := parse(data)
+// The sections of the spec are written in the order of the kinds.
+func Spec(data []byte, kinds []Kind, o Options) (*Result, error) {
+	rows, err := parse(data)
 	if err != nil {
 		return nil, err
 	}
-	c := &carrier{o: o, out: &Result{}, vhosts: map[string]*vhost{}, users: map[string]*user{}, names: map[string]bool{}}
-	if c.o.Vhost == "" {
-		c.o.Vhost = "/"
+	f := &File{o: o, out: &Result{}, kinds: kinds, vhosts: map[string]*Vhost{}, top: map[string]*Section{}, names: map[string]bool{}}
+	if f.o.Vhost == "" {
+		f.o.Vhost = "/"
 	}
-	c.read(file)
-	c.out.Text, err = c.write()
-	return c.out, err
+	f.read(rows)
+	f.out.Text, err = f.write()
+	return f.out, err
 }
 
-// row is one JSON object. Numbers are json.Number.
-type row map[string]any
+// Row is one JSON object. Numbers are json.Number.
+type Row map[string]any
 
-func (r row) text(key string) string { s, _ := r[key].(string); return s }
+// Text returns a text, "" for anything else.
+func (r Row) Text(key string) string { s, _ := r[key].(string); return s }
 
-// object returns a map, in whichever form it is written.
-func (r row) object(key string) map[string]any { m, _ := Unpair(r[key]).(map[string]any); return m }
+// Object returns a map, in whichever form it is written.
+func (r Row) Object(key string) map[string]any { m, _ := Unpair(r[key]).(map[string]any); return m }
 
 // Unpair returns a list of pairs as the map it stands for: rabbitmqctl exports
 // maps of parameters as [["key", value], ...], and what it imports again comes back
@@ -98,9 +116,9 @@ func Unpair(v any) any {
 }
 
 // rows returns a list of objects; what is none is passed over.
-func (r row) rows(key string) []row {
+func (r Row) rows(key string) []Row {
 	list, _ := r[key].([]any)
-	var out []row
+	var out []Row
 	for _, e := range list {
 		if m, ok := e.(map[string]any); ok {
 			out = append(out, m)
@@ -110,7 +128,7 @@ func (r row) rows(key string) []row {
 }
 
 // parse reads the file and checks its outline.
-func parse(data []byte) (row, error) {
+func parse(data []byte) (Row, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
@@ -127,7 +145,7 @@ func parse(data []byte) (row, error) {
 		return nil, errors.New("1:1: definitions are a JSON object, with lists such as \"queues\" in it")
 	}
 	known := false
-	for _, section := range append(slices.Clone(sections), "limits") {
+	for _, section := range append(slices.Clone(lists), "limits") {
 		value, is := file[section]
 		if !is {
 			continue
@@ -147,12 +165,17 @@ func parse(data []byte) (row, error) {
 		}
 	}
 	if !known && len(file) > 0 {
-		return nil, fmt.Errorf("this is no RabbitMQ definitions file: it has none of %s", strings.Join(sections, ", "))
+		return nil, fmt.Errorf("this is no RabbitMQ definitions file: it has none of %s", strings.Join(lists, ", "))
 	}
 	return file, nil
 }
 
-var sections = []string{"users", "vhosts", "permissions", "topic_permissions", "parameters", "global_parameters", "policies", "exchanges", "queues", "bindings"}
+// lists are those of the format.
+var lists = []string{"users", "vhosts", "permissions", "topic_permissions", "parameters", "global_parameters", "policies", "exchanges", "queues", "bindings"}
+
+// readingOrder is the order in which lists are taken over: what others refer to
+// comes first.
+var readingOrder = []string{"users", "vhosts", "exchanges", "queues", "bindings", "policies", "permissions", "topic_permissions", "parameters", "global_parameters"}
 
 // aboutFile are the keys that describe the file or the broker it is from.
 var aboutFile = []string{"rabbit_version", "rabbitmq_version", "product_name", "product_version", "rabbitmq_definition_format",
@@ -178,8 +201,8 @@ func at(data []byte, offset int64) string {
 }
 
 // isVhostExport reports whether the file is of one virtual host.
-func (r row) isVhostExport() bool {
-	if r.text("rabbitmq_definition_format") == "vhost" {
+func (r Row) isVhostExport() bool {
+	if r.Text("rabbitmq_definition_format") == "vhost" {
 		return true
 	}
 	if _, whole := r["vhosts"]; whole {
@@ -190,7 +213,7 @@ func (r row) isVhostExport() bool {
 }
 
 // extra returns the keys of a row that are not known, sorted.
-func (r row) extra(known ...string) []string {
+func (r Row) extra(known ...string) []string {
 	var out []string
 	for _, k := range slices.Sorted(maps.Keys(r)) {
 		if !slices.Contains(known, k) {

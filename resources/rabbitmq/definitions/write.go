@@ -2,6 +2,7 @@ package definitions
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,15 +15,15 @@ import (
 )
 
 // write returns the spec as YAML.
-func (c *carrier) write() ([]byte, error) {
+func (f *File) write() ([]byte, error) {
 	doc := mapping()
-	if !c.o.Part {
+	if !f.o.Part {
 		put(doc, "version", text("1"))
-		put(doc, "stack", text(c.o.Stack))
+		put(doc, "stack", text(f.o.Stack))
 	}
-	if len(c.out.Secrets) > 0 {
+	if len(f.out.Secrets) > 0 {
 		variables := mapping()
-		for _, s := range c.out.Secrets {
+		for _, s := range f.out.Secrets {
 			v := mapping()
 			put(v, "type", text("string"))
 			put(v, "sensitive", scalar("!!bool", "true"))
@@ -33,18 +34,17 @@ func (c *carrier) write() ([]byte, error) {
 	}
 	section := mapping()
 	key := put(doc, "rabbitmq", section)
-	c.tell(key, "", c.notes)
-	if !c.o.Part {
-		c.address(section)
+	f.tell(key, "", f.notes)
+	if !f.o.Part {
+		f.address(section)
 	}
-	c.writeUsers(section)
-	c.writeVhosts(section)
-	if len(c.global) > 0 {
-		global := mapping()
-		for _, n := range sorted(c.global) {
-			c.entry(global, "global parameter", n)
+	f.count()
+	for _, key := range f.keys("rabbitmq/") {
+		if key == "vhosts" {
+			f.writeVhosts(section)
+		} else if s := f.top[key]; s != nil {
+			f.section(section, "", *s)
 		}
-		put(section, "global_parameters", global)
 	}
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
@@ -57,29 +57,28 @@ func (c *carrier) write() ([]byte, error) {
 
 // address says where the broker is and as whom it is asked: the first user
 // that may do everything.
-func (c *carrier) address(section *yaml.Node) {
-	if c.o.Service != "" {
-		put(section, "service", text(c.o.Service))
+func (f *File) address(section *yaml.Node) {
+	if f.o.Service != "" {
+		put(section, "service", text(f.o.Service))
 	} else {
-		key := put(section, "url", text(orElse(c.o.URL, "http://localhost:15672")))
-		if c.o.URL == "" {
+		key := put(section, "url", text(cmp.Or(f.o.URL, "http://localhost:15672")))
+		if f.o.URL == "" {
 			key.HeadComment = "# Definitions do not say where the broker is: correct this, or write `service: NAME`."
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.users)) {
-		u := c.users[name]
-		if !slices.ContainsFunc(u.fields, func(f field) bool {
-			tags, ok := f.value.([]any)
-			return ok && f.key == "tags" && slices.Contains(tags, any("administrator"))
+	for _, u := range sorted(f.Section("users").Items) {
+		if !slices.ContainsFunc(u.Fields, func(f Field) bool {
+			tags, ok := f.Value.([]any)
+			return ok && f.Key == "tags" && slices.Contains(tags, any("administrator"))
 		}) {
 			continue
 		}
 		m := mapping()
-		put(m, "username", text(name))
+		put(m, "username", text(u.Name))
 		key := put(section, "management", m)
 		// Where the file has the password, midaz logs in with it too.
-		for _, f := range u.fields {
-			if password, ok := f.value.(reference); ok && f.key == "password" {
+		for _, f := range u.Fields {
+			if password, ok := f.Value.(reference); ok && f.Key == "password" {
 				put(m, "password", value(password))
 				return
 			}
@@ -89,132 +88,141 @@ func (c *carrier) address(section *yaml.Node) {
 	}
 }
 
-func (c *carrier) writeUsers(section *yaml.Node) {
-	if len(c.users) == 0 {
-		return
+// keys returns the keys of the sections below a path, in order of the kinds.
+func (f *File) keys(in string) []string {
+	var out []string
+	for _, k := range f.kinds {
+		if rest, ok := strings.CutPrefix(k.Section, in); ok {
+			if key, _, _ := strings.Cut(rest, "/"); !slices.Contains(out, key) {
+				out = append(out, key)
+			}
+		}
 	}
-	users := mapping()
-	for _, name := range slices.Sorted(maps.Keys(c.users)) {
-		c.entry(users, "user", c.users[name].named)
-		c.out.Users++
-	}
-	put(section, "users", users)
+	return out
 }
 
-func (c *carrier) writeVhosts(section *yaml.Node) {
-	if len(c.vhosts) == 0 {
+// count counts what was taken over.
+func (f *File) count() {
+	in := func(key string) int {
+		n := 0
+		for _, v := range f.vhosts {
+			n += len(v.Section(key).Items)
+		}
+		return n
+	}
+	f.out.Users, f.out.Vhosts = len(f.Section("users").Items), len(f.vhosts)
+	f.out.Exchanges, f.out.Queues, f.out.Bindings = in("exchanges"), in("queues"), in("bindings")
+	f.out.Policies = in("policies") + in("operator_policies")
+}
+
+func (f *File) writeVhosts(section *yaml.Node) {
+	if len(f.vhosts) == 0 {
 		return
 	}
 	vhosts := mapping()
-	for _, name := range slices.Sorted(maps.Keys(c.vhosts)) {
-		v := c.vhosts[name]
-		c.out.Vhosts++
-		n := v.named
-		if len(v.limits) > 0 {
-			n.nested = append(n.nested, limitSection(v.limits))
+	keys := f.keys("rabbitmq/vhosts/*/")
+	for _, name := range slices.Sorted(maps.Keys(f.vhosts)) {
+		v := f.vhosts[name]
+		e := v.Entry
+		for _, key := range keys {
+			e.Nested = append(e.Nested, v.Section(key))
 		}
-		n.nested = append(n.nested, v.permissions, v.topic, v.exchanges, v.queues, v.bindings, v.policies, v.operator)
-		body := c.entry(vhosts, "virtual host", n)
-		if len(v.parameters) > 0 {
-			parameters := mapping()
-			for _, component := range slices.Sorted(maps.Keys(v.parameters)) {
-				c.section(parameters, name, *v.parameters[component])
-			}
-			put(body, "parameters", parameters)
-			body.Style = 0
-		}
+		// What is one object comes first, close to the fields.
+		slices.SortStableFunc(e.Nested, func(a, b *Section) int { return cmp.Compare(ordinal(a), ordinal(b)) })
+		f.entry(vhosts, "virtual host", e)
 	}
 	put(section, "vhosts", vhosts)
 }
 
-func limitSection(limits fields) section {
-	s := section{key: "limits"}
-	for _, f := range limits {
-		s.items = append(s.items, named{fields: fields{f}})
+func ordinal(s *Section) int {
+	if s.shape == lone {
+		return 0
 	}
-	return s
+	return 1
 }
 
-// entry writes one named object with its fields and sections, and returns it.
-func (c *carrier) entry(into *yaml.Node, what string, n named) *yaml.Node {
+// entry writes one named object with its fields and sections.
+func (f *File) entry(into *yaml.Node, what string, e Entry) {
 	body := mapping()
-	for _, f := range n.fields {
-		put(body, f.key, value(f.value))
+	for _, field := range e.Fields {
+		put(body, field.Key, value(field.Value))
 	}
 	body.Style = yaml.FlowStyle
-	for _, s := range n.nested {
-		if len(s.items) > 0 || len(s.notes) > 0 {
-			body.Style = 0
-			if s.key == "" { // the entries of the section stand in the object itself
-				for _, item := range sorted(s.items) {
-					c.entry(body, what, item)
-				}
-				c.keep(what+" "+n.name, s.notes)
-				continue
-			}
-			c.section(body, n.name, s)
+	for _, s := range e.Nested {
+		if s.isEmpty() {
+			continue
 		}
+		body.Style = 0
+		if s.shape == embedded {
+			for _, item := range sorted(s.Items) {
+				f.entry(body, what, item)
+			}
+			f.keep(what+" "+e.Name, s.Notes)
+			continue
+		}
+		f.section(body, e.Name, *s)
 	}
-	key := put(into, n.name, body)
-	c.tell(key, what+" "+n.name, n.notes)
-	return body
+	key := put(into, e.Name, body)
+	f.tell(key, what+" "+e.Name, e.Notes)
 }
 
-// section writes a map of named objects, a list of nameless ones, or one
-// object of single fields.
-func (c *carrier) section(into *yaml.Node, of string, s section) {
-	if len(s.items) == 0 && len(s.notes) == 0 {
+// section writes a section that is not empty.
+func (f *File) section(into *yaml.Node, of string, s Section) {
+	if s.isEmpty() {
 		return
 	}
-	items := sorted(s.items)
+	items := sorted(s.Items)
 	node := mapping()
-	switch {
-	case s.list:
+	switch s.shape {
+	case listed:
 		node = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
-		for _, n := range items {
+		for _, e := range items {
 			item := mapping()
 			item.Style = yaml.FlowStyle
-			for _, f := range n.fields {
-				put(item, f.key, value(f.value))
+			for _, field := range e.Fields {
+				put(item, field.Key, value(field.Value))
 			}
-			c.tell(item, "binding", n.notes)
+			f.tell(item, s.noun, e.Notes)
 			node.Content = append(node.Content, item)
 		}
-	case s.key == "limits":
+	case lone:
 		node.Style = yaml.FlowStyle
-		slices.SortFunc(items, func(a, b named) int { return strings.Compare(a.fields[0].key, b.fields[0].key) })
-		for _, n := range items {
-			put(node, n.fields[0].key, value(n.fields[0].value))
+		slices.SortFunc(items, func(a, b Entry) int { return strings.Compare(a.Fields[0].Key, b.Fields[0].Key) })
+		for _, e := range items {
+			put(node, e.Fields[0].Key, value(e.Fields[0].Value))
 		}
 	default:
-		for _, n := range items {
-			c.entry(node, strings.TrimSuffix(s.key, "s"), n)
+		for _, e := range items {
+			f.entry(node, s.noun, e)
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.groups)) {
+			f.section(node, of, *s.groups[name])
 		}
 	}
-	if len(items) == 0 {
+	if len(node.Content) == 0 {
 		node.Style = yaml.FlowStyle
 	}
 	key := put(into, s.key, node)
-	c.tell(key, of, s.notes)
+	f.tell(key, of, s.Notes)
 }
 
 // tell writes notes as comments above a key, and remembers them.
-func (c *carrier) tell(key *yaml.Node, of string, notes []string) {
+func (f *File) tell(key *yaml.Node, of string, notes []string) {
 	for _, n := range notes {
 		if key.HeadComment != "" {
 			key.HeadComment += "\n"
 		}
 		key.HeadComment += "# import: " + oneLine(n)
 	}
-	c.keep(of, notes)
+	f.keep(of, notes)
 }
 
-func (c *carrier) keep(of string, notes []string) {
+func (f *File) keep(of string, notes []string) {
 	for _, n := range notes {
 		if of != "" {
 			n = of + ": " + n
 		}
-		c.out.Notes = append(c.out.Notes, n)
+		f.out.Notes = append(f.out.Notes, n)
 	}
 }
 
@@ -224,9 +232,9 @@ func oneLine(s string) string {
 	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }
 
-func sorted(items []named) []named {
+func sorted(items []Entry) []Entry {
 	out := slices.Clone(items)
-	slices.SortFunc(out, func(a, b named) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(out, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 

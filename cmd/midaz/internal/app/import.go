@@ -26,7 +26,7 @@ func ImportDefinitions(c *Call) error {
 		return c.Usage("which file?", "`midaz import definitions FILE`; - is standard input")
 	}
 	o := definitions.Options{Stack: c.Opt.Stack, Service: c.Opt.Service, URL: c.Opt.URL,
-		Part: c.Opt.Part, Vhost: c.Opt.DefinitionsOf, Aside: c.Opt.Out != "", Hash: rabbitmq.HashPassword}
+		Part: c.Opt.Part, Vhost: c.Opt.DefinitionsOf, Aside: c.Opt.Out != ""}
 	if o.Service != "" && o.URL != "" {
 		return c.Usage("-service and -url exclude each other", "")
 	}
@@ -34,7 +34,7 @@ func ImportDefinitions(c *Call) error {
 	if err != nil {
 		return err
 	}
-	got, err := definitions.Spec(data, o)
+	got, err := rabbitmq.Import(data, o)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Opt.Args[0], err)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -74,6 +75,8 @@ func words(v any) []any {
 	return out
 }
 
+var _ = register("vhosts", endpoint{serve: (*Broker).vhost})
+
 func (b *Broker) vhost(c *call) {
 	name := c.part(1)
 	have := b.vhosts[name]
@@ -123,32 +126,18 @@ func (b *Broker) vhost(c *call) {
 
 func (b *Broker) dropVhost(name string) {
 	delete(b.vhosts, name)
-	delete(b.vhostLimits, name)
-	dropWhere(b.permissions, name)
-	dropWhere(b.exchanges, name)
-	dropWhere(b.queues, name)
-	dropWhere(b.policies, name)
-	dropWhere(b.operators, name)
-	for k := range b.topics {
-		if k[0] == name {
-			delete(b.topics, k)
+	for _, e := range endpoints {
+		if e.dropVhost != nil {
+			e.dropVhost(b, name)
 		}
 	}
-	for k := range b.parameters {
-		if k[1] == name {
-			delete(b.parameters, k)
-		}
-	}
-	b.dropBindings(func(o object) bool { return o["vhost"] == name })
 }
 
 func dropWhere(m map[[2]string]object, vhost string) {
-	for k := range m {
-		if k[0] == vhost {
-			delete(m, k)
-		}
-	}
+	maps.DeleteFunc(m, func(k [2]string, _ object) bool { return k[0] == vhost })
 }
+
+var _ = register("users", endpoint{serve: (*Broker).user})
 
 func (b *Broker) user(c *call) {
 	c.needAdmin()
@@ -188,15 +177,9 @@ func (b *Broker) user(c *call) {
 			notFound()
 		}
 		delete(b.users, name)
-		delete(b.userLimits, name)
-		for k := range b.permissions {
-			if k[1] == name {
-				delete(b.permissions, k)
-			}
-		}
-		for k := range b.topics {
-			if k[1] == name {
-				delete(b.topics, k)
+		for _, e := range endpoints {
+			if e.dropUser != nil {
+				e.dropUser(b, name)
 			}
 		}
 		done(false)
@@ -224,6 +207,14 @@ func codes(s string) []any {
 	}
 	return out
 }
+
+var _ = register("permissions", endpoint{
+	serve:     (*Broker).permission,
+	dropVhost: func(b *Broker, vhost string) { dropWhere(b.permissions, vhost) },
+	dropUser: func(b *Broker, user string) {
+		maps.DeleteFunc(b.permissions, func(k [2]string, _ object) bool { return k[1] == user })
+	},
+})
 
 func (b *Broker) permission(c *call) {
 	c.needAdmin()
@@ -253,6 +244,16 @@ func (b *Broker) permission(c *call) {
 		done(false)
 	}
 }
+
+var _ = register("topic-permissions", endpoint{
+	serve: (*Broker).topicPermission,
+	dropVhost: func(b *Broker, vhost string) {
+		maps.DeleteFunc(b.topics, func(k [3]string, _ object) bool { return k[0] == vhost })
+	},
+	dropUser: func(b *Broker, user string) {
+		maps.DeleteFunc(b.topics, func(k [3]string, _ object) bool { return k[1] == user })
+	},
+})
 
 func (b *Broker) topicPermission(c *call) {
 	c.needAdmin()
@@ -292,6 +293,17 @@ func (b *Broker) topicPermission(c *call) {
 		done(false)
 	}
 }
+
+var (
+	_ = register("vhost-limits", endpoint{
+		serve:     func(b *Broker, c *call) { b.limit(c, b.vhostLimits, "vhost") },
+		dropVhost: func(b *Broker, vhost string) { delete(b.vhostLimits, vhost) },
+	})
+	_ = register("user-limits", endpoint{
+		serve:    func(b *Broker, c *call) { b.limit(c, b.userLimits, "user") },
+		dropUser: func(b *Broker, user string) { delete(b.userLimits, user) },
+	})
+)
 
 func (b *Broker) limit(c *call, m map[string]map[string]any, of string) {
 	row := func(name string) object { return object{of: name, "value": object(m[name])} }

@@ -320,19 +320,16 @@ func (b *Broker) read(r *http.Request) *call {
 }
 
 func (b *Broker) route(c *call) {
-	routes := map[string]func(*call){
-		"overview": b.overview, "nodes": b.nodes, "health": b.health, "vhosts": b.vhost, "users": b.user, "permissions": b.permission,
-		"topic-permissions": b.topicPermission, "exchanges": b.exchange, "queues": b.queue, "bindings": b.binding,
-		"policies":          func(c *call) { b.policy(c, b.policies, policyKeys) },
-		"operator-policies": func(c *call) { b.policy(c, b.operators, operatorKeys) },
-		"parameters":        b.parameter, "global-parameters": b.global,
-		"vhost-limits": func(c *call) { b.limit(c, b.vhostLimits, "vhost") },
-		"user-limits":  func(c *call) { b.limit(c, b.userLimits, "user") },
-	}
-	if f := routes[c.part(0)]; f != nil {
-		f(c)
+	if e, ok := endpoints[c.part(0)]; ok {
+		e.serve(b, c)
 	}
 }
+
+var (
+	_ = register("overview", endpoint{serve: (*Broker).overview})
+	_ = register("nodes", endpoint{serve: (*Broker).nodes})
+	_ = register("health", endpoint{serve: (*Broker).health})
+)
 
 func (b *Broker) overview(*call) {
 	types := []any{}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -43,6 +44,11 @@ func arguments(c *call) object {
 	}
 	return out
 }
+
+var _ = register("exchanges", endpoint{
+	serve:     (*Broker).exchange,
+	dropVhost: func(b *Broker, vhost string) { dropWhere(b.exchanges, vhost) },
+})
 
 func (b *Broker) exchange(c *call) {
 	if len(c.parts) < 3 {
@@ -119,6 +125,11 @@ var (
 func takes(kind, argument string) bool {
 	return kind != "stream" && slices.Contains(both, argument) || slices.Contains(onlyOf[kind], argument)
 }
+
+var _ = register("queues", endpoint{
+	serve:     (*Broker).queue,
+	dropVhost: func(b *Broker, vhost string) { dropWhere(b.queues, vhost) },
+})
 
 func (b *Broker) queue(c *call) {
 	if len(c.parts) < 3 {
@@ -295,6 +306,11 @@ func (b *Broker) broken(vhost string) bool {
 	})
 }
 
+var _ = register("bindings", endpoint{
+	serve:     (*Broker).binding,
+	dropVhost: func(b *Broker, vhost string) { b.dropBindings(func(o object) bool { return o["vhost"] == vhost }) },
+})
+
 func (b *Broker) binding(c *call) {
 	if len(c.parts) < 6 {
 		if b.broken(c.part(1)) {
@@ -361,6 +377,17 @@ var (
 	operatorKeys = []string{"message-ttl", "expires", "max-length", "max-length-bytes", "delivery-limit", "max-in-memory-length", "max-in-memory-bytes"}
 )
 
+var (
+	_ = register("policies", endpoint{
+		serve:     func(b *Broker, c *call) { b.policy(c, b.policies, policyKeys) },
+		dropVhost: func(b *Broker, vhost string) { dropWhere(b.policies, vhost) },
+	})
+	_ = register("operator-policies", endpoint{
+		serve:     func(b *Broker, c *call) { b.policy(c, b.operators, operatorKeys) },
+		dropVhost: func(b *Broker, vhost string) { dropWhere(b.operators, vhost) },
+	})
+)
+
 func (b *Broker) policy(c *call, m map[[2]string]object, keys []string) {
 	if len(c.parts) == 2 && b.vhosts[c.part(1)] == nil {
 		notFound()
@@ -412,6 +439,13 @@ func (b *Broker) policy(c *call, m map[[2]string]object, keys []string) {
 	}
 }
 
+var _ = register("parameters", endpoint{
+	serve: (*Broker).parameter,
+	dropVhost: func(b *Broker, vhost string) {
+		maps.DeleteFunc(b.parameters, func(k [3]string, _ object) bool { return k[1] == vhost })
+	},
+})
+
 func (b *Broker) parameter(c *call) {
 	if len(c.parts) < 4 {
 		out := sorted(b.parameters)
@@ -446,6 +480,8 @@ func (b *Broker) parameter(c *call) {
 		done(false)
 	}
 }
+
+var _ = register("global-parameters", endpoint{serve: (*Broker).global})
 
 func (b *Broker) global(c *call) {
 	if !c.admin {

@@ -299,7 +299,7 @@ func (e *Engine) isLeft(ctx context.Context, v *volume.Volume) bool {
 // container that it had begun to take over; and of a stack that is gone, any record.
 func (e *ReadEngine) HasTraces(ctx context.Context, stack string, gone bool) bool {
 	all, err := e.recorded.records(ctx)
-	return err == nil && (all.locks[stack] || all.of(stack).content.isAdopting() || len(all.of(stack).old(gone)) > 0)
+	return err == nil && (all.locks[stack] || all.of(stack).content.isAdopting() || len(all.old(stack, gone)) > 0)
 }
 
 // Clear removes what a killed run has left of its lock and its records, and gives
@@ -322,7 +322,7 @@ func (e *Engine) Clear(ctx context.Context, stack string, gone bool, ended func(
 			return did, err
 		}
 	}
-	if old := all.of(stack).old(gone); len(old) > 0 {
+	if old := all.old(stack, gone); len(old) > 0 {
 		return true, e.dropRecords(ctx, old)
 	}
 	return did, nil

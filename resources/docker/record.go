@@ -13,6 +13,9 @@ import (
 	"sync"
 
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -147,6 +150,18 @@ func (r *record) old(gone bool) []string {
 		return r.volumes
 	}
 	return r.volumes[:len(r.volumes)-1]
+}
+
+// old returns the volumes of a stack that no longer count: its records, and when
+// the stack is gone also the journals of its networks.
+func (all *records) old(stack string, gone bool) []string {
+	names := slices.Clone(all.of(stack).old(gone))
+	if gone {
+		for _, a := range slices.Sorted(maps.Keys(all.journals[stack])) {
+			names = append(names, all.journals[stack][a].Volume)
+		}
+	}
+	return names
 }
 
 func (r *record) has(a resources.Addr) bool {
@@ -344,6 +359,12 @@ func (k *recorder) Release(ctx context.Context, stack string, applied []*resourc
 	k.e.mu.Lock()
 	updates, notTaken, begun := maps.Clone(k.e.updates), maps.Clone(k.e.untaken), maps.Clone(k.e.begun)
 	k.e.mu.Unlock()
+	// The list may hold what someone removed, or what goes by another key now: it
+	// ends with the stack.
+	isOver := func() bool { return false }
+	if len(applied) == 0 && len(gone) > 0 {
+		isOver = sync.OnceValue(func() bool { return k.hasNothing(ctx, stack) })
+	}
 	err := k.change(ctx, stack, func(c *recordContent) {
 		there := map[string]bool{}
 		for _, text := range c.Objects {
@@ -353,6 +374,7 @@ func (k *recorder) Release(ctx context.Context, stack string, applied []*resourc
 			there[a.String()] = true
 		}
 		for _, r := range applied {
+			delete(there, r.Moved.String())
 			there[r.Addr.String()] = true
 			if r.External {
 				delete(there, r.Addr.String())
@@ -377,8 +399,34 @@ func (k *recorder) Release(ctx context.Context, stack string, applied []*resourc
 		maps.Copy(c.Untaken, notTaken)
 		adopted(c)
 		c.forget(gone, len(applied) == 0)
+		if len(c.Adopted) == 0 && !c.isEmpty() && isOver() {
+			*c = recordContent{}
+		}
 	})
+	// A run that was killed right after it removed a network has left its journal.
+	if all, lookErr := k.e.recorded.records(ctx); err == nil && lookErr == nil && len(all.journals[stack]) > 0 && isOver() {
+		err = k.e.dropRecords(ctx, all.old(stack, true))
+		k.e.recorded.forget()
+	}
 	return errors.Join(err, notBack)
+}
+
+// hasNothing reports whether there is no object of the stack on the engine but
+// what only midaz reads. In doubt there is.
+func (k *recorder) hasNothing(ctx context.Context, stack string) bool {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	mine := filters.NewArgs(filters.Arg("label", labelStack+"="+stack))
+	containers, err := k.e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: mine})
+	if err != nil || len(containers) > 0 {
+		return false
+	}
+	networks, err := k.e.api.NetworkList(ctx, network.ListOptions{Filters: mine})
+	if err != nil || len(networks) > 0 {
+		return false
+	}
+	volumes, err := k.e.api.VolumeList(ctx, volume.ListOptions{Filters: mine})
+	return err == nil && !slices.ContainsFunc(volumes.Volumes, func(v *volume.Volume) bool { return v != nil && v.Labels[labelRecord] == "" })
 }
 
 // change writes the stack's record anew with what f makes of its content. It

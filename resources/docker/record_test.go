@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
 	"github.com/LerianStudio/midaz-infra/resources"
@@ -33,6 +35,14 @@ func (c *cupboard) VolumeList(_ context.Context, o volume.ListOptions) (volume.L
 		}
 	}
 	return volume.ListResponse{Volumes: out}, nil
+}
+
+func (c *cupboard) ContainerList(context.Context, container.ListOptions) ([]container.Summary, error) {
+	return nil, nil
+}
+
+func (c *cupboard) NetworkList(context.Context, network.ListOptions) ([]network.Summary, error) {
+	return nil, nil
 }
 
 func (c *cupboard) VolumeCreate(_ context.Context, o volume.CreateOptions) (volume.Volume, error) {
@@ -110,6 +120,48 @@ func TestRecordOfWhatLeaves(t *testing.T) {
 				t.Errorf("stays %v, leaves %v (want %v), %d records", cup.has(t, stays), cup.has(t, leaves), c.want, len(cup.volumes))
 			}
 		})
+	}
+}
+
+// What is listed under an address of before, or was removed by someone, is on no
+// list once the stack has nothing on the engine.
+func TestRecordEndsWithTheStack(t *testing.T) {
+	was, is := resources.NewAddr("network", "was"), resources.NewAddr("network", "is")
+	for name, c := range map[string]struct {
+		left []*volume.Volume
+		want int // volumes in the end
+	}{
+		"nothing is left":  {nil, 0},
+		"a volume is kept": {[]*volume.Volume{{Name: "data", Labels: map[string]string{labelStack: "test"}}}, 2},
+		"the journal of a network that is gone": {[]*volume.Volume{{Name: "test_was.endpoints", Labels: map[string]string{
+			labelStack: "test", labelRecord: "endpoints", labelJournal: was.String(), labelEndpoints: "{}"}}}, 0},
+		"another stack's volume": {[]*volume.Volume{{Name: "data", Labels: map[string]string{labelStack: "other"}}}, 1},
+	} {
+		cup := &cupboard{left: -1}
+		if err := cup.recorder(t).Release(t.Context(), "test", []*resources.Resource{{Addr: was, Stack: "test"}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		cup.volumes = append(cup.volumes, c.left...)
+		if err := cup.recorder(t).Release(t.Context(), "test", nil, []resources.Addr{is}); err != nil {
+			t.Fatal(err)
+		}
+		if len(cup.volumes) != c.want {
+			t.Errorf("%s: %d volumes, want %d", name, len(cup.volumes), c.want)
+		}
+	}
+}
+
+// What has moved is not missing at its old address.
+func TestRecordFollowsWhatMoves(t *testing.T) {
+	was, is := resources.NewAddr("network", "was"), resources.NewAddr("network", "is")
+	cup := &cupboard{left: -1}
+	for _, r := range []*resources.Resource{{Addr: was, Stack: "test"}, {Addr: is, Moved: was, Stack: "test"}} {
+		if err := cup.recorder(t).Release(t.Context(), "test", []*resources.Resource{r}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if cup.has(t, was) || !cup.has(t, is) {
+		t.Errorf("old address %v, new address %v", cup.has(t, was), cup.has(t, is))
 	}
 }
 

@@ -46,6 +46,7 @@ type Options struct {
 
 // reader is one run of Read.
 type reader struct {
+	climbs  map[string]bool // paths that the files write with .. in front
 	opt     Options
 	dir     string // of the project, absolute
 	files   []string
@@ -106,6 +107,7 @@ func (r *reader) find() error {
 	if err := r.readEnv(); err != nil {
 		return err
 	}
+	r.readClimbs()
 	return r.findName()
 }
 
@@ -216,14 +218,57 @@ func (r *reader) findName() error {
 	return nil
 }
 
+// readClimbs notes what the files write as paths that leave the folder of the
+// project: the loader tells of no path whether it was written as an absolute one.
+// Of a path with a reference it is the folder before that.
+func (r *reader) readClimbs() {
+	r.climbs = map[string]bool{}
+	note := func(path string) {
+		if at := strings.Index(path, "$"); at >= 0 {
+			path = path[:strings.LastIndex(path[:at], "/")+1]
+		}
+		if path = filepath.Clean(path); path == ".." || strings.HasPrefix(path, "../") {
+			r.climbs[filepath.Join(r.dir, path)] = true
+		}
+	}
+	var walk func(n *yaml.Node)
+	walk = func(n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "..") {
+			source, _, _ := strings.Cut(n.Value, ":")
+			_, context, _ := strings.Cut(n.Value, "=")
+			for _, path := range []string{n.Value, source, context} {
+				note(path)
+			}
+		}
+		for _, c := range n.Content {
+			walk(c)
+		}
+	}
+	for _, name := range r.files {
+		var doc yaml.Node
+		if text, err := os.ReadFile(name); err == nil && yaml.Unmarshal(text, &doc) == nil {
+			walk(&doc)
+		}
+	}
+}
+
+// climbed reports whether the path leaves the folder of the project as the files
+// write it.
+func (r *reader) climbed(path string) bool {
+	if at := strings.Index(path, markChar); at >= 0 {
+		path = path[:strings.LastIndex(path[:at], "/")+1]
+	}
+	return r.climbs[filepath.Clean(path)]
+}
+
 // specPath writes a path as the spec has it: relative to the spec when it lies
-// in the project or beside it, with ~ for the home folder.
+// in the project or beside it, or was written so, with ~ for the home folder.
 func (r *reader) specPath(path string) string {
 	if !filepath.IsAbs(path) {
 		return path
 	}
 	for _, base := range []string{r.dir, r.opt.SpecDir} {
-		if within(base, path) {
+		if within(base, path) || r.climbed(path) {
 			if rel, err := filepath.Rel(r.opt.SpecDir, path); err == nil {
 				if rel == "." || strings.HasPrefix(rel, "..") {
 					return rel

@@ -146,6 +146,9 @@ func TestRead(t *testing.T) {
 		{name: "overrides by reset and by references",
 			files: map[string]string{"compose.yaml": web + "    ports: ['8080:80', '${Q:-9090}:90']\n    environment: {A: '${A:-a}'}\n    command: ['${B:-b}']\n", "compose.override.yaml": "services: {web: {ports: ['${P:-8080}:80'], environment: !override {C: '${C:-c}'}, command: !reset null}}\n"},
 			has:   []string{"${Q:-9090}:90", "C: ${C:-c}"}, hasNot: []string{"${A", "command"}},
+		{name: "paths above the project",
+			files: map[string]string{"compose.yaml": web + "    build: ../ctx\n    env_file: [{path: ../e.env, required: false}]\n    volumes: ['../up:/up', 'sub/../../z:/y', {type: bind, source: ../long, target: /l}, '../${D:-d}/e:/e', '/etc/up:/f']\n"},
+			has:   []string{"build: ../ctx", "path: ../e.env", "../up:/up", "../long:/l", "../${D:-d}/e:/e", "/etc/up:/f"}},
 		{name: "the home folder", files: map[string]string{"compose.yaml": web + "    volumes: ['~/data:/d']\n"}, environ: []string{"HOME=" + home()}, has: []string{"~/data:/d"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -231,25 +231,51 @@ func (r *reader) readClimbs() {
 			r.climbs[filepath.Join(r.dir, path)] = true
 		}
 	}
-	var walk func(n *yaml.Node)
-	walk = func(n *yaml.Node) {
-		if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "..") {
-			source, _, _ := strings.Cut(n.Value, ":")
-			_, context, _ := strings.Cut(n.Value, "=")
-			for _, path := range []string{n.Value, source, context} {
-				note(path)
-			}
+	r.scalars(func(_ string, n *yaml.Node) {
+		source, _, _ := strings.Cut(n.Value, ":")
+		_, context, _ := strings.Cut(n.Value, "=")
+		for _, path := range []string{n.Value, source, context} {
+			note(path)
+		}
+	})
+}
+
+// scalars calls f with each scalar of the project's own files.
+func (r *reader) scalars(f func(file string, n *yaml.Node)) {
+	var walk func(file string, n *yaml.Node)
+	walk = func(file string, n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode {
+			f(file, n)
 		}
 		for _, c := range n.Content {
-			walk(c)
+			walk(file, c)
 		}
 	}
 	for _, name := range r.files {
 		var doc yaml.Node
 		if text, err := os.ReadFile(name); err == nil && yaml.Unmarshal(text, &doc) == nil {
-			walk(&doc)
+			walk(name, &doc)
 		}
 	}
+}
+
+// writtenAt tells where references to a variable are written, "" when that is in
+// no file of the project's own.
+func (r *reader) writtenAt(name string, refs []string) string {
+	var at []string
+	bare := regexp.MustCompile(`\$` + regexp.QuoteMeta(name) + `\b`)
+	r.scalars(func(file string, n *yaml.Node) {
+		if bare.MatchString(n.Value) || slices.ContainsFunc(refs, func(ref string) bool { return strings.Contains(n.Value, ref) }) {
+			if rel, err := filepath.Rel(r.dir, file); err == nil {
+				file = rel
+			}
+			at = append(at, fmt.Sprintf("%s:%d:%d", file, n.Line, n.Column))
+		}
+	})
+	if len(at) == 0 {
+		return ""
+	}
+	return ", written at " + strings.Join(at, ", ") + ","
 }
 
 // climbed reports whether the path leaves the folder of the project as the files

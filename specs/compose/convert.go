@@ -612,7 +612,7 @@ func (r *reader) variables() {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.marks.lost)) {
-		r.draft.Note("", nil, "a reference to variable %s was replaced by its value: the spec has no reference in its place", name)
+		r.draft.Note("", nil, "a reference to variable %s%s was replaced by its value: the spec has no reference in its place", name, r.writtenAt(name, r.marks.lost[name]))
 	}
 }
 

@@ -23,7 +23,7 @@ type marks struct {
 	refs    []ref
 	ids     map[ref]string // to marks
 	used    map[string]bool
-	lost    map[string]bool // variables of references that became values
+	lost    map[string][]string // references that became values, by their variables
 	scope   template.Mapping
 }
 
@@ -40,7 +40,7 @@ const markChar = "\uFFFF"
 var anyMark = regexp.MustCompile(markChar + `([0-9]+)` + markChar)
 
 func newMarks(project string) *marks {
-	return &marks{project: project, ids: map[ref]string{}, used: map[string]bool{}, lost: map[string]bool{}}
+	return &marks{project: project, ids: map[ref]string{}, used: map[string]bool{}, lost: map[string][]string{}}
 }
 
 // environment returns the environment with marks as values, so that what the
@@ -171,7 +171,8 @@ func (m *marks) lose(v any) {
 	switch v := v.(type) {
 	case string:
 		for _, id := range anyMark.FindAllString(v, -1) {
-			m.lost[nameOf(m.of(id).text)] = true
+			text := m.of(id).text
+			m.lost[nameOf(text)] = append(m.lost[nameOf(text)], text)
 		}
 	case []any:
 		for _, e := range v {

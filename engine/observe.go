@@ -97,6 +97,7 @@ func Observe(ctx context.Context, readers map[string]resources.Reader, declared 
 		seen.byAddr[a] = resources.NotRead(a, errs[slices.Index(kinds, of[0])])
 	}
 	seen.resolveRefs()
+	seen.recall(declared)
 	return seen, all.ErrorOrNil()
 }
 

@@ -22,13 +22,39 @@ func redactorOf(all *resources.Declared) *resources.Redactor {
 	}
 	r.Ignore(namesOf(all)...)
 	r.Learn(given...)
-	for _, text := range found {
+	learnWhole(r, found)
+	return r
+}
+
+// learnWhole adds texts that are secret as a whole.
+func learnWhole(r *resources.Redactor, texts []string) {
+	for _, text := range texts {
 		isReference := strings.Contains(text, "${") // to a variable that has no value here
 		if !isReference && !r.Holds(text) {         // else the part that is secret is masked
 			r.Learn(text)
 		}
 	}
-	return r
+}
+
+// recall has the secrets masked that the objects were applied with, also those
+// that the spec had before and those of what it no longer declares.
+func (s *Seen) recall(declared *resources.Declared) {
+	var found []string
+	for _, o := range s.All() {
+		var want resources.Config
+		if r := declared.Get(o.Addr); r != nil {
+			want = r.Config
+		}
+		found = append(found, o.Applied.Recalled(o.Have, want)...)
+	}
+	if len(found) == 0 {
+		return
+	}
+	declared.Redactor.Ignore(namesOf(declared)...)
+	for _, o := range s.All() {
+		declared.Redactor.Ignore(o.Addr.Parts()...)
+	}
+	learnWhole(declared.Redactor, found)
 }
 
 // namesOf returns the words that stand all over the output because something is

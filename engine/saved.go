@@ -154,7 +154,7 @@ func Save(p *Plan, opt Options) (*Saved, error) {
 		}
 		switch {
 		case !c.IsNoOp():
-			s.Changes = append(s.Changes, savedChange(c))
+			s.Changes = append(s.Changes, savedChange(c, p.redactor()))
 		case c.Have != nil && c.Have.ID != "":
 			if s.Objects == nil {
 				s.Objects = map[string]string{}
@@ -169,7 +169,16 @@ func Save(p *Plan, opt Options) (*Saved, error) {
 	return s, nil
 }
 
-func savedChange(c *Change) SavedChange {
+// redactor masks secrets in the keys that paths lead through. A plan is compared
+// with one that was saved, so that they are masked before.
+func (p *Plan) redactor() *resources.Redactor {
+	if p.declared == nil {
+		return nil
+	}
+	return p.declared.Redactor
+}
+
+func savedChange(c *Change, r *resources.Redactor) SavedChange {
 	out := SavedChange{Address: c.Addr.String(), Action: c.Action, Reason: c.Reason, Code: c.Code}
 	if c.Action == resources.Replace {
 		out.Mode = modes[c.Mode]
@@ -186,7 +195,7 @@ func savedChange(c *Change) SavedChange {
 		}
 	}
 	for _, f := range c.Delta {
-		out.Fields = append(out.Fields, SavedField{Path: f.Path, Cost: f.Cost.String(), Drift: f.Drift, Source: savedPos(f.Pos)})
+		out.Fields = append(out.Fields, SavedField{Path: r.Text(f.Path), Cost: f.Cost.String(), Drift: f.Drift, Source: savedPos(f.Pos)})
 	}
 	out.describe(c)
 	return out
@@ -421,7 +430,7 @@ func (s *Saved) Check(now *Plan) error {
 			}
 			continue
 		}
-		if msg := was.moved(c, planned); msg != "" {
+		if msg := was.moved(c, planned, now.redactor()); msg != "" {
 			differs(address, msg)
 		}
 	}
@@ -437,8 +446,8 @@ func (s *Saved) Check(now *Plan) error {
 }
 
 // moved says how a change of now differs from the saved one, "" when not.
-func (was SavedChange) moved(c *Change, planned bool) string {
-	is := savedChange(c)
+func (was SavedChange) moved(c *Change, planned bool, r *resources.Redactor) string {
+	is := savedChange(c, r)
 	switch {
 	case !planned:
 		return fmt.Sprintf("nothing was to be done, and now the plan would %s it: %s", c.Action, c.Reason)

@@ -90,7 +90,7 @@ func diffMaps(path string, before, after map[string]any) Delta {
 	for _, k := range keys {
 		b, inBefore := before[k]
 		a, inAfter := after[k]
-		sub := keyPath(path, k)
+		sub := KeyPath(path, k)
 		switch {
 		case inBefore && inAfter:
 			out = append(out, DiffValues(sub, b, a)...)
@@ -103,7 +103,8 @@ func diffMaps(path string, before, after map[string]any) Delta {
 	return out
 }
 
-func keyPath(path, key string) string {
+// KeyPath returns the path of what stands under a key of the map at a path.
+func KeyPath(path, key string) string {
 	plain := key != "" && !strings.ContainsFunc(key, func(r rune) bool {
 		return !(r == '_' || r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
 	})

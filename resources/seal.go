@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -329,3 +330,110 @@ func (s *Sealed) Holds(path string, v Value) bool {
 // With returns what the object remembers after these fields of c were applied:
 // all but the ones named in except, which stay as they were. s may be nil.
 func (s *Sealed) With(c Config, except map[string]bool) Sealed { return sealOver(s, c, except, nil) }
+
+// Recalled returns the texts of an object that are secrets by what it remembers:
+// values and keys of maps whose keyed hash was applied, and keys that stand where
+// a hidden one is gone. The spec may not know them any more. What it declares as
+// plain texts, want, is none.
+func (s *Sealed) Recalled(have, want Config) []string {
+	if s == nil || s.Key == "" {
+		return nil
+	}
+	r := recalling{public: map[string]bool{}}
+	r.key, _ = hex.DecodeString(s.Key)
+	anyLeaf(map[string]any(want), func(v Value) bool {
+		if text, ok := v.(string); ok {
+			r.public[text] = true
+		}
+		return false
+	})
+	for field, was := range s.Fields {
+		r.visit(was, have[field])
+	}
+	slices.Sort(r.found)
+	return slices.Compact(r.found)
+}
+
+type recalling struct {
+	key    []byte
+	public map[string]bool
+	found  []string
+}
+
+func (r *recalling) add(text string) {
+	if text != "" && !r.public[text] {
+		r.found = append(r.found, text)
+	}
+}
+
+func (r *recalling) visit(was, v Value) {
+	switch was := was.(type) {
+	case []any: // places may have moved
+		hashes := map[any]bool{}
+		hashesIn(was, hashes)
+		if len(hashes) == 0 {
+			return
+		}
+		anyLeaf(v, func(leaf Value) bool {
+			if text := Text(leaf); hashes[NewSecret(text).Digest(r.key)] {
+				r.add(text)
+			}
+			return false
+		})
+	case map[string]any:
+		if len(was) == 1 && was[secretMark] != nil {
+			if text := Text(v); was[secretMark] == NewSecret(text).Digest(r.key) {
+				r.add(text)
+			}
+			return
+		}
+		if m, ok := v.(map[string]any); ok {
+			r.entries(was, m)
+		}
+	}
+}
+
+// hashesIn collects the keyed hashes of a sealed value.
+func hashesIn(sealed any, out map[any]bool) {
+	switch sealed := sealed.(type) {
+	case []any:
+		for _, e := range sealed {
+			hashesIn(e, out)
+		}
+	case map[string]any:
+		if hash, ok := sealed[secretMark].(string); ok && len(sealed) == 1 {
+			out[hash] = true
+			return
+		}
+		for _, e := range sealed {
+			hashesIn(e, out)
+		}
+	}
+}
+
+func (r *recalling) entries(was, m map[string]any) {
+	hidden := 0
+	for k := range was {
+		if IsHiddenKey(k) {
+			hidden++
+		}
+	}
+	var strange []string
+	for k, e := range m {
+		part, ok := entryOf(was, k, r.key)
+		_, plain := was[k]
+		switch {
+		case !ok:
+			strange = append(strange, k)
+		case !plain:
+			r.add(k)
+			hidden--
+		}
+		r.visit(part, e)
+	}
+	if hidden > 0 {
+		for _, k := range strange {
+			r.add(k)
+		}
+	}
+}

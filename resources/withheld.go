@@ -79,21 +79,105 @@ func (w *Withholder) Withhold(have Config, applied *Sealed, want, bare Config) (
 
 // withheldAt is what else stands at the place of a value.
 type withheldAt struct {
-	field               string
-	want, bare          Value
-	have, applied       Value
-	key                 []byte
-	amongSecretsOfAList bool
+	field         string
+	want, bare    Value
+	have, applied Value
+	key           []byte
+	// amongSecrets says that no text there can be told from a secret: the elements
+	// of its list may have moved, or its key stands where a hidden one is gone.
+	amongSecrets bool
 }
 
+// entry is the place of what stands under a key.
 func (a withheldAt) entry(key string) withheldAt {
-	a.want, a.bare, a.have = mapEntry(a.want, key), mapEntry(a.bare, key), mapEntry(a.have, key)
+	bare := key
+	if spelt, ok := a.speltKey(key); ok {
+		bare = spelt
+	}
+	a.want, a.bare, a.have = mapEntry(a.want, key), mapEntry(a.bare, bare), mapEntry(a.have, key)
 	if m, ok := a.applied.(map[string]any); ok && !isMark(m) {
-		a.applied = m[key]
+		a.applied, _ = entryOf(m, key, a.key)
 	} else {
 		a.applied = nil
 	}
 	return a
+}
+
+var referenceExpr = regexp.MustCompile(`\$\{[^}]*\}|\$[A-Za-z_][A-Za-z0-9_]*`)
+
+// speltKey returns a declared key as the spec has it, with references to
+// variables, when it is spelt so.
+func (a withheldAt) speltKey(key string) (string, bool) {
+	want, _ := a.want.(map[string]any)
+	bare, _ := a.bare.(map[string]any)
+	if _, declared := want[key]; !declared {
+		return "", false
+	}
+	var found []string
+	for _, spelt := range slices.Sorted(maps.Keys(bare)) {
+		parts := referenceExpr.Split(spelt, -1)
+		for i := range parts {
+			parts[i] = regexp.QuoteMeta(parts[i])
+		}
+		if expr, err := regexp.Compile("(?s)^" + strings.Join(parts, ".*") + "$"); err == nil && len(parts) > 1 && expr.MatchString(key) {
+			found = append(found, spelt)
+		}
+	}
+	if len(found) != 1 {
+		return "", false
+	}
+	return found[0], true
+}
+
+// secretKeys returns the keys of an observed map that are secrets, and of these
+// the ones that stand where a hidden key is gone.
+func (w *Withholder) secretKeys(m map[string]any, at withheldAt) (secret, strange map[string]bool) {
+	secret, strange = map[string]bool{}, map[string]bool{}
+	was, _ := at.applied.(map[string]any)
+	want, _ := at.want.(map[string]any)
+	bare, _ := at.bare.(map[string]any)
+	hidden := 0
+	for k := range was {
+		if IsHiddenKey(k) {
+			hidden++
+		}
+	}
+	for k := range m {
+		_, applied := was[k]
+		_, remembered := entryOf(was, k, at.key)
+		_, declared := want[k]
+		_, plain := bare[k]
+		if remembered && !applied {
+			hidden--
+		}
+		switch {
+		case plain:
+		case remembered && !applied, w.holdsKnown(k):
+			secret[k] = true
+		case !applied && !declared:
+			strange[k] = true
+		}
+	}
+	if hidden <= 0 {
+		clear(strange)
+	}
+	for k := range strange {
+		secret[k] = true
+	}
+	return secret, strange
+}
+
+// keyName is what is written in place of a secret key.
+func (w *Withholder) keyName(key string, at withheldAt) string {
+	if spelt, ok := at.speltKey(key); ok && !w.holdsKnown(spelt) {
+		return spelt
+	}
+	return w.numberedKey(key)
+}
+
+// numberedKey is a key that is no longer, or was never, the spec's.
+func (w *Withholder) numberedKey(text string) string {
+	return fmt.Sprintf("%s:%d", withheldMark, w.number(text))
 }
 
 func mapEntry(v Value, key string) Value {
@@ -107,7 +191,7 @@ func (a withheldAt) item(e Value, i, n int) withheldAt {
 	want, _ := a.want.([]any)
 	bare, _ := a.bare.([]any)
 	was, _ := a.applied.([]any)
-	a.amongSecretsOfAList = HasSecret(a.want) || len(was) != n && HasSecret(unseal(was))
+	a.amongSecrets = a.amongSecrets || HasSecret(a.want) || len(was) != n && HasSecret(unseal(was))
 	a.want, a.bare = nil, nil
 	at := i
 	if len(want) != n {
@@ -142,8 +226,14 @@ func (w *Withholder) value(v Value, at withheldAt) any {
 		return out
 	case map[string]any:
 		out := make(map[string]any, len(v))
+		secret, strange := w.secretKeys(v, at)
 		for _, k := range slices.Sorted(maps.Keys(v)) {
-			out[k] = w.value(v[k], at.entry(k))
+			name, entry := k, at.entry(k)
+			if secret[k] {
+				name = w.keyName(k, at)
+			}
+			entry.amongSecrets = entry.amongSecrets || strange[k]
+			out[name] = w.value(v[k], entry)
 		}
 		return escaped(out)
 	case string, Secret:
@@ -172,7 +262,7 @@ func (w *Withholder) text(v Value, at withheldAt) any {
 	}
 	_, inPlace := at.want.(Secret)
 	switch {
-	case secret, inPlace, at.amongSecretsOfAList, w.holdsKnown(text), urlPassword.MatchString(text):
+	case secret, inPlace, at.amongSecrets, w.holdsKnown(text), urlPassword.MatchString(text):
 		return w.other(text)
 	case at.applied != nil && sealedEqual(at.applied, v, at.key):
 		return plainText(text) // the spec said it when it was applied
@@ -204,7 +294,11 @@ func (w *Withholder) sealed(v any, at withheldAt) any {
 		}
 		out := make(map[string]any, len(v))
 		for _, k := range slices.Sorted(maps.Keys(v)) {
-			out[k] = w.sealed(v[k], at.entry(k))
+			name, text := k, k
+			if IsHiddenKey(k) {
+				name, text = w.hiddenKey(k, at)
+			}
+			out[name] = w.sealed(v[k], at.entry(text))
 		}
 		return escaped(out)
 	case string:
@@ -220,6 +314,20 @@ func (w *Withholder) sealed(v any, at withheldAt) any {
 	}
 }
 
+// hiddenKey returns what is written in place of the hash of a key, and the key,
+// "" when nobody knows it.
+func (w *Withholder) hiddenKey(hash string, at withheldAt) (name, text string) {
+	for _, v := range []Value{at.want, at.have} {
+		m, _ := v.(map[string]any)
+		for k := range m {
+			if secretKey+NewSecret(k).Digest(at.key) == hash {
+				return w.keyName(k, at), k
+			}
+		}
+	}
+	return w.numberedKey("\x00" + hash), ""
+}
+
 // asDeclared is a secret that is the spec's.
 func (w *Withholder) asDeclared(text string, bare Value) any {
 	spelt := Text(bare)
@@ -231,6 +339,10 @@ func (w *Withholder) asDeclared(text string, bare Value) any {
 
 // other is a secret that is not the spec's.
 func (w *Withholder) other(text string) any {
+	return map[string]any{withheldMark: int64(w.number(text))}
+}
+
+func (w *Withholder) number(text string) int {
 	if w.numbers == nil {
 		w.numbers = map[string]int{}
 	}
@@ -239,7 +351,7 @@ func (w *Withholder) other(text string) any {
 		n = len(w.numbers) + 1
 		w.numbers[text] = n
 	}
-	return map[string]any{withheldMark: int64(n)}
+	return n
 }
 
 // slow hashes a secret so that guessing takes long: some 50 ms a guess.

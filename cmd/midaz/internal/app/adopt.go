@@ -127,14 +127,23 @@ func (w *rewriting) spelled(r *resources.Resource, have *resources.Observed, d r
 		m, _ := value.(map[string]any)
 		value = m[p.Key]
 	}
-	if resources.HasSecret(value) {
-		return nil, errors.New("a secret is part of the value, and secrets are never written into the spec")
-	}
 	return []resources.Written{{Path: path, Value: value}}, nil
+}
+
+// noSecret fails when a secret stands in what is to be written, be it in a key:
+// the spec is the one output that no redactor may change.
+func (w *rewriting) noSecret(x any) error {
+	if resources.HasSecret(x) || w.Sys.Redactor.Holds(resources.Show(x)) {
+		return errors.New("a secret is part of the value, and secrets are never written into the spec")
+	}
+	return nil
 }
 
 // set changes one value in the text and loads the spec with it.
 func (w *rewriting) set(x resources.Written, addr resources.Addr) error {
+	if err := w.noSecret([]any{strings.Join(x.Path, "\n"), x.Value}); err != nil {
+		return err
+	}
 	node := w.spec.Root
 	if r := w.declared.Get(addr); !x.Root && r != nil {
 		node = r.Node

@@ -37,8 +37,7 @@ func Observe(c *Call) error {
 	defer s.Close()
 	// Nobody knows yet what will be removed, so for everything it is asked what
 	// would be lost with it.
-	scope := resources.Scope{Stack: c.declared.Stack, Owned: true, Deep: true, Doomed: func(resources.Addr) bool { return true }}
-	seen, err := engine.Observe(c.Context, s.Readers, c.declared, scope)
+	seen, err := c.observed(s.Readers, resources.Scope{Deep: true, Doomed: func(resources.Addr) bool { return true }})
 	if err != nil {
 		return c.atPlaces(err)
 	}

@@ -132,7 +132,7 @@ func (c *Call) observeAndPlan(s *Session, options engine.Options) (*engine.Plan,
 		c.toldAbsent = true
 		c.tell(report.EngineAbsent{Err: s.absent})
 	}
-	seen, err := engine.Observe(c.Context, s.Readers, c.declared, resources.Scope{Stack: c.declared.Stack, Owned: true, Deep: true, Doomed: options.Doomed()})
+	seen, err := c.observed(s.Readers, resources.Scope{Deep: true, Doomed: options.Doomed()})
 	if err != nil {
 		return nil, err
 	}

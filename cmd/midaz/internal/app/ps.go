@@ -47,7 +47,7 @@ func (c *Call) services(s *Session) ([]report.ServiceView, error) {
 			readers[kind] = r
 		}
 	}
-	seen, err := engine.Observe(c.Context, readers, c.declared, resources.Scope{Stack: c.declared.Stack, Owned: true})
+	seen, err := c.observed(readers, resources.Scope{})
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func suggestIgnores(c *Call, d engine.Drift) error {
 			continue
 		}
 		for _, diff := range change.Delta {
-			field := ruleField(diff)
+			field := w.ruleField(diff)
 			if key := change.Addr.String() + " " + field; slices.Contains(written, key) {
 				continue
 			} else {
@@ -45,17 +45,31 @@ func suggestIgnores(c *Call, d engine.Drift) error {
 }
 
 // ruleField returns what a rule calls a difference: its path, of a list the
-// whole.
-func ruleField(d resources.Diff) string {
-	list := slices.ContainsFunc(resources.SplitPath(d.Path), func(p resources.PathPart) bool { return p.Index })
-	prefix, _, _ := strings.Cut(d.Path, "[")
+// whole. A path through a key in which a secret stands is cut off before it: the
+// spec must not hold it, and masked it would match nothing.
+func (c *Call) ruleField(d resources.Diff) string {
+	path, whole := "", true
+	for _, p := range resources.SplitPath(d.Path) {
+		if p.Index || path != "" && c.Sys.Redactor.Holds(p.Key) {
+			whole = false
+			break
+		}
+		if path == "" {
+			path = p.Key
+		} else {
+			path = resources.KeyPath(path, p.Key)
+		}
+	}
+	prefix, _, bracket := strings.Cut(path, "[")
 	switch {
-	case !list:
+	case whole:
 		return d.Path
 	case prefix == d.Field:
 		return d.Field
+	case bracket:
+		return prefix + "*" // a glob has no other way to say "["
 	default:
-		return prefix + "*"
+		return path + "*"
 	}
 }
 
@@ -68,6 +82,9 @@ func (w *rewriting) addRule(rule map[string]any) error {
 	file := list.Pos().File
 	text, err := w.text(file)
 	if err != nil {
+		return err
+	}
+	if err := w.noSecret(rule); err != nil {
 		return err
 	}
 	changed, err := specs.Append(text, list, rule)

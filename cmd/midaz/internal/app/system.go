@@ -44,3 +44,12 @@ func (s System) learn(declared *resources.Declared) {
 	s.Redactor.Ignore(declared.Redactor.Ignored()...)
 	s.Redactor.Learn(declared.Redactor.Secrets()...)
 }
+
+// observed asks what is there. What objects remember as secret is masked from
+// then on.
+func (c *Call) observed(readers map[string]resources.Reader, scope resources.Scope) (*engine.Seen, error) {
+	scope.Stack, scope.Owned = c.declared.Stack, true
+	seen, err := engine.Observe(c.Context, readers, c.declared, scope)
+	c.Sys.learn(c.declared)
+	return seen, err
+}

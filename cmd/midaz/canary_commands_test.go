@@ -67,7 +67,7 @@ func mergedPositions(t *testing.T, sample bool) []mergedResource {
 		last := ""
 		for _, p := range positions(t, form) {
 			row, _, _ := strings.Cut(p.where, " ")
-			if p.table.Section == "rabbitmq" || sample && (row == last || n == 2) {
+			if p.table.Section == brokerSection || sample && (row == last || n == 2) {
 				continue
 			}
 			last = row
@@ -97,6 +97,39 @@ func mergedPositions(t *testing.T, sample bool) []mergedResource {
 				t.Fatal(err)
 			}
 			out = append(out, mergedResource{p.where, path, string(line)})
+		}
+	}
+	return out
+}
+
+// brokerSection is that of the kind of which a spec has only one. A secret at each
+// of its positions is in a file of its own, which is merged over the others.
+const brokerSection = "rabbitmq"
+
+// brokerFiles returns a file for each position of the broker, with sample one for
+// each row and form.
+func brokerFiles(t *testing.T, sample bool) []string {
+	t.Helper()
+	var out []string
+	for _, form := range mergedForms {
+		last := ""
+		for _, p := range positions(t, form) {
+			row, _, _ := strings.Cut(p.where, " ")
+			if p.table.Section != brokerSection || sample && row == last {
+				continue
+			}
+			last = row
+			doc, err := specs.ParseValue(p.spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, key, _ := strings.Cut(row, ".")
+			value := doc.(map[string]any)[brokerSection].(map[string]any)[key]
+			text, err := json.Marshal(map[string]any{brokerSection: map[string]any{key: value}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, string(text))
 		}
 	}
 	return out
@@ -285,6 +318,7 @@ func TestCanaryInCommands(t *testing.T) {
 	c.fails = false
 	c.call("apply", "-auto-approve", "-json", "-report", "run.html", "-allow", "data-loss")
 	c.stage("after an apply")
+	c.brokers()
 	c.disturb()
 	c.stage("changed outside")
 	c.unread = true
@@ -409,6 +443,28 @@ func (c *canaryRun) stage(at string) {
 		}
 	}
 	c.searchAll(at)
+}
+
+// brokers runs commands with the files of the broker merged over the spec.
+func (c *canaryRun) brokers() {
+	c.at = "with a secret about the broker"
+	valid := 0
+	for i, text := range brokerFiles(c.t, !c.full) {
+		name := fmt.Sprintf("broker-%02d.yaml", i)
+		c.write(name, text)
+		files := []string{"-f", midazcli.DefaultSpec, "-f", name}
+		if c.call("validate", files...) != 0 {
+			continue
+		}
+		valid++
+		for _, command := range []string{"plan", "drift", "info"} {
+			c.call(command, append(slices.Clone(files), "-json")...)
+		}
+	}
+	if valid < 2 {
+		c.t.Errorf("only %d files about the broker are valid", valid)
+	}
+	c.searchAll(c.at)
 }
 
 // call runs a command and searches what it prints.
@@ -557,6 +613,9 @@ func (r canaryReader) Observe(ctx context.Context, scope resources.Scope) ([]*re
 		}
 		o.Notes = append(o.Notes, "it says "+lineCanary)
 		o.State = "exited: " + lineCanary
+		if r.c.unread { // a plan that has one is refused, so that nothing could be applied
+			o.Unfit = []resources.Unfit{{Msg: "it refuses " + lineCanary, Hint: "use something else than " + keyCanary}}
+		}
 		if o.Addr.Kind == "service" {
 			o.State = cmp.Or(map[bool]string{true: "unhealthy: " + lineCanary}[r.c.unread], "running")
 			o.Runtime = &resources.Runtime{Trouble: map[bool]string{true: resources.Unhealthy}[r.c.unread]}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -11,33 +12,58 @@ import (
 
 // TestExplicitZeroIsAValue: a key that is written with nothing in it is not a
 // key that was left out. Whatever the kind, decoding keeps it, and an object
-// that has something there differs from it.
+// that has something there differs from it. The same holds for the keys inside of
+// fields.
 func TestExplicitZeroIsAValue(t *testing.T) {
 	for _, k := range app.RealWorld().Kinds() {
 		table := k.Table()
 		for i := range table.Fields {
 			f := &table.Fields[i]
-			other := decoded(f, f.Example)
-			if other == nil {
-				continue
+			if f.Unseen && f.Unmarked {
+				continue // it says how to treat the resource, and no object has it
 			}
-			for _, zero := range []string{"0", "0s", "false", `""`, "[]", "{}"} {
-				value := decoded(f, zero)
-				if value == nil || resources.Equal(value, other) {
-					continue
+			whole := func(text string) string { return text }
+			explicitZeros(t, table, f, f.Key, f.Example, whole)
+			for _, p := range f.Parts("part") {
+				within := func(text string) string {
+					v, err := specs.ParseValue(text)
+					if err != nil {
+						t.Fatalf("%s.%s: %v", f.Key, p.Path, err)
+					}
+					written, err := json.Marshal(p.Write(v))
+					if err != nil {
+						t.Fatalf("%s.%s: %v", f.Key, p.Path, err)
+					}
+					return string(written)
 				}
-				t.Run(fmt.Sprintf("%s.%s=%s", table.Kind, f.Key, zero), func(t *testing.T) {
-					if f.Unseen && f.Unmarked {
-						t.Skip("it says how to treat the resource, and no object has it")
-					}
-					want, have := resources.Config{f.Key: value}, resources.Config{f.Key: other}
-					applied := resources.Seal(have)
-					if len(table.Compare(want, have, &applied)) == 0 {
-						t.Errorf("%s against %s is no difference", zero, f.Example)
-					}
-				})
+				explicitZeros(t, table, f, f.Key+"."+p.Path, p.Field.Example, within)
 			}
 		}
+	}
+}
+
+// explicitZeros writes each kind of nothing in the place of an example.
+func explicitZeros(t *testing.T, table *resources.Table, f *resources.Field, path, example string, write func(string) string) {
+	t.Helper()
+	if example == "" {
+		return
+	}
+	other := decoded(f, write(example))
+	if other == nil {
+		return
+	}
+	for _, zero := range []string{"0", "0s", "false", `""`, "[]", "{}"} {
+		value := decoded(f, write(zero))
+		if value == nil || resources.Equal(value, other) {
+			continue
+		}
+		t.Run(fmt.Sprintf("%s.%s=%s", table.Kind, path, zero), func(t *testing.T) {
+			want, have := resources.Config{f.Key: value}, resources.Config{f.Key: other}
+			applied := resources.Seal(have)
+			if len(table.Compare(want, have, &applied)) == 0 {
+				t.Errorf("%s against %s is no difference", zero, example)
+			}
+		})
 	}
 }
 

@@ -414,7 +414,7 @@ func (s *sight) coveredByTmpfs(target string) bool {
 func (s *sight) volumeKey(target, name string) resources.Value {
 	for _, mounts := range []map[string]any{mapOf(s.config()["volumes"]), mapOf(s.before("volumes"))} {
 		for _, t := range append([]string{target}, sortedKeys(mounts)...) {
-			if m := mapOf(mounts[t]); m != nil && m["name"] == name && m["source"] != nil {
+			if m := mapOf(mounts[t]); m != nil && resources.Equal(m["name"], name) && m["source"] != nil {
 				return m["source"]
 			}
 		}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
+
 	"github.com/LerianStudio/midaz-infra/e2e/proxy"
 )
 
@@ -82,6 +84,44 @@ func TestLogs_that_follow_must_go_on_until_interrupted(t *testing.T) {
 		}
 		return nil
 	})
+	_ = run.Process.Signal(os.Interrupt)
+	if r := run.end(); r.code != 130 && r.code != 0 {
+		t.Errorf("%s", r)
+	}
+}
+
+// What follows the logs goes on with a container that was started again, with its
+// replacement, and with a service that is new.
+func TestLogs_that_follow_must_go_on_with_what_is_started_later(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, `
+		services:
+		  a: { image: TINY, command: [serve, -log, the first] }
+		`)
+	s.apply()
+	run := s.start("logs", "-f")
+	lines := func(want int, line string) {
+		t.Helper()
+		eventually(t, 20*time.Second, func() error {
+			if got := strings.Count(run.output(), line+"\n"); got != want {
+				return fmt.Errorf("%q is there %d times, want %d: %q", line, got, want, run.output())
+			}
+			return nil
+		})
+	}
+	lines(1, "a | the first")
+	if err := docker.ContainerRestart(t.Context(), s.container("a").ID, container.StopOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	lines(2, "a | the first")
+	s.write("midaz.infra.yaml", `
+		services:
+		  a: { image: TINY, command: [serve, -log, the second] }
+		  new: { image: TINY, command: [serve, -log, the third] }
+		`)
+	s.apply()
+	lines(1, "a   | the second")
+	lines(1, "new | the third")
 	_ = run.Process.Signal(os.Interrupt)
 	if r := run.end(); r.code != 130 && r.code != 0 {
 		t.Errorf("%s", r)

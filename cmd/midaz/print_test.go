@@ -129,7 +129,8 @@ func TestPsTable(t *testing.T) {
 func TestLogPrefixes(t *testing.T) {
 	var out bytes.Buffer
 	service, job := resources.Addr{Kind: "service", Name: "db"}, resources.Addr{Kind: "job", Name: "long-name"}
-	p := cli.NewLogPrinter(&out, []report.ContainerView{{Addr: service}, {Addr: job}}, false, false)
+	p := cli.NewLogPrinter(&out, false, false)
+	p.Open([]report.ContainerView{{Addr: service}, {Addr: job}, {Addr: service}})
 	p.Line(report.LogLine{Addr: service, Text: "ready\x1b[2J\n"})
 	p.Line(report.LogLine{Addr: job, Text: "done", At: newClock().at})
 	want := "db        | ready\nlong-name | 2026-01-31T12:00:00.000000000Z done\n"

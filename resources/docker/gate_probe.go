@@ -402,13 +402,7 @@ var errStopped = errors.New("seen enough")
 // follow passes on each line of a container's output since its start, until
 // line returns false, the container ends, or ctx.
 func (e *ReadEngine) follow(ctx context.Context, c *container.InspectResponse, line func(string) bool) error {
-	// The engine notes the start a moment after the process has begun, and may
-	// note it after the first line: what counts is the end of the run before.
-	since := ""
-	if before, err := time.Parse(time.RFC3339Nano, c.State.FinishedAt); err == nil && before.Year() > 1 {
-		since = c.State.FinishedAt
-	}
-	body, err := e.api.ContainerLogs(ctx, c.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: true, Since: since})
+	body, err := e.api.ContainerLogs(ctx, c.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: true, Since: endOfRunBefore(c)})
 	if err != nil {
 		return err
 	}
@@ -428,6 +422,20 @@ func (e *ReadEngine) follow(ctx context.Context, c *container.InspectResponse, l
 			return err
 		}
 	}
+}
+
+// endOfRunBefore is where the output of a container's last run begins, "" when
+// there was none before. The engine notes the start a moment after the process
+// has begun, and may note it after the first line: what counts is the end of the
+// run before.
+func endOfRunBefore(c *container.InspectResponse) string {
+	if c.State == nil {
+		return ""
+	}
+	if before, err := time.Parse(time.RFC3339Nano, c.State.FinishedAt); err != nil || before.Year() <= 1 {
+		return ""
+	}
+	return c.State.FinishedAt
 }
 
 // maxLogLine bounds one line of output; what is beyond counts as another line.

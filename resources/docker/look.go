@@ -169,6 +169,7 @@ type LogOptions struct {
 	Tail       string // number of lines from the end; "" and "all" are all
 	Since      string // RFC 3339, seconds of the epoch, or a duration back from now such as "10m"
 	Timestamps bool
+	ThisRun    bool // only what was written since the last start, in place of Since
 }
 
 // LogLine is one line of output. Text comes from the container and may hold
@@ -189,6 +190,9 @@ func (e *ReadEngine) Logs(ctx context.Context, containerID string, o LogOptions,
 		return fmt.Errorf("inspect container %s: %w", shortID(containerID), err)
 	}
 	opts := container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: o.Follow, Timestamps: o.Timestamps, Tail: o.Tail, Since: o.Since}
+	if o.ThisRun {
+		opts.Since = endOfRunBefore(&c)
+	}
 	body, err := e.api.ContainerLogs(ctx, containerID, opts)
 	if err != nil {
 		if strings.Contains(err.Error(), "does not support reading") {

@@ -188,7 +188,7 @@ func (l *realInspector) Logs(ctx context.Context, c report.ContainerView, o LogO
 	if l.engine == nil {
 		return l.absent
 	}
-	return l.engine.Logs(ctx, c.ID, docker.LogOptions{Follow: o.Follow, Tail: o.Tail, Since: o.Since, Timestamps: o.Timestamps},
+	return l.engine.Logs(ctx, c.ID, docker.LogOptions{Follow: o.Follow, Tail: o.Tail, Since: o.Since, Timestamps: o.Timestamps, ThisRun: o.ThisRun},
 		func(got docker.LogLine) { line(LogLine{Text: got.Text, at: got.At, Stderr: got.Stderr}) })
 }
 

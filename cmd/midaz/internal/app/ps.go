@@ -74,7 +74,7 @@ func (c *Call) chosen(looks []report.ServiceView) ([]report.ServiceView, error) 
 	}
 	var out []report.ServiceView
 	for _, l := range looks {
-		if slices.ContainsFunc(c.Opt.Args, func(a string) bool { return matches(l.Addr, a) }) {
+		if c.named(l.Addr) {
 			out = append(out, l)
 		}
 	}
@@ -88,6 +88,12 @@ func (c *Call) chosen(looks []report.ServiceView) ([]report.ServiceView, error) 
 		}
 	}
 	return out, nil
+}
+
+// named reports whether the arguments ask for a service or job: without any, all
+// are asked for.
+func (c *Call) named(addr resources.Addr) bool {
+	return len(c.Opt.Args) == 0 || slices.ContainsFunc(c.Opt.Args, func(a string) bool { return matches(addr, a) })
 }
 
 func matches(a resources.Addr, pattern string) bool {

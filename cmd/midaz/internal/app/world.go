@@ -91,6 +91,8 @@ type LogOptions struct {
 	Tail       string // number of lines, or "all"
 	Since      string // RFC 3339 or a duration
 	Timestamps bool
+	// ThisRun leaves out what was written before the container was last started.
+	ThisRun bool
 }
 
 // LogLine is one line of a log. Text comes from the container and may hold

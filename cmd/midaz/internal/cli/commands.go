@@ -303,7 +303,7 @@ Examples:
   midaz logs --tail 50 --since 10m postgres-primary rabbitmq
   midaz logs -t 'postgres-*'`,
 			Flags: join(logSpecFlags(), []cli.Flag{
-				&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with new lines until interrupted"},
+				&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with new lines, also of containers that are started later, until interrupted"},
 				&cli.StringFlag{Name: "tail", Aliases: []string{"n"}, Value: "all", Usage: "only the last `N` lines of each"},
 				&cli.StringFlag{Name: "since", Usage: "only lines after `TIME`: a duration such as 10m, or 2026-01-31T12:00:00Z"},
 				&cli.BoolFlag{Name: "timestamps", Aliases: []string{"t"}, Usage: "show when each line was written"},

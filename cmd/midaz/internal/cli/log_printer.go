@@ -17,24 +17,33 @@ type logPrinter struct {
 	mu     sync.Mutex
 	w      io.Writer
 	ink    render.Ink
+	bare   bool // without the names of services
 	prefix map[resources.Addr]string
 }
 
 // logColours are handed out in the order of the services.
 var logColours = []string{"36", "33", "32", "35", "34", "96", "93", "92", "95", "94"}
 
-func NewLogPrinter(w io.Writer, containers []report.ContainerView, i render.Ink, bare bool) *logPrinter {
-	p := &logPrinter{w: w, ink: i, prefix: map[resources.Addr]string{}}
-	if bare {
-		return p
+func NewLogPrinter(w io.Writer, i render.Ink, bare bool) *logPrinter {
+	return &logPrinter{w: w, ink: i, bare: bare}
+}
+
+// Open names the containers whose lines follow: those named before, in their
+// order, and more.
+func (p *logPrinter) Open(containers []report.ContainerView) {
+	if p.bare {
+		return
 	}
-	names := map[string]int{}
+	kinds := map[string]map[string]bool{}
 	for _, l := range containers {
-		names[l.Addr.Name]++
+		if kinds[l.Addr.Name] == nil {
+			kinds[l.Addr.Name] = map[string]bool{}
+		}
+		kinds[l.Addr.Name][l.Addr.Kind] = true
 	}
 	width := 0
 	text := func(a resources.Addr) string {
-		if names[a.Name] > 1 { // a service and a job of one name
+		if len(kinds[a.Name]) > 1 { // a service and a job of one name
 			return render.Clean(a.String())
 		}
 		return render.Clean(a.Name)
@@ -42,21 +51,26 @@ func NewLogPrinter(w io.Writer, containers []report.ContainerView, i render.Ink,
 	for _, l := range containers {
 		width = max(width, utf8.RuneCountInString(text(l.Addr)))
 	}
-	for n, l := range containers {
-		p.prefix[l.Addr] = i.In(logColours[n%len(logColours)], render.Pad(text(l.Addr), width)+" | ")
+	prefix := map[resources.Addr]string{}
+	for _, l := range containers {
+		if prefix[l.Addr] == "" {
+			prefix[l.Addr] = p.ink.In(logColours[len(prefix)%len(logColours)], render.Pad(text(l.Addr), width)+" | ")
+		}
 	}
-	return p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.prefix = prefix
 }
 
 func (p *logPrinter) Line(l report.LogLine) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var b strings.Builder
 	b.WriteString(p.prefix[l.Addr])
 	if !l.At.IsZero() {
 		b.WriteString(p.ink.In(render.Dim, l.At.UTC().Format("2006-01-02T15:04:05.000000000Z")) + " ")
 	}
 	b.WriteString(CleanLog(l.Text, p.ink) + "\n")
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	_, _ = io.WriteString(p.w, b.String())
 }
 

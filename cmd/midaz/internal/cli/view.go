@@ -189,7 +189,10 @@ func (v *View) showMade(event any) (bool, error) {
 	case report.NoContainers:
 		v.tell(render.NoContainersText(e.Stack))
 	case report.LogsOpened:
-		v.logs = NewLogPrinter(v.Sys.Stdout, e.Containers, v.out(), v.Flags.Bool("no-log-prefix"))
+		if v.logs == nil {
+			v.logs = NewLogPrinter(v.Sys.Stdout, v.out(), v.Flags.Bool("no-log-prefix"))
+		}
+		v.logs.Open(e.Containers)
 	case report.LogLine:
 		v.logs.Line(e)
 	default:

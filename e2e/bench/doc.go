@@ -6,6 +6,7 @@
 //	go test -tags e2e -run '^$' -bench . -benchtime 3x ./e2e/bench
 //
 // compose.sh beside this file finds a Compose or fetches one; without any, only
-// midaz is measured. The figures are printed, not judged: a busy machine is no
+// midaz is measured, and beside another version than the aims are set against no
+// aim is judged. The figures are printed, not judged: a busy machine is no
 // broken build.
 package bench

@@ -142,7 +142,7 @@ agree: ## plan and drift of every row in every state
 	MIDAZ_AGREE=20000 $(GO) test -count=1 -timeout 2h -run '^TestPlanAndDriftAgree$$' ./cmd/midaz
 
 .PHONY: nightly
-nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, 400 imported Compose projects, 40 of them on an engine, secrets at every position, plan and drift of every row in every state, all faults, all recoveries, what is read back on three engines, every field on three engines and three brokers
+nightly: ## what takes too long for every change: 100,000 random worlds, a million inputs for each fuzz target, 400 imported Compose projects, 40 of them on an engine, secrets at every position, plan and drift of every row in every state, all faults, all recoveries, what is read back on three engines, every field on three engines and three brokers, all migrations, 1,000 routes
 	@$(MAKE) --no-print-directory worlds WORLDS=100000
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=1000000x
 	@$(MAKE) --no-print-directory imports
@@ -154,6 +154,8 @@ nightly: ## what takes too long for every change: 100,000 random worlds, a milli
 	@$(MAKE) --no-print-directory readback
 	@$(MAKE) --no-print-directory engines conformance
 	@$(MAKE) --no-print-directory brokers
+	@$(MAKE) --no-print-directory migration
+	@$(MAKE) --no-print-directory routes
 	MIDAZ_CONFORMANCE_COMPLETE=1 $(GO) test ./cmd/midaz -count=1 -run '^TestDocsConformance$$'
 
 .PHONY: e2e

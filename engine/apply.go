@@ -544,7 +544,9 @@ func (a *apply) release(ctx context.Context, report *Report) error {
 			owned[claimer].gone = append(owned[claimer].gone, c.Addr)
 		case c.Want != nil && c.Released && done:
 			owned[claimer].applied = append(owned[claimer].applied, c.Want)
-		case c.Want != nil && !c.Want.External && (done || c.IsNoOp() && c.Have != nil && c.Have.Presence == resources.Present):
+		case c.IsNoOp() && (c.Have == nil || c.Have.Presence != resources.Present):
+			// It was left out: no step of it has failed, and it is not there.
+		case c.Want != nil && !c.Want.External && (done || c.IsNoOp()):
 			owned[claimer].applied = append(owned[claimer].applied, c.Want)
 		}
 	}

@@ -225,6 +225,24 @@ func TestApplyClaims(t *testing.T) {
 	}
 }
 
+// TestApplyClaimsOnlyWhatIsThere: what a run leaves out is not noted as the
+// stack's, or it would be missing afterward and count as removed outside.
+func TestApplyClaimsOnlyWhatIsThere(t *testing.T) {
+	w := applied(t, "boxes: {a: {size: 1}}")
+	w.Get(resources.NewAddr("box", "a")).Fields["size"] = 9
+	l := &ledger{}
+	writers := w.Writers()
+	writers["box"] = claimedWriter{writers["box"], l}
+	d := declare(t, "boxes: {a: {size: 1}, new: {}}")
+	plan := engine.MakePlan(d, observe(t, w, d), engine.Options{OnlyDrift: true})
+	if _, err := engine.Apply(t.Context(), plan, engine.World{Readers: w.Readers(), Writers: writers}, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(l.releases), "[+box/a]"; got != want {
+		t.Errorf("released %s, want %s", got, want)
+	}
+}
+
 // BenchmarkPlan plans 1,000 gated services with references and 10,000 queues
 // against what was observed.
 func BenchmarkPlan(b *testing.B) {

@@ -478,7 +478,7 @@ func (d *decider) displace() {
 		if !r.Dormant || have == nil || have.Presence != resources.Present || have.Free || have.Stack != d.plan.Stack || have.IsHalfAdopted() {
 			continue
 		}
-		taker := d.takerOf(have)
+		taker := d.takerOf(r.Addr, have)
 		if taker == nil {
 			continue
 		}
@@ -496,10 +496,14 @@ func (d *decider) displace() {
 	}
 }
 
-// takerOf returns a change by which something takes over what the object has, nil
-// when there is none.
-func (d *decider) takerOf(have *resources.Observed) *Change {
+// takerOf returns a change by which another resource takes over what the object
+// of a resource has, nil when there is none. The resource itself has a change when
+// its interrupted replacement is undone.
+func (d *decider) takerOf(of resources.Addr, have *resources.Observed) *Change {
 	for _, c := range d.plan.Changes {
+		if c.Addr == of || c.Addr == have.Addr {
+			continue
+		}
 		kind, ok := d.declared.Kind(c.Addr.Kind).(resources.Rival)
 		if _, works := workStep(c); ok && works && kind.Rivals(c.Want, have, true) {
 			return c

@@ -31,6 +31,10 @@ func (s slotted) Gate(r *resources.Resource) (resources.Gate, bool) {
 	return s.Kind.(resources.Gated).Gate(r)
 }
 
+func (s slotted) Recover(want *resources.Resource, have *resources.Observed) resources.Delta {
+	return s.Kind.(resources.Recoverer).Recover(want, have)
+}
+
 func (s slotted) Finish(r *resources.Resource, all *resources.Declared, report resources.Report) {
 	s.Kind.(resources.Finisher).Finish(r, all, report)
 }
@@ -343,6 +347,30 @@ func TestWhatIsHeldUnderAnotherProfileStays(t *testing.T) {
 	s.apply(t, s.planOf(t, text, engine.Options{}, "one"))
 	plan := s.planOf(t, text, engine.Options{}, "two")
 	if len(plan.Refusals) != 1 || !strings.Contains(plan.Refusals[0].Msg, "is held by crate/held") {
+		t.Errorf("%+v\n%s", plan.Refusals, plan)
+	}
+}
+
+// A replacement that was interrupted is undone with the profile off, and is not
+// in its own way.
+func TestInterruptedReplacementIsNoRivalOfItself(t *testing.T) {
+	const text = "crates: {a: {colour: red, profiles: [one]}}"
+	s := &slots{w: &fake.World{}, running: map[string]string{}, bad: map[string]bool{}}
+	s.apply(t, s.planOf(t, text, engine.Options{}, "one"))
+	d := declare(t, text)
+	seen := observe(t, s.w, d)
+	a := seen.Get(resources.NewAddr("crate", "a"))
+	a.Interrupted, a.Have["colour"] = true, "red"
+	root, err := specs.ParseNode("spec.yaml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, problems := engine.Resolve(&specs.Spec{Root: root, Stack: "s"}, s.kinds())
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	a.Have["size"] = int64(7)
+	if plan := engine.MakePlan(all, seen, engine.Options{}); len(plan.Refusals) > 0 || plan.IsEmpty() {
 		t.Errorf("%+v\n%s", plan.Refusals, plan)
 	}
 }

@@ -255,14 +255,18 @@ func TestAdopt_by_hand_written_by_import_live(t *testing.T) {
 	s := newStack(t, "")
 	ctx := t.Context()
 	net := s.name + "-net"
-	if _, err := docker.NetworkCreate(ctx, net, network.CreateOptions{Labels: map[string]string{"midaz-e2e": s.name}, IPAM: &network.IPAM{Config: []network.IPAMConfig{
-		{Subnet: "10.213.9.0/24", Gateway: "10.213.9.77", IPRange: "10.213.9.128/25", AuxAddress: map[string]string{"router": "10.213.9.5"}}}}}); err != nil {
+	if _, err := docker.NetworkCreate(ctx, net, network.CreateOptions{Labels: map[string]string{"midaz-e2e": s.name},
+		IPAM: &network.IPAM{Config: []network.IPAMConfig{
+			{Subnet: "10.213.9.0/24", Gateway: "10.213.9.77", IPRange: "10.213.9.128/25",
+				AuxAddress: map[string]string{"router": "10.213.9.5"}}}}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = docker.NetworkRemove(context.Background(), net) })
 	swappiness := int64(0)
-	one := runContainer(t, s.name+"-one", &container.Config{Image: tiny, Cmd: []string{"serve"}, User: "0", Domainname: "example.test"}, &container.HostConfig{
-		NetworkMode: container.NetworkMode(net), IpcMode: "shareable", Resources: container.Resources{Memory: 32 << 20, MemorySwappiness: &swappiness}})
+	one := runContainer(t, s.name+"-one", &container.Config{Image: tiny, Cmd: []string{"serve"}, User: "0", Domainname: "example.test"},
+		&container.HostConfig{
+			NetworkMode: container.NetworkMode(net), IpcMode: "shareable", Resources: container.Resources{Memory: 32 << 20,
+				MemorySwappiness: &swappiness}})
 	runContainer(t, s.name+"-two", &container.Config{Image: tiny, Cmd: []string{"serve", "-listen", ":8081"}}, &container.HostConfig{
 		NetworkMode: container.NetworkMode("container:" + one), IpcMode: container.IpcMode("container:" + one)})
 	s.exits(0, "import", "live", s.name+"-*", "-stack", s.name, "-out", "midaz.infra.yaml")
@@ -295,8 +299,10 @@ func TestAdopt_by_hand_with_differences(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = docker.VolumeRemove(context.Background(), s.name+"_v", true) })
-	a := runContainer(t, s.name+"-a", &container.Config{Image: tiny}, &container.HostConfig{NetworkMode: container.NetworkMode(s.name + "_n"), Binds: []string{s.name + "_v:/data"}})
-	b := runContainer(t, s.name+"-b", &container.Config{Image: tiny, Env: []string{"A=1"}}, &container.HostConfig{NetworkMode: container.NetworkMode(s.name + "_n")})
+	a := runContainer(t, s.name+"-a", &container.Config{Image: tiny}, &container.HostConfig{NetworkMode: container.NetworkMode(s.name + "_n"),
+		Binds: []string{s.name + "_v:/data"}})
+	b := runContainer(t, s.name+"-b", &container.Config{Image: tiny, Env: []string{"A=1"}},
+		&container.HostConfig{NetworkMode: container.NetworkMode(s.name + "_n")})
 	since := inspect(t, a).State.StartedAt
 	s.exits(7, "apply", "-auto-approve", "-adopt", "service/*").says("network/n", "volume/v")
 	s.exits(0, "apply", "-auto-approve", "-adopt", "*").says("restart", "environment", "adopted from")
@@ -308,7 +314,8 @@ func TestAdopt_by_hand_with_differences(t *testing.T) {
 	}
 	s.converged()
 	// An outside change of an adopted container is drift, named by its field.
-	if _, err := docker.ContainerUpdate(t.Context(), a, container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: "no"}}); err != nil {
+	if _, err := docker.ContainerUpdate(t.Context(), a,
+		container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: "no"}}); err != nil {
 		t.Fatal(err)
 	}
 	s.exits(2, "drift").says("service/a", "restart")
@@ -354,10 +361,12 @@ func TestAdopt_that_was_killed_must_be_given_back_by_a_run_without_changes(t *te
 	s.sweepLock()
 	s.apply()
 	id := runContainer(t, s.name+"-a", &container.Config{Image: tiny, Cmd: []string{"serve"}}, nil)
-	s.write("midaz.infra.yaml", rest+"  a: { image: TINY, network_mode: bridge, restart: always, command: [serve], gate: { stable_for: 1ms } }\n")
+	s.write("midaz.infra.yaml", rest+"  a: { image: TINY, network_mode: bridge, restart: always, command: [serve], gate: { stable_for: 1ms "+
+		"} }\n")
 	p := s.record()
 	killAfter := slices.IndexFunc(faults, func(f fault) bool { return f.name == "kill after" })
-	if call, r := s.strike(p, killAfter, func(c proxy.Call) bool { return strings.HasSuffix(c.Path, "/update") }, "apply", "-auto-approve", "-adopt", "*"); call.N == 0 {
+	if call, r := s.strike(p, killAfter, func(c proxy.Call) bool { return strings.HasSuffix(c.Path, "/update") }, "apply", "-auto-approve",
+		"-adopt", "*"); call.N == 0 {
 		t.Fatalf("it did not change the container in place\n%s", r)
 	}
 	if c := inspect(t, id); !c.HostConfig.RestartPolicy.IsAlways() {

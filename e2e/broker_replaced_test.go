@@ -44,7 +44,8 @@ func TestBroker_replaced_must_have_its_topology(t *testing.T) {
 	s.apply()
 	s.converged()
 	b := &broker{t: t, base: fmt.Sprintf("http://127.0.0.1:%d", s.port("PORT9"))}
-	b.call("POST", "/api/exchanges/orders/new/publish", `{"properties":{"delivery_mode":2},"routing_key":"k","payload":"m","payload_encoding":"string"}`)
+	b.call("POST", "/api/exchanges/orders/new/publish",
+		`{"properties":{"delivery_mode":2},"routing_key":"k","payload":"m","payload_encoding":"string"}`)
 	// Together with a queue that changes and one that leaves the spec.
 	s.write("midaz.infra.yaml", spec(named, ", ROUND: \"2\"", "held: { type: quorum, max_length: 5 }"))
 	s.exits(7, "apply", "-auto-approve").says("the name of the node changes", "replaced by one that starts empty")

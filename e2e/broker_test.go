@@ -190,11 +190,13 @@ func TestBroker_elsewhere(t *testing.T) {
 	})
 	t.Run("must have changes made outside named and repaired", func(t *testing.T) {
 		s.t = t
-		b.call("PUT", "/api/policies/"+s.name+"/dead-letter", `{"pattern":"^work\\.queue$","apply-to":"queues","definition":{"dead-letter-exchange":"elsewhere"}}`)
+		b.call("PUT", "/api/policies/"+s.name+"/dead-letter",
+			`{"pattern":"^work\\.queue$","apply-to":"queues","definition":{"dead-letter-exchange":"elsewhere"}}`)
 		b.call("PUT", "/api/users/worker", `{"password":"changed-outside","tags":"monitoring"}`)
 		b.call("DELETE", "/api/bindings/"+s.name+"/e/work/q/work.queue/a.key", "")
 		r := s.exits(2, "drift")
-		r.says("policy/"+s.name+"/dead-letter", "dead-letter-exchange", "user/worker", "monitoring", "binding/"+s.name+"/work/queue/work.queue/a.key")
+		r.says("policy/"+s.name+"/dead-letter", "dead-letter-exchange", "user/worker", "monitoring",
+			"binding/"+s.name+"/work/queue/work.queue/a.key")
 		r.saysNot("the-workers-password", "changed-outside")
 		s.apply()
 		s.exits(0, "drift")
@@ -224,7 +226,8 @@ func TestBroker_elsewhere(t *testing.T) {
 		s.write("midaz.infra.yaml", topology(b))
 		s.exits(0, "plan", "-out", "plan.midaz").says("queue/" + s.name + "/gone")
 		// The broker's statistics know nothing of it for some seconds.
-		b.call("POST", "/api/exchanges/"+s.name+"/amq.default/publish", `{"properties":{},"routing_key":"gone","payload":"x","payload_encoding":"string"}`)
+		b.call("POST", "/api/exchanges/"+s.name+"/amq.default/publish",
+			`{"properties":{},"routing_key":"gone","payload":"x","payload_encoding":"string"}`)
 		s.exits(3, "apply", "plan.midaz").says("came into use after the plan was made", "1 message")
 		if got := b.names(queues); !slices.Contains(got, "gone") {
 			t.Errorf("queues: %v", got)
@@ -307,7 +310,8 @@ func TestBroker_must_take_over_definitions(t *testing.T) {
 				`, brokerUser))
 			with := func(args ...string) []string { return append(args, "-f", "imported.yaml", "-f", "login.yaml") }
 			b.call("POST", "/api/definitions", file)
-			if rows := b.call("GET", "/api/exchanges", ""); !strings.Contains(rows, `"auto_delete":"undefined"`) && !strings.HasSuffix(brokerImage(), ":4.3") { // 4.3 takes it for false
+			if rows := b.call("GET", "/api/exchanges", ""); !strings.Contains(rows, `"auto_delete":"undefined"`) &&
+				!strings.HasSuffix(brokerImage(), ":4.3") { // 4.3 takes it for false
 				t.Errorf("the broker knows whether its exchanges delete themselves: %s", rows)
 			}
 			b.Reset()

@@ -120,7 +120,8 @@ func unitJob(s *stack) driftJob {
 	}
 	j := driftJob{
 		argv: strings.Fields(value["ExecStart"]), dir: value["WorkingDirectory"], metrics: filepath.Join(metrics, "midaz.prom"), good: []int{0},
-		environ: append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "LANG=C.UTF-8"}, strings.Fields(string(environment))...),
+		environ: append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "LANG=C.UTF-8"},
+			strings.Fields(string(environment))...),
 	}
 	status, err := strconv.Atoi(value["SuccessExitStatus"])
 	if err != nil {

@@ -30,8 +30,11 @@ func TestBroker_definitions_must_come_back(t *testing.T) {
 	for _, call := range worldFor(t, b.version()) {
 		b.call(call[0], "/api/"+call[1], call[2])
 	}
-	exports := map[string]string{"api": b.call("GET", "/api/definitions", ""), "rabbitmqctl": b.command("rabbitmqctl -q export_definitions /tmp/x.json && cat /tmp/x.json")}
-	if code, out, err := execIn(s.name+"-broker", "sh", "-c", fmt.Sprintf("rabbitmqadmin -u %s -p %s export /tmp/a.json >/dev/null && cat /tmp/a.json", brokerUser, brokerPassword)); err == nil && code == 0 {
+	exports := map[string]string{"api": b.call("GET", "/api/definitions", ""),
+		"rabbitmqctl": b.command("rabbitmqctl -q export_definitions /tmp/x.json && cat /tmp/x.json")}
+	if code, out, err := execIn(s.name+"-broker", "sh", "-c",
+		fmt.Sprintf("rabbitmqadmin -u %s -p %s export /tmp/a.json >/dev/null && cat /tmp/a.json", brokerUser, brokerPassword)); err == nil &&
+		code == 0 {
 		exports["rabbitmqadmin"] = out
 	}
 	for how, export := range exports {
@@ -78,7 +81,8 @@ func comesBack(s *stack, b *broker, export string) {
 	if err := os.WriteFile(filepath.Join(s.dir, "definitions.json"), []byte(export), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	s.exits(0, "import", "definitions", "definitions.json", "-url", "http://"+b.address, "-stack", s.name, "-out", "imported.yaml", "-force").saysNot("error")
+	s.exits(0, "import", "definitions", "definitions.json", "-url", "http://"+b.address, "-stack", s.name, "-out", "imported.yaml",
+		"-force").saysNot("error")
 	s.write("login.yaml", fmt.Sprintf(`
 		version: "1"
 		variables: { ADMIN: { type: string, sensitive: true } }

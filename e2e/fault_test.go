@@ -87,7 +87,8 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d writing calls to the engine and %d to the broker, %d reading ones; %d cases", m.writes[0], m.writes[1], m.reads[0]+m.reads[1], len(cases))
+	t.Logf("%d writing calls to the engine and %d to the broker, %d reading ones; %d cases", m.writes[0], m.writes[1], m.reads[0]+m.reads[1],
+		len(cases))
 	began := time.Now()
 	t.Run("with", func(t *testing.T) {
 		for lane := range lanes {
@@ -340,7 +341,8 @@ func (w *faultWorld) keepCase(c faultCase) string {
 	}
 	for _, p := range []*proxy.Proxy{w.proxy, w.b.Proxy} {
 		for _, c := range p.Calls() {
-			fmt.Fprintf(&text, "%4d %3d %s %s ?%s -> %d %v\n", c.N, c.W, c.Began.Format("15:04:05.000"), c, c.Query, c.Status, c.Ended.Sub(c.Began).Round(time.Millisecond))
+			fmt.Fprintf(&text, "%4d %3d %s %s ?%s -> %d %v\n", c.N, c.W, c.Began.Format("15:04:05.000"), c, c.Query, c.Status,
+				c.Ended.Sub(c.Began).Round(time.Millisecond))
 		}
 	}
 	dir := filepath.Join(rig.Root(), ".cache", "e2e", "faults")
@@ -408,7 +410,8 @@ func (m *faultMatrix) print(t *testing.T, took time.Duration) {
 		total.cases, total.failures, total.survived = total.cases+k.cases, total.failures+k.failures, total.survived+k.survived
 	}
 	fmt.Fprintf(&table, "| all | %d | %d | %d |\n", total.cases, total.survived, total.failures)
-	t.Logf("faults: %d cases, %d failures, %d survived at once, %d never came, in %v\n%s", total.cases, total.failures, total.survived, m.missed, took.Round(time.Second), table.String())
+	t.Logf("faults: %d cases, %d failures, %d survived at once, %d never came, in %v\n%s", total.cases, total.failures, total.survived,
+		m.missed, took.Round(time.Second), table.String())
 	if path := os.Getenv("MIDAZ_FAULTS_TABLE"); path != "" {
 		if err := os.WriteFile(path, []byte(table.String()), 0o644); err != nil {
 			t.Error(err)

@@ -119,9 +119,11 @@ func newFaultWorld(t *testing.T, b *broker) *faultWorld {
 	w.b.call("PUT", "/api/users/"+w.name+"-foreign", `{"password":"x","tags":"monitoring"}`)
 	for _, vhost := range []string{w.name, w.name + "-foreign"} {
 		w.b.call("PUT", "/api/queues/"+vhost+"/of.another", `{"durable":true}`)
-		w.b.call("POST", "/api/exchanges/"+vhost+"/amq.default/publish", `{"properties":{"delivery_mode":2},"routing_key":"of.another","payload":"a message","payload_encoding":"string"}`)
+		w.b.call("POST", "/api/exchanges/"+vhost+"/amq.default/publish",
+			`{"properties":{"delivery_mode":2},"routing_key":"of.another","payload":"a message","payload_encoding":"string"}`)
 	}
-	w.b.call("POST", "/api/exchanges/"+w.name+"/amq.default/publish", `{"properties":{"delivery_mode":2},"routing_key":"kept","payload":"kept","payload_encoding":"string"}`)
+	w.b.call("POST", "/api/exchanges/"+w.name+"/amq.default/publish",
+		`{"properties":{"delivery_mode":2},"routing_key":"kept","payload":"kept","payload_encoding":"string"}`)
 	if code, out, err := execIn(w.name+"-swap", "/tiny", "append", "/data/row", "a row"); err != nil || code != 0 {
 		t.Fatalf("write a row: %d %s %v", code, out, err)
 	}
@@ -355,7 +357,8 @@ func watchHistory(t *testing.T, stack string) *history {
 	messages, errs := docker.Events(ctx, events.ListOptions{
 		Since: fmt.Sprintf("%d.%09d", began.Unix(), began.Nanosecond()),
 		Filters: filters.NewArgs(filters.Arg("type", "container"), filters.Arg("label", "midaz.stack="+stack),
-			filters.Arg("event", "create"), filters.Arg("event", "start"), filters.Arg("event", "die"), filters.Arg("event", "kill"), filters.Arg("event", "destroy")),
+			filters.Arg("event", "create"), filters.Arg("event", "start"), filters.Arg("event", "die"), filters.Arg("event", "kill"),
+			filters.Arg("event", "destroy")),
 	})
 	go func() {
 		for {

@@ -123,7 +123,8 @@ func TestGate_must_reach_a_service_in_the_network_of_another(t *testing.T) {
 	if s.container("c").ID == before.ID {
 		t.Error("c was not replaced with what it shares the network of")
 	}
-	s.write("midaz.infra.yaml", strings.NewReplacer("one", "two", `":8082"`, `":8083"`, "body: three }, timeout: 20s", "body: three }, timeout: 1s").Replace(spec))
+	s.write("midaz.infra.yaml", strings.NewReplacer("one", "two", `":8082"`, `":8083"`, "body: three }, timeout: 20s",
+		"body: three }, timeout: 1s").Replace(spec))
 	s.exits(4, "apply", "-auto-approve").says("http / on port 8082: connection refused")
 }
 
@@ -219,7 +220,8 @@ func TestGate_that_times_out_must_show_the_last_probe_and_what_to_do(t *testing.
 		healthcheck: { test: [CMD, /tiny, probe, "http://127.0.0.1:8080/health"], interval: 1h }
 		gate: { healthy: true, timeout: 3s }`))
 	r := s.exits(4, "apply", "-auto-approve")
-	r.says("service/a", "3s", "503 Service Unavailable", "a line of its log", "running, not killed for lack of memory, never restarted", "midaz logs|docker logs")
+	r.says("service/a", "3s", "503 Service Unavailable", "a line of its log", "running, not killed for lack of memory, never restarted",
+		"midaz logs|docker logs")
 	absent(t, s.name+"-b")
 	if !s.container("a").State.Running {
 		t.Error("a new service whose gate failed stays, to be looked at")

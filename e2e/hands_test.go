@@ -43,7 +43,8 @@ func TestHands_names_and_ports_pass_in_a_circle(t *testing.T) {
 	s.converged()
 
 	// One of them fails: both are as before.
-	s.write("midaz.infra.yaml", strings.Replace(swapped(hands, "STACK-x", "STACK-y"), "image: TINY, container_name: STACK-x", "image: TINY, command: [sleep, 1h], container_name: STACK-x", 1))
+	s.write("midaz.infra.yaml", strings.Replace(swapped(hands, "STACK-x", "STACK-y"), "image: TINY, container_name: STACK-x",
+		"image: TINY, command: [sleep, 1h], container_name: STACK-x", 1))
 	if r := s.midaz("apply", "-auto-approve"); r.code != 4 {
 		t.Fatalf("exit status %d:\n%s", r.code, r)
 	}
@@ -129,7 +130,8 @@ func TestHands_a_failed_reconnect_brings_the_endpoint_back(t *testing.T) {
 	s.sweepLock()
 	s.apply()
 	made, err := docker.ContainerCreate(t.Context(), &container.Config{Image: tiny}, nil,
-		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{s.name + "_n": {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: "10.213.77.6"}}}}, nil, s.name+"-guest")
+		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{s.name +
+			"_n": {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: "10.213.77.6"}}}}, nil, s.name+"-guest")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,8 +206,10 @@ func TestHands_a_network_is_replaced_under_whom_it_cuts_off_only_with_consent(t 
 	s := newStack(t, spec)
 	s.sweepLock()
 	s.apply()
-	made, err := docker.ContainerCreate(t.Context(), &container.Config{Image: tiny, Cmd: []string{"exit", "1"}}, &container.HostConfig{RestartPolicy: container.RestartPolicy{Name: "always"}},
-		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{s.name + "_n": {Aliases: []string{"theirs"}}}}, nil, s.name+"-loop")
+	made, err := docker.ContainerCreate(t.Context(), &container.Config{Image: tiny, Cmd: []string{"exit", "1"}},
+		&container.HostConfig{RestartPolicy: container.RestartPolicy{Name: "always"}},
+		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{s.name + "_n": {Aliases: []string{"theirs"}}}}, nil,
+		s.name+"-loop")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +230,8 @@ func TestHands_a_network_is_replaced_under_whom_it_cuts_off_only_with_consent(t 
 	s.apply("-allow", "connection-loss")
 	s.converged()
 	now := inspect(t, s.name+"-loop")
-	if e := now.NetworkSettings.Networks[s.name+"_n"]; e == nil || !slices.Contains(e.Aliases, "theirs") || !now.State.Running && !now.State.Restarting {
+	if e := now.NetworkSettings.Networks[s.name+"_n"]; e == nil || !slices.Contains(e.Aliases, "theirs") || !now.State.Running &&
+		!now.State.Restarting {
 		t.Errorf("the other container: %s, %+v", now.State.Status, now.NetworkSettings.Networks)
 	}
 }

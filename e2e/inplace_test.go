@@ -29,7 +29,8 @@ func TestNetwork_that_is_replaced_must_take_along_only_who_needs_it(t *testing.T
 
 	s.write("midaz.infra.yaml", with("10.213.72", "2"))
 	got := s.changes()
-	if fmt.Sprint(got["network/n"]) != "[delete create]" || got["service/a"] != nil || fmt.Sprint(got["service/b"]) != "[update]" || len(got["service/c"]) != 2 {
+	if fmt.Sprint(got["network/n"]) != "[delete create]" || got["service/a"] != nil || fmt.Sprint(got["service/b"]) != "[update]" ||
+		len(got["service/c"]) != 2 {
 		t.Errorf("plan: %v", got)
 	}
 	s.apply()
@@ -51,7 +52,8 @@ func TestNetwork_that_is_replaced_must_take_along_only_who_needs_it(t *testing.T
 func TestFile_that_asks_for_a_signal_must_be_replaced_in_place(t *testing.T) {
 	t.Parallel()
 	spec := func(content string) string {
-		return fmt.Sprintf(`services: { a: { image: TINY, files: [{ content: %q, target: /etc/tiny.conf, on_change: "signal:SIGHUP" }] } }`, content)
+		return fmt.Sprintf(`services: { a: { image: TINY, files: [{ content: %q, target: /etc/tiny.conf, on_change: "signal:SIGHUP" }] } }`,
+			content)
 	}
 	s := newStack(t, spec("one"))
 	s.apply()

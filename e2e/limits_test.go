@@ -22,7 +22,8 @@ func limitCases() []limitCase {
 		return fmt.Sprintf("queues: { c: { type: classic, max_length: %[1]d }, q: { type: quorum, max_length: %[1]d } }", n)
 	}
 	policies := func(strict int) string {
-		return fmt.Sprintf("%s, policies: { loose: { pattern: '^[cq]$', apply_to: queues, priority: 10, definition: { max-length: 100 } }, strict: { pattern: '^[cq]$', apply_to: queues, priority: %d, definition: { max-length: 5 } } }", queues, strict)
+		return fmt.Sprintf("%s, policies: { loose: { pattern: '^[cq]$', apply_to: queues, priority: 10, definition: { max-length: 100 } }, "+
+			"strict: { pattern: '^[cq]$', apply_to: queues, priority: %d, definition: { max-length: 5 } } }", queues, strict)
 	}
 	return []limitCase{
 		{"lowered", limited(100), limited(5), true},
@@ -40,7 +41,8 @@ func TestBrokerLimits(t *testing.T) {
 	b := newBroker(t, s)
 	s.setenv("ADMIN_PASSWORD", brokerPassword)
 	spec := func(half func(limitCase) string) string {
-		out := fmt.Sprintf("variables:\n  ADMIN_PASSWORD: { type: string, sensitive: true }\nrabbitmq:\n  url: http://%s\n  amqp: amqp://%s\n  management: { username: %s, password: \"${ADMIN_PASSWORD}\" }\n  vhosts:\n",
+		out := fmt.Sprintf("variables:\n  ADMIN_PASSWORD: { type: string, sensitive: true }\nrabbitmq:\n  url: http://%s\n  amqp: amqp://%s\n "+
+			" management: { username: %s, password: \"${ADMIN_PASSWORD}\" }\n  vhosts:\n",
 			b.address, b.amqp, brokerUser)
 		for _, c := range limitCases() {
 			out += fmt.Sprintf("    %s: { %s }\n", c.vhost, half(c))
@@ -61,7 +63,8 @@ func TestBrokerLimits(t *testing.T) {
 	for _, c := range limitCases() {
 		for range 20 {
 			for _, q := range []string{"c", "q"} {
-				b.call("POST", "/api/exchanges/"+c.vhost+"/amq.default/publish", `{"properties":{"delivery_mode":2},"routing_key":"`+q+`","payload":"m","payload_encoding":"string"}`)
+				b.call("POST", "/api/exchanges/"+c.vhost+"/amq.default/publish", `{"properties":{"delivery_mode":2},"routing_key":"`+q+
+					`","payload":"m","payload_encoding":"string"}`)
 			}
 		}
 	}

@@ -142,7 +142,8 @@ func (l *load) publishFrom(n *int, exchange, key string, interval time.Duration)
 		case <-l.ctx.Done():
 			return false
 		}
-		sent, err := ch.PublishWithDeferredConfirmWithContext(l.ctx, exchange, key, true, false, amqp.Publishing{Body: []byte(strconv.Itoa(*n)), DeliveryMode: amqp.Persistent})
+		sent, err := ch.PublishWithDeferredConfirmWithContext(l.ctx, exchange, key, true, false, amqp.Publishing{Body: []byte(strconv.Itoa(*n)),
+			DeliveryMode: amqp.Persistent})
 		if err != nil {
 			return true
 		}
@@ -277,7 +278,8 @@ func (c outcome) String() string {
 		}
 		return all
 	}
-	return fmt.Sprintf("%d published, %d lost %v, %d twice, %d out of order, %d refused, %d published again, the consumer got nothing for %v, could not consume for %v",
+	return fmt.Sprintf("%d published, %d lost %v, %d twice, %d out of order, %d refused, %d published again, the consumer got nothing for "+
+		"%v, could not consume for %v",
 		c.published, c.lost, c.lostOnes, c.twice, c.late, len(c.refused), c.retried, rounded(c.gaps), rounded(c.away))
 }
 
@@ -299,7 +301,8 @@ func (l *load) end() outcome {
 func (l *load) count() outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := outcome{published: l.published, retried: l.retried, refused: slices.Clone(l.refused), gaps: slices.Clone(l.gaps), away: slices.Clone(l.away)}
+	c := outcome{published: l.published, retried: l.retried, refused: slices.Clone(l.refused), gaps: slices.Clone(l.gaps),
+		away: slices.Clone(l.away)}
 	seen, highest := make(map[int]bool, len(l.received)), -1
 	for _, n := range l.received {
 		switch {

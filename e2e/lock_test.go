@@ -23,7 +23,8 @@ import (
 // locks returns the names of the volumes of the stack's lock.
 func (s *stack) locks() []string {
 	s.t.Helper()
-	list, err := docker.VolumeList(context.Background(), volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "midaz.lock="+s.name))})
+	list, err := docker.VolumeList(context.Background(),
+		volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "midaz.lock="+s.name))})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -248,7 +249,8 @@ func TestFifty_applies_at_once_must_change_one_at_a_time(t *testing.T) {
 		}
 	}
 	marks := map[string][]string{}
-	list, err := docker.NetworkList(context.Background(), network.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "midaz.stack="+s.name))})
+	list, err := docker.NetworkList(context.Background(),
+		network.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "midaz.stack="+s.name))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -234,7 +234,8 @@ func (s *stack) keepArtifacts() {
 	if s.proxy != nil {
 		text.Reset()
 		for _, c := range s.proxy.Calls() {
-			fmt.Fprintf(&text, "%4d %s %s ?%s -> %d %v\n", c.N, c.Began.Format("15:04:05.000"), c, c.Query, c.Status, c.Ended.Sub(c.Began).Round(time.Millisecond))
+			fmt.Fprintf(&text, "%4d %s %s ?%s -> %d %v\n", c.N, c.Began.Format("15:04:05.000"), c, c.Query, c.Status,
+				c.Ended.Sub(c.Began).Round(time.Millisecond))
 		}
 		put("calls.txt", text.String())
 	}
@@ -291,5 +292,6 @@ func removeImage(ref string) {
 // removeBuilt removes the images that a stack has built and that carry no name
 // any more.
 func removeBuilt(stack string) {
-	_, _ = docker.ImagesPrune(context.Background(), filters.NewArgs(filters.Arg("dangling", "true"), filters.Arg("label", "midaz.build.stack="+stack)))
+	_, _ = docker.ImagesPrune(context.Background(), filters.NewArgs(filters.Arg("dangling", "true"),
+		filters.Arg("label", "midaz.build.stack="+stack)))
 }

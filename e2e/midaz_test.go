@@ -107,7 +107,8 @@ func (m *midazStack) readEnv() {
 // sql runs a statement in a server of the stack, as the cluster's owner, and
 // returns what it printed.
 func (m *midazStack) sql(service, port, database, statement string) (string, error) {
-	code, out, err := execIn(m.name+"-"+service, "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-p", fmt.Sprint(m.port(port)), "-U", m.values["DB_USER"], "-d", database, "-c", statement)
+	code, out, err := execIn(m.name+"-"+service, "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-p", fmt.Sprint(m.port(port)), "-U",
+		m.values["DB_USER"], "-d", database, "-c", statement)
 	if err == nil && code != 0 {
 		err = fmt.Errorf("psql: exit %d: %s", code, out)
 	}
@@ -174,7 +175,8 @@ func publish(ch *amqp.Channel, exchange, key, body string) error {
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	sent, err := ch.PublishWithDeferredConfirmWithContext(ctx, exchange, key, true, false, amqp.Publishing{Body: []byte(body), DeliveryMode: amqp.Persistent})
+	sent, err := ch.PublishWithDeferredConfirmWithContext(ctx, exchange, key, true, false,
+		amqp.Publishing{Body: []byte(body), DeliveryMode: amqp.Persistent})
 	if err != nil {
 		return err
 	}
@@ -277,7 +279,8 @@ func TestMidaz_stack(t *testing.T) {
 		}
 	})
 	step("must replicate a row from primary to replica", func(t *testing.T) {
-		if _, err := m.sql("postgres-primary", "DB_PORT", "transaction", "CREATE TABLE e2e (v text); INSERT INTO e2e VALUES ('written to the primary')"); err != nil {
+		if _, err := m.sql("postgres-primary", "DB_PORT", "transaction",
+			"CREATE TABLE e2e (v text); INSERT INTO e2e VALUES ('written to the primary')"); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, 20*time.Second, func() error {
@@ -287,12 +290,14 @@ func TestMidaz_stack(t *testing.T) {
 			}
 			return err
 		})
-		if _, err := m.sql("postgres-replica", "DB_REPLICA_PORT", "transaction", "INSERT INTO e2e VALUES ('x')"); err == nil || !strings.Contains(err.Error(), "read-only") {
+		if _, err := m.sql("postgres-replica", "DB_REPLICA_PORT", "transaction", "INSERT INTO e2e VALUES ('x')"); err == nil ||
+			!strings.Contains(err.Error(), "read-only") {
 			t.Errorf("the replica took a write: %v", err)
 		}
 	})
 	step("must have the components' databases", func(t *testing.T) {
-		got, err := m.sql("postgres-primary", "DB_PORT", "postgres", "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname IN ('onboarding','transaction','tracer')")
+		got, err := m.sql("postgres-primary", "DB_PORT", "postgres",
+			"SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname IN ('onboarding','transaction','tracer')")
 		if err != nil || got != "onboarding tracer transaction" {
 			t.Errorf("%q %v", got, err)
 		}
@@ -304,14 +309,16 @@ func TestMidaz_stack(t *testing.T) {
 		if code, out, err := execIn(m.name+"-postgres-primary", "psql", "-XAtqc", "SELECT 1", connection("wrong")); err != nil || code == 0 {
 			t.Errorf("a wrong password got in: %s %v", out, err)
 		}
-		if code, out, err := execIn(m.name+"-postgres-primary", "psql", "-XAtqc", "SELECT 1", connection(m.values["DB_PASSWORD"])); err != nil || code != 0 {
+		if code, out, err := execIn(m.name+"-postgres-primary", "psql", "-XAtqc", "SELECT 1", connection(m.values["DB_PASSWORD"])); err != nil ||
+			code != 0 {
 			t.Errorf("the right password did not: %s %v", out, err)
 		}
 		_, out, err := execIn(m.name+"-valkey", "valkey-cli", "-p", fmt.Sprint(m.port("REDIS_PORT")), "GET", "x")
 		if err != nil || !strings.Contains(out, "NOAUTH") {
 			t.Errorf("valkey without a password: %s %v", out, err)
 		}
-		_, out, err = execIn(m.name+"-valkey", "valkey-cli", "--no-auth-warning", "-a", m.values["REDIS_PASSWORD"], "-p", fmt.Sprint(m.port("REDIS_PORT")), "SET", "e2e", "kept")
+		_, out, err = execIn(m.name+"-valkey", "valkey-cli", "--no-auth-warning", "-a", m.values["REDIS_PASSWORD"], "-p",
+			fmt.Sprint(m.port("REDIS_PORT")), "SET", "e2e", "kept")
 		if err != nil || !strings.Contains(out, "OK") {
 			t.Errorf("valkey with its password: %s %v", out, err)
 		}
@@ -402,7 +409,8 @@ func TestMidaz_stack(t *testing.T) {
 			}
 			return err
 		})
-		_, out, err := execIn(m.name+"-valkey", "valkey-cli", "--no-auth-warning", "-a", m.values["REDIS_PASSWORD"], "-p", fmt.Sprint(m.port("REDIS_PORT")), "GET", "e2e")
+		_, out, err := execIn(m.name+"-valkey", "valkey-cli", "--no-auth-warning", "-a", m.values["REDIS_PASSWORD"], "-p",
+			fmt.Sprint(m.port("REDIS_PORT")), "GET", "e2e")
 		if err != nil || strings.TrimSpace(out) != "kept" {
 			t.Errorf("valkey has %q, %v", out, err)
 		}

@@ -20,12 +20,17 @@ func TestMigration_of_an_exchange_must_be_refused(t *testing.T) {
 		says         string
 		before       func(vhost string)
 	}{
-		{"alternate exchange in its arguments", "exchanges: { work: { type: TYPE, alternate_exchange: other }, other: { type: fanout } }, queues: { q: { type: classic } }", 7, "goes to its alternate exchange other", nil},
-		{"target of dead letters", "exchanges: { work: { type: TYPE } }, queues: { q: { type: classic, dead_letter_exchange: work } }", 7, "dead-letters to it", nil},
-		{"alternate of another", "exchanges: { work: { type: TYPE }, other: { type: fanout, alternate_exchange: work } }, queues: { q: { type: classic } }", 7, "sends to it", nil},
-		{"policy that cannot be overridden", "exchanges: { work: { type: TYPE } }, queues: { q: { type: classic } }", 3, "lower priority", func(vhost string) {
-			b.call("PUT", "/api/policies/"+vhost+"/all", `{"pattern":".*","apply-to":"exchanges","priority":9007199254740991,"definition":{"alternate-exchange":"amq.fanout"}}`)
-		}},
+		{"alternate exchange in its arguments", "exchanges: { work: { type: TYPE, alternate_exchange: other }, other: { type: fanout } }, " +
+			"queues: { q: { type: classic } }", 7, "goes to its alternate exchange other", nil},
+		{"target of dead letters", "exchanges: { work: { type: TYPE } }, queues: { q: { type: classic, dead_letter_exchange: work } }", 7,
+			"dead-letters to it", nil},
+		{"alternate of another", "exchanges: { work: { type: TYPE }, other: { type: fanout, alternate_exchange: work } }, queues: { q: { " +
+			"type: classic } }", 7, "sends to it", nil},
+		{"policy that cannot be overridden", "exchanges: { work: { type: TYPE } }, queues: { q: { type: classic } }", 3, "lower priority",
+			func(vhost string) {
+				b.call("PUT", "/api/policies/"+vhost+"/all",
+					`{"pattern":".*","apply-to":"exchanges","priority":9007199254740991,"definition":{"alternate-exchange":"amq.fanout"}}`)
+			}},
 	}
 	spec := func(n int, kind string) string {
 		return fmt.Sprintf(`

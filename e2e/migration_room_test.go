@@ -46,33 +46,48 @@ func operatorPolicy(definition string) func(b *broker, vhost string) {
 }
 
 var crossings = []crossing{
-	{name: "operator max-length", from: "type: quorum", to: "type: quorum, arguments: { x-single-active-consumer: true }", messages: 200, kept: 200,
+	{name: "operator max-length", from: "type: quorum", to: "type: quorum, arguments: { x-single-active-consumer: true }", messages: 200,
+		kept:   200,
 		before: operatorPolicy(`{"max-length":10}`)},
-	{name: "operator message-ttl", from: "type: quorum", to: "type: quorum, arguments: { x-single-active-consumer: true }", messages: 200, kept: 200,
+	{name: "operator message-ttl", from: "type: quorum", to: "type: quorum, arguments: { x-single-active-consumer: true }", messages: 200,
+		kept:   200,
 		before: operatorPolicy(`{"message-ttl":1}`)},
-	{name: "operator expires", from: "type: quorum", to: "type: quorum, arguments: { x-single-active-consumer: true }", messages: 200, kept: 200,
+	{name: "operator expires", from: "type: quorum", to: "type: quorum, arguments: { x-single-active-consumer: true }", messages: 200,
+		kept:   200,
 		before: operatorPolicy(`{"expires":1}`)},
 	{name: "operator for the new type", from: "type: quorum", to: "type: classic", messages: 50, kept: 50,
 		before: operatorPolicy(`{"max-length":10}`), code: 7, refused: "max-length"},
-	{name: "policy that cannot be overridden", from: "type: classic", to: "type: quorum", messages: 50, kept: 50, code: 3, refused: "lower priority",
+	{name: "policy that cannot be overridden", from: "type: classic", to: "type: quorum", messages: 50, kept: 50, code: 3,
+		refused: "lower priority",
 		before: func(b *broker, vhost string) {
-			b.call("PUT", "/api/policies/"+vhost+"/all", `{"pattern":".*","apply-to":"queues","priority":9007199254740991,"definition":{"max-length":1000}}`)
+			b.call("PUT", "/api/policies/"+vhost+"/all",
+				`{"pattern":".*","apply-to":"queues","priority":9007199254740991,"definition":{"max-length":1000}}`)
 		}},
-	{name: "own time to live, dead-lettered", from: "type: quorum", to: "type: quorum, arguments: { x-single-active-consumer: true }", around: deadLetters,
+	{name: "own time to live, dead-lettered", from: "type: quorum", to: "type: quorum, arguments: { x-single-active-consumer: true }",
+		around:   deadLetters,
 		messages: 50, message: amqp.Publishing{Expiration: "300"}, kept: 50},
-	{name: "lower limit", from: "type: classic", to: "type: classic, arguments: { x-max-length: 10 }", messages: 50, kept: 50, code: 7, refused: "max-length 10"},
-	{name: "lower limit, allowed", from: "type: classic", to: "type: classic, arguments: { x-max-length: 10 }", messages: 50, kept: 10, allow: "data-loss"},
-	{name: "lower limit, dead-lettered, allowed", from: "type: classic", to: "type: classic, arguments: { x-max-length: 10 }", around: deadLetters, messages: 50, kept: 50, allow: "data-loss"},
+	{name: "lower limit", from: "type: classic", to: "type: classic, arguments: { x-max-length: 10 }", messages: 50, kept: 50, code: 7,
+		refused: "max-length 10"},
+	{name: "lower limit, allowed", from: "type: classic", to: "type: classic, arguments: { x-max-length: 10 }", messages: 50, kept: 10,
+		allow: "data-loss"},
+	{name: "lower limit, dead-lettered, allowed", from: "type: classic", to: "type: classic, arguments: { x-max-length: 10 }",
+		around: deadLetters, messages: 50, kept: 50, allow: "data-loss"},
 	{name: "limit that it fits", from: "type: classic", to: "type: classic, arguments: { x-max-length: 50 }", messages: 50, kept: 50},
-	{name: "lower limit that rejects", from: "type: classic", to: "type: quorum, arguments: { x-max-length: 10, x-overflow: reject-publish }", messages: 50, kept: 50, code: 7, refused: "rejects what is beyond"},
-	{name: "fewer bytes", from: "type: classic", to: "type: classic, arguments: { x-max-length-bytes: 10 }", messages: 50, kept: 50, code: 7, refused: "max-length-bytes 10"},
-	{name: "time to live", from: "type: classic", to: "type: classic, arguments: { x-message-ttl: 100 }", messages: 50, kept: 50, code: 7, refused: "message-ttl"},
-	{name: "priorities", from: "type: classic, arguments: { x-max-priority: 5 }", to: "type: quorum", messages: 50, message: amqp.Publishing{Priority: 3}, kept: 50},
+	{name: "lower limit that rejects", from: "type: classic", to: "type: quorum, arguments: { x-max-length: 10, x-overflow: reject-publish }",
+		messages: 50, kept: 50, code: 7, refused: "rejects what is beyond"},
+	{name: "fewer bytes", from: "type: classic", to: "type: classic, arguments: { x-max-length-bytes: 10 }", messages: 50, kept: 50, code: 7,
+		refused: "max-length-bytes 10"},
+	{name: "time to live", from: "type: classic", to: "type: classic, arguments: { x-message-ttl: 100 }", messages: 50, kept: 50, code: 7,
+		refused: "message-ttl"},
+	{name: "priorities", from: "type: classic, arguments: { x-max-priority: 5 }", to: "type: quorum", messages: 50,
+		message: amqp.Publishing{Priority: 3}, kept: 50},
 	{name: "few deliveries", from: "type: quorum, arguments: { x-delivery-limit: 0 }", to: "type: classic", messages: 200, kept: 200},
 	{name: "deletes itself", from: "type: classic, auto_delete: true", to: "type: classic", messages: 50, kept: 50},
-	{name: "not durable", from: "type: classic, durable: false", to: "type: quorum", messages: 50, message: amqp.Publishing{DeliveryMode: amqp.Transient}, kept: 50},
+	{name: "not durable", from: "type: classic, durable: false", to: "type: quorum", messages: 50,
+		message: amqp.Publishing{DeliveryMode: amqp.Transient}, kept: 50},
 	{name: "into a stream", from: "type: classic", to: "type: stream", messages: 50, kept: 50},
-	{name: "out of a stream", from: "type: stream", to: "type: classic", messages: 50, kept: 50, code: 7, refused: "a stream keeps what was read"},
+	{name: "out of a stream", from: "type: stream", to: "type: classic", messages: 50, kept: 50, code: 7,
+		refused: "a stream keeps what was read"},
 }
 
 func (c crossing) spec(b *broker, queue string) string {
@@ -181,7 +196,8 @@ func countedAll(t *testing.T, b *broker, prefix string) {
 
 func openChannel(t *testing.T, b *broker, vhost string) *amqp.Channel {
 	t.Helper()
-	conn, err := amqp.DialConfig("amqp://"+b.amqp, amqp.Config{SASL: []amqp.Authentication{&amqp.PlainAuth{Username: brokerUser, Password: brokerPassword}}, Vhost: vhost})
+	conn, err := amqp.DialConfig("amqp://"+b.amqp,
+		amqp.Config{SASL: []amqp.Authentication{&amqp.PlainAuth{Username: brokerUser, Password: brokerPassword}}, Vhost: vhost})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,7 +120,10 @@ func TestObservation_must_hold_no_secret_and_plan_as_the_world_does(t *testing.T
 		t.Fatalf("%d %v %s", code, err, out)
 	}
 	observe()
-	if changes := same("by hand", 0); !slices.ContainsFunc(changes, func(c planned) bool { return c.Address == "service/b" && c.Change.Actions[0] == "update" }) {
+	if changes := same("by hand", 0); !slices.ContainsFunc(changes, func(c planned) bool {
+		return c.Address == "service/b" &&
+			c.Change.Actions[0] == "update"
+	}) {
 		t.Errorf("%+v", changes)
 	}
 

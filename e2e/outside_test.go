@@ -125,18 +125,24 @@ func outsiders(t *testing.T) []outside {
 	}
 	pids := int64(50)
 	return []outside{
-		{"docker update --memory", "memory", "mem_limit: 64m", limit(container.Resources{Memory: 96 << 20, MemorySwap: 192 << 20}), on("memory", "mem_limit")},
+		{"docker update --memory", "memory", "mem_limit: 64m", limit(container.Resources{Memory: 96 << 20, MemorySwap: 192 << 20}),
+			on("memory", "mem_limit")},
 		{"docker update --cpus", "cpus", "cpus: 0.5", limit(container.Resources{NanoCPUs: 700_000_000}), on("cpus", "cpus")},
 		{"docker update --cpu-shares", "shares", "cpu_shares: 512", limit(container.Resources{CPUShares: 256}), on("shares", "cpu_shares")},
-		{"docker update --pids-limit of what the spec does not set", "pids", "", limit(container.Resources{PidsLimit: &pids}), on("pids", "pids_limit")},
-		{"docker update --restart", "restart", "restart: unless-stopped", update(container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: "always"}}), on("restart", "restart")},
-		{"docker stop", "stopped", "", func(_ *stack, id string) error { return docker.ContainerStop(ctx, id, container.StopOptions{}) }, on("stopped", "state")},
-		{"docker kill", "killed", "restart: always", func(_ *stack, id string) error { return docker.ContainerKill(ctx, id, "KILL") }, on("killed", "state")},
+		{"docker update --pids-limit of what the spec does not set", "pids", "", limit(container.Resources{PidsLimit: &pids}),
+			on("pids", "pids_limit")},
+		{"docker update --restart", "restart", "restart: unless-stopped",
+			update(container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: "always"}}), on("restart", "restart")},
+		{"docker stop", "stopped", "", func(_ *stack, id string) error { return docker.ContainerStop(ctx, id, container.StopOptions{}) },
+			on("stopped", "state")},
+		{"docker kill", "killed", "restart: always", func(_ *stack, id string) error { return docker.ContainerKill(ctx, id, "KILL") },
+			on("killed", "state")},
 		{"docker pause", "paused", "", func(_ *stack, id string) error { return docker.ContainerPause(ctx, id) }, on("paused", "state")},
 		{"docker rm", "removed", "", func(_ *stack, id string) error {
 			return docker.ContainerRemove(ctx, id, container.RemoveOptions{Force: true})
 		}, on("removed", "removed")},
-		{"docker rename", "renamed", "", func(s *stack, id string) error { return docker.ContainerRename(ctx, id, s.name+"-elsewhere") }, on("renamed", "container_name")},
+		{"docker rename", "renamed", "", func(s *stack, id string) error { return docker.ContainerRename(ctx, id, s.name+"-elsewhere") },
+			on("renamed", "container_name")},
 		{"docker network connect", "connected", "networks: [front]", func(s *stack, id string) error {
 			return docker.NetworkConnect(ctx, s.name+"_back", id, nil)
 		}, on("connected", "networks.STACK_back")},
@@ -165,7 +171,8 @@ func outsiders(t *testing.T) []outside {
 			return docker.ContainerRemove(ctx, s.name+"-job", container.RemoveOptions{})
 		}, map[string]string{"job/job": "removed"}},
 		{"docker tag", "tagged", "image: STACK-own:1", func(s *stack, id string) error {
-			made, err := docker.ContainerCommit(ctx, id, container.CommitOptions{Config: &container.Config{Labels: map[string]string{"moved": "yes"}}})
+			made, err := docker.ContainerCommit(ctx, id,
+				container.CommitOptions{Config: &container.Config{Labels: map[string]string{"moved": "yes"}}})
 			if err != nil {
 				return err
 			}
@@ -208,7 +215,8 @@ func put(ctx context.Context, id string, h *tar.Header, content string) error {
 func TestDrift_must_find_each_change_made_outside_and_apply_must_repair_it(t *testing.T) {
 	t.Parallel()
 	all := outsiders(t)
-	spec := "networks: { front: {}, back: {}, lone: {}, spare: {} }\nvolumes: { data: { protect: false } }\njobs: { job: { image: TINY, command: [say, done], network_mode: none } }\nservices:\n"
+	spec := "networks: { front: {}, back: {}, lone: {}, spare: {} }\nvolumes: { data: { protect: false } }\njobs: { job: { image: TINY, " +
+		"command: [say, done], network_mode: none } }\nservices:\n"
 	for _, o := range all {
 		fields := o.spec
 		if !strings.Contains(fields, "image:") {
@@ -331,7 +339,8 @@ func TestDrift_must_know_what_was_last_applied_in_place(t *testing.T) {
 	}
 	set := func(m int64) {
 		t.Helper()
-		if _, err := docker.ContainerUpdate(t.Context(), id, container.UpdateConfig{Resources: container.Resources{Memory: m << 20, MemorySwap: 2 * m << 20}}); err != nil {
+		if _, err := docker.ContainerUpdate(t.Context(), id,
+			container.UpdateConfig{Resources: container.Resources{Memory: m << 20, MemorySwap: 2 * m << 20}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -402,10 +411,12 @@ func TestDrift_adopt_must_write_what_is_there_and_nothing_else(t *testing.T) {
 		`)
 	s.apply()
 	ctx := t.Context()
-	if _, err := docker.ContainerUpdate(ctx, s.name+"-a", container.UpdateConfig{Resources: container.Resources{Memory: 96 << 20, MemorySwap: 192 << 20}}); err != nil {
+	if _, err := docker.ContainerUpdate(ctx, s.name+"-a",
+		container.UpdateConfig{Resources: container.Resources{Memory: 96 << 20, MemorySwap: 192 << 20}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := docker.ContainerUpdate(ctx, s.name+"-b", container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: "always"}}); err != nil {
+	if _, err := docker.ContainerUpdate(ctx, s.name+"-b",
+		container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: "always"}}); err != nil {
 		t.Fatal(err)
 	}
 	extra := s.name + "-extra"

@@ -52,7 +52,8 @@ func TestPostgreSQL_must_keep_each_acknowledged_row(t *testing.T) {
 	s.apply()
 	s.psql("CREATE TABLE rows (n bigint)")
 	id := runContainer(t, s.name+"-writer", &container.Config{
-		Image: postgresImage, Env: []string{"PGPASSWORD=a-password", "PGCONNECT_TIMEOUT=2"}, Entrypoint: []string{"sh", "-c"}, Cmd: []string{writer},
+		Image: postgresImage, Env: []string{"PGPASSWORD=a-password", "PGCONNECT_TIMEOUT=2"}, Entrypoint: []string{"sh", "-c"},
+		Cmd: []string{writer},
 	}, &container.HostConfig{NetworkMode: container.NetworkMode(s.name + "_n")})
 	// acknowledged waits until rows were written for a while since the last call,
 	// and returns all of them.

@@ -30,7 +30,8 @@ func TestProxy_must_carry_every_kind_of_call(t *testing.T) {
 	ctx := t.Context()
 	id := runContainer(t, s.name, &container.Config{Image: tiny, Cmd: []string{"serve", "-log", "a line"}}, nil)
 
-	made, err := c.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: []string{"/tiny", "say", "through", "exec"}, AttachStdout: true, AttachStderr: true})
+	made, err := c.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: []string{"/tiny", "say", "through", "exec"}, AttachStdout: true,
+		AttachStderr: true})
 	if err != nil {
 		t.Fatal(err)
 	}

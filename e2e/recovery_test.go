@@ -51,13 +51,15 @@ const recoveryGate = "gate: { http: { port: 8080 }, timeout: 20s }"
 
 var shapes = []shape{
 	{name: "stop first", rest: same("networks: { n: {} }"), subject: func(v int) string {
-		return fmt.Sprintf(`image: TINY, restart: always, command: [serve, -body, "v%d"], ports: ["127.0.0.1:PORT1:8080"], networks: [n], %s`, v, recoveryGate)
+		return fmt.Sprintf(`image: TINY, restart: always, command: [serve, -body, "v%d"], ports: ["127.0.0.1:PORT1:8080"], networks: [n], %s`, v,
+			recoveryGate)
 	}},
 	{name: "start first", rest: same("networks: { n: {} }"), subject: func(v int) string {
 		return fmt.Sprintf(`image: TINY, restart: unless-stopped, command: [serve, -body, "v%d"], networks: [n], %s`, v, recoveryGate)
 	}},
 	{name: "stop first, gate fails", fails: true, rest: same("networks: { n: {} }"), subject: func(v int) string {
-		return fmt.Sprintf(`image: TINY, restart: always, command: %s, ports: ["127.0.0.1:PORT1:8080"], networks: [n], %s`, broken(v), recoveryGate)
+		return fmt.Sprintf(`image: TINY, restart: always, command: %s, ports: ["127.0.0.1:PORT1:8080"], networks: [n], %s`, broken(v),
+			recoveryGate)
 	}},
 	{name: "start first, gate fails", fails: true, rest: same("networks: { n: {} }"), subject: func(v int) string {
 		return fmt.Sprintf(`image: TINY, restart: always, command: %s, networks: [n], %s`, broken(v), recoveryGate)
@@ -69,7 +71,8 @@ var shapes = []shape{
 	}},
 	// The second version gives up a port of the host, the third takes it again.
 	{name: "port taken back", rest: same(""), subject: func(v int) string {
-		return fmt.Sprintf(`image: TINY, restart: always, command: [serve, -body, "v%d"], ports: ["127.0.0.1:PORT%d:8080"], %s`, v, 1+(v+1)%2, recoveryGate)
+		return fmt.Sprintf(`image: TINY, restart: always, command: [serve, -body, "v%d"], ports: ["127.0.0.1:PORT%d:8080"], %s`, v, 1+(v+1)%2,
+			recoveryGate)
 	}},
 	{name: "network", rest: func(v int) string { return fmt.Sprintf(`networks: { n: { labels: { edition: "v%d" } } }`, v) },
 		subject: same(`image: TINY, networks: [n], ` + recoveryGate), b: same("networks: [n], ")},
@@ -79,7 +82,8 @@ var shapes = []shape{
 		return fmt.Sprintf(`image: TINY, command: [serve, -body, "v%d"], networks: [n], %s`, v, recoveryGate)
 	}, sharer: `image: TINY, gate: { stable_for: 1ms }, network_mode: "service:a", command: [serve, -listen, ":8081"]`},
 	{name: "in place", rest: same("networks: { n: {}, m: {} }"), subject: func(v int) string {
-		return fmt.Sprintf(`image: TINY, gate: { stable_for: 1ms }, mem_limit: %dm, restart: %s, networks: [%s]`, 32*(v+1), []string{"always", "unless-stopped", "on-failure"}[v-1], []string{"n", "n, m", "m"}[v-1])
+		return fmt.Sprintf(`image: TINY, gate: { stable_for: 1ms }, mem_limit: %dm, restart: %s, networks: [%s]`, 32*(v+1),
+			[]string{"always", "unless-stopped", "on-failure"}[v-1], []string{"n", "n, m", "m"}[v-1])
 	}},
 	{name: "job", job: true, rest: same(""), subject: func(v int) string {
 		return fmt.Sprintf(`image: TINY, command: [say, "v%d"]`, v)
@@ -423,11 +427,13 @@ func (w *recoveryWorld) tidy(column string) {
 		}
 	}
 	w.noVolumes("midaz.lock=" + w.name)
-	journals, err := docker.VolumeList(w.t.Context(), volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "midaz.stack="+w.name), filters.Arg("label", "midaz.record=endpoints"))})
+	journals, err := docker.VolumeList(w.t.Context(),
+		volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "midaz.stack="+w.name), filters.Arg("label", "midaz.record=endpoints"))})
 	if err != nil || len(journals.Volumes) > 0 {
 		w.wrong("journals of networks are left: %v %v", journals.Volumes, err)
 	}
-	records, err := docker.VolumeList(w.t.Context(), volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "midaz.stack="+w.name), filters.Arg("label", "midaz.record.content"))})
+	records, err := docker.VolumeList(w.t.Context(),
+		volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "midaz.stack="+w.name), filters.Arg("label", "midaz.record.content"))})
 	if err != nil || len(records.Volumes) > 1 {
 		w.wrong("%d records are left: %v", len(records.Volumes), err)
 	}
@@ -453,7 +459,8 @@ func (w *recoveryWorld) destroyed() {
 }
 
 func (w *recoveryWorld) inspectAll() []container.InspectResponse {
-	list, err := docker.ContainerList(w.t.Context(), container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", "midaz.stack="+w.name))})
+	list, err := docker.ContainerList(w.t.Context(),
+		container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", "midaz.stack="+w.name))})
 	if err != nil {
 		w.wrong("list containers: %v", err)
 	}
@@ -486,8 +493,9 @@ func (w *recoveryWorld) describe() string {
 			networks[name] = sorted(slices.DeleteFunc(e.Aliases, func(a string) bool { return a == c.ID[:12] }))
 		}
 		add("container "+c.Name, map[string]any{
-			"image": c.Config.Image, "cmd": c.Config.Cmd, "labels": ownLabels(c.Config.Labels), "state": c.State.Status, "restart": c.HostConfig.RestartPolicy,
-			"memory": c.HostConfig.Memory, "ports": c.HostConfig.PortBindings, "networks": networks, "mode": c.HostConfig.NetworkMode.IsContainer(),
+			"image": c.Config.Image, "cmd": c.Config.Cmd, "labels": ownLabels(c.Config.Labels), "state": c.State.Status,
+			"restart": c.HostConfig.RestartPolicy,
+			"memory":  c.HostConfig.Memory, "ports": c.HostConfig.PortBindings, "networks": networks, "mode": c.HostConfig.NetworkMode.IsContainer(),
 		})
 	}
 	own := filters.NewArgs(filters.Arg("label", "midaz.stack="+w.name))
@@ -544,7 +552,8 @@ func (m *recoveryMatrix) print(t *testing.T, took time.Duration) {
 		total.cases, total.failures = total.cases+k.cases, total.failures+k.failures
 	}
 	fmt.Fprintf(&table, "| all | | %d | %d |\n", total.cases, total.failures)
-	t.Logf("recovery: %d cells, %d failures, in %d more the call never came, in %v\n%s", total.cases, total.failures, m.missed, took.Round(time.Second), table.String())
+	t.Logf("recovery: %d cells, %d failures, in %d more the call never came, in %v\n%s", total.cases, total.failures, m.missed,
+		took.Round(time.Second), table.String())
 	if path := os.Getenv("MIDAZ_RECOVERY_TABLE"); path != "" {
 		if err := os.WriteFile(path, []byte(table.String()), 0o644); err != nil {
 			t.Error(err)

@@ -107,7 +107,8 @@ func TestReplacement_that_fails_must_be_put_back_by_the_run_after_a_killed_one(t
 	s.exits(4, "apply", "-auto-approve", "-json").says(`"rolled_back":true`)
 	s.answers("PORT1", "one")
 	if now := s.container("web"); now.ID != old.ID || now.Name != old.Name || now.HostConfig.RestartPolicy != old.HostConfig.RestartPolicy {
-		t.Errorf("%s %s %v came back, and it was %s %s %v", now.Name, now.ID, now.HostConfig.RestartPolicy, old.Name, old.ID, old.HostConfig.RestartPolicy)
+		t.Errorf("%s %s %v came back, and it was %s %s %v", now.Name, now.ID, now.HostConfig.RestartPolicy, old.Name, old.ID,
+			old.HostConfig.RestartPolicy)
 	}
 	s.write("midaz.infra.yaml", web("one", ""))
 	s.apply()

@@ -85,7 +85,8 @@ func TestRouteAgreesWithBroker(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d topologies, %d messages: %d deliveries, %d dead letters, %d messages to no queue, %d refused", cases/perTopology, cases, len(want), len(then), lost, refused)
+	t.Logf("%d topologies, %d messages: %d deliveries, %d dead letters, %d messages to no queue, %d refused", cases/perTopology, cases,
+		len(want), len(then), lost, refused)
 	if len(want) < cases/2 || len(then) < cases/10 || lost < cases/20 || refused < cases/200 {
 		t.Error("the random topologies have become too dull to tell anything")
 	}
@@ -124,8 +125,10 @@ func newRandomTopology(r *rand.Rand, n int) *randomTopology {
 		if r.IntN(5) == 0 {
 			arguments["alternate-exchange"] = anywhere()
 		}
-		x.Exchanges = append(x.Exchanges, map[string]any{"name": fmt.Sprintf("%sx%d", x.prefix, i), "vhost": "/", "durable": true, "auto_delete": false,
-			"type": pick(r, "direct", "topic", "topic", "fanout", "headers", "headers"), "internal": i > 0 && r.IntN(8) == 0, "arguments": arguments})
+		x.Exchanges = append(x.Exchanges, map[string]any{"name": fmt.Sprintf("%sx%d", x.prefix, i), "vhost": "/", "durable": true,
+			"auto_delete": false,
+			"type":        pick(r, "direct", "topic", "topic", "fanout", "headers", "headers"), "internal": i > 0 && r.IntN(8) == 0,
+			"arguments": arguments})
 		arguments = map[string]any{}
 		if r.IntN(3) == 0 {
 			arguments["x-dead-letter-exchange"] = pick(r, anywhere(), "")
@@ -133,11 +136,13 @@ func newRandomTopology(r *rand.Rand, n int) *randomTopology {
 				arguments["x-dead-letter-routing-key"] = pick(r, randomKey(r, false), queue())
 			}
 		}
-		x.Queues = append(x.Queues, map[string]any{"name": fmt.Sprintf("%sq%d", x.prefix, i), "vhost": "/", "durable": true, "auto_delete": false, "arguments": arguments})
+		x.Queues = append(x.Queues, map[string]any{"name": fmt.Sprintf("%sq%d", x.prefix, i), "vhost": "/", "durable": true, "auto_delete": false,
+			"arguments": arguments})
 	}
 	seen := map[string]bool{}
 	for range 4 + r.IntN(6) {
-		b := map[string]any{"vhost": "/", "source": exchange(), "destination": queue(), "destination_type": "queue", "routing_key": randomKey(r, true), "arguments": map[string]any{}}
+		b := map[string]any{"vhost": "/", "source": exchange(), "destination": queue(), "destination_type": "queue",
+			"routing_key": randomKey(r, true), "arguments": map[string]any{}}
 		if r.IntN(3) == 0 {
 			b["destination"], b["destination_type"] = exchange(), "exchange"
 		}
@@ -156,9 +161,10 @@ func newRandomTopology(r *rand.Rand, n int) *randomTopology {
 			definition["dead-letter-routing-key"] = randomKey(r, false)
 		}
 		delete(definition, pick(r, "alternate-exchange", "dead-letter-exchange", "nothing"))
-		x.Policies = append(x.Policies, map[string]any{"name": fmt.Sprintf("%sp%d", x.prefix, i), "vhost": "/", "priority": i, "definition": definition,
-			"pattern":  "^" + strings.ReplaceAll(x.prefix, ".", "\\.") + pick(r, "", "x", "q", "[xq]1$", "[xq][0-2]"),
-			"apply-to": pick(r, "all", "queues", "exchanges")})
+		x.Policies = append(x.Policies, map[string]any{"name": fmt.Sprintf("%sp%d", x.prefix, i), "vhost": "/", "priority": i,
+			"definition": definition,
+			"pattern":    "^" + strings.ReplaceAll(x.prefix, ".", "\\.") + pick(r, "", "x", "q", "[xq]1$", "[xq][0-2]"),
+			"apply-to":   pick(r, "all", "queues", "exchanges")})
 	}
 	return x
 }
@@ -227,10 +233,12 @@ func (x *randomTopology) spec() []byte {
 	}
 	bindings := []any{}
 	for _, r := range x.Bindings {
-		bindings = append(bindings, map[string]any{"source": r["source"], r["destination_type"].(string): r["destination"], "routing_key": r["routing_key"], "arguments": r["arguments"]})
+		bindings = append(bindings, map[string]any{"source": r["source"], r["destination_type"].(string): r["destination"],
+			"routing_key": r["routing_key"], "arguments": r["arguments"]})
 	}
 	vhost["bindings"] = bindings
-	data, err := json.MarshalIndent(map[string]any{"version": "1", "stack": "t", "rabbitmq": map[string]any{"url": "http://localhost:15672", "vhosts": map[string]any{"/": vhost}}}, "", " ")
+	data, err := json.MarshalIndent(map[string]any{"version": "1", "stack": "t", "rabbitmq": map[string]any{"url": "http://localhost:15672",
+		"vhosts": map[string]any{"/": vhost}}}, "", " ")
 	if err != nil {
 		panic(err)
 	}
@@ -404,7 +412,8 @@ func (b *routeBroker) send(ch *amqp.Channel, x *randomTopology, i int) {
 	for k, v := range x.headers {
 		headers[k] = v
 	}
-	err := ch.PublishWithContext(b.t.Context(), x.exchange, x.key, false, false, amqp.Publishing{Headers: headers, MessageId: fmt.Sprint(i), DeliveryMode: amqp.Persistent})
+	err := ch.PublishWithContext(b.t.Context(), x.exchange, x.key, false, false, amqp.Publishing{Headers: headers, MessageId: fmt.Sprint(i),
+		DeliveryMode: amqp.Persistent})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -465,7 +474,8 @@ func (b *routeBroker) compare(what string, want map[delivery]int, all []*randomT
 	for _, d := range slices.SortedFunc(maps.Keys(merge(got, want)), func(a, b delivery) int { return a.topology - b.topology }) {
 		if got[d] != want[d] {
 			x := all[d.topology]
-			b.t.Errorf("%s: queue %s got %d, and midaz told %d; message to %q with key %q and headers %v\n%+v\n%s", what, d.queue, got[d], want[d], x.exchange, x.key, x.headers, told[d.topology], x.spec())
+			b.t.Errorf("%s: queue %s got %d, and midaz told %d; message to %q with key %q and headers %v\n%+v\n%s", what, d.queue, got[d], want[d],
+				x.exchange, x.key, x.headers, told[d.topology], x.spec())
 			break // one shows what is wrong
 		}
 	}

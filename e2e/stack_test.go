@@ -200,7 +200,8 @@ type result struct {
 }
 
 func (r *result) String() string {
-	return fmt.Sprintf("$ midaz %s\nexit %d after %v\n--- stdout\n%s--- stderr\n%s", strings.Join(r.args, " "), r.code, r.took.Round(time.Millisecond), r.stdout, r.stderr)
+	return fmt.Sprintf("$ midaz %s\nexit %d after %v\n--- stdout\n%s--- stderr\n%s", strings.Join(r.args, " "), r.code,
+		r.took.Round(time.Millisecond), r.stdout, r.stderr)
 }
 
 // process is a command under way.

@@ -350,7 +350,8 @@ func (a *apply) look(ctx context.Context, c *Change) (*resources.Observed, error
 	return &resources.Observed{Addr: c.Addr, Presence: resources.Absent}, nil
 }
 
-func (a *apply) replace(ctx context.Context, s Step, c *Change, have *resources.Observed, w resources.Writer, res *StepResult, note resources.Note) error {
+func (a *apply) replace(ctx context.Context, s Step, c *Change, have *resources.Observed, w resources.Writer, res *StepResult,
+	note resources.Note) error {
 	res.Did = resources.Replace
 	if s.Verb == VerbReplace {
 		r, ok := w.(resources.Replacer)

@@ -141,7 +141,8 @@ func TestApplyRetriesTransientErrors(t *testing.T) {
 	flaky := &flakyWriter{Writer: writers["box"], left: 2}
 	writers["box"] = flaky
 	d := declare(t, "boxes: {a: {}}")
-	report, err := engine.Apply(t.Context(), engine.MakePlan(d, observe(t, w, d), engine.Options{}), engine.World{Readers: w.Readers(), Writers: writers}, engine.ApplyOptions{})
+	report, err := engine.Apply(t.Context(), engine.MakePlan(d, observe(t, w, d), engine.Options{}),
+		engine.World{Readers: w.Readers(), Writers: writers}, engine.ApplyOptions{})
 	if err != nil || len(report.Failed()) > 0 || flaky.left != 0 {
 		t.Errorf("%v %v, %d failures left", err, report.Failed(), flaky.left)
 	}
@@ -293,13 +294,15 @@ func (s slowWriter) Create(ctx context.Context, r *resources.Resource, note reso
 // TestStopOnFailure: a gate fails while another step is in flight. That one is
 // finished, and only with stop is that all.
 func TestStopOnFailure(t *testing.T) {
-	for policy, want := range map[engine.OnFailure]graph.State{engine.Stop: graph.Skipped, engine.Continue: graph.Done, engine.Rollback: graph.Done} {
+	for policy, want := range map[engine.OnFailure]graph.State{engine.Stop: graph.Skipped, engine.Continue: graph.Done,
+		engine.Rollback: graph.Done} {
 		w := &fake.World{}
 		d := declare(t, "crates: {bad: {ready: false}}\nboxes: {slow: {}, next: {needs: [box/slow]}}")
 		slow := slowWriter{w.Writers()["box"], make(chan struct{}), make(chan struct{})}
 		writers := w.Writers()
 		writers["box"], writers["crate"] = slow, longGate{writers["crate"], slow.begun}
-		report, err := engine.Apply(t.Context(), engine.MakePlan(d, observe(t, w, d), engine.Options{}), engine.World{Readers: w.Readers(), Writers: writers},
+		report, err := engine.Apply(t.Context(), engine.MakePlan(d, observe(t, w, d), engine.Options{}),
+			engine.World{Readers: w.Readers(), Writers: writers},
 			engine.ApplyOptions{Parallelism: 3, OnFailure: policy, Event: func(e engine.Event) {
 				if e.Kind == engine.StepFailed {
 					close(slow.goOn)
@@ -332,7 +335,8 @@ func TestDrainAfterStop(t *testing.T) {
 	drain, once := make(chan struct{}), sync.Once{}
 	writers := w.Writers()
 	writers["crate"] = longGate{writers["crate"], make(chan struct{})}
-	report, err := engine.Apply(t.Context(), engine.MakePlan(d, observe(t, w, d), engine.Options{}), engine.World{Readers: w.Readers(), Writers: writers},
+	report, err := engine.Apply(t.Context(), engine.MakePlan(d, observe(t, w, d), engine.Options{}),
+		engine.World{Readers: w.Readers(), Writers: writers},
 		engine.ApplyOptions{Parallelism: 2, OnFailure: engine.Stop, Drain: drain, Event: func(e engine.Event) {
 			if e.Kind == engine.StepFailed {
 				once.Do(func() { close(drain) })
@@ -412,7 +416,8 @@ func TestApplyWritesNothingThatItCannotRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			failed := report.Failed()
-			if len(failed) == 0 || failed[0].Step.Addr != c.what || !strings.Contains(failed[0].Err.Error(), "cannot be read: the login is refused") {
+			if len(failed) == 0 || failed[0].Step.Addr != c.what ||
+				!strings.Contains(failed[0].Err.Error(), "cannot be read: the login is refused") {
 				t.Errorf("%s", outcomes(report))
 			}
 		})

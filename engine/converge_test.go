@@ -105,7 +105,8 @@ func (r run) apply(text string) *engine.Report {
 	if len(plan.Refusals) > 0 {
 		r.t.Fatalf("refused: %v", plan.Refusals)
 	}
-	report, err := engine.Apply(context.Background(), plan, engine.World{Readers: r.w.Readers(), Writers: r.w.Writers()}, engine.ApplyOptions{Parallelism: 3})
+	report, err := engine.Apply(context.Background(), plan, engine.World{Readers: r.w.Readers(), Writers: r.w.Writers()},
+		engine.ApplyOptions{Parallelism: 3})
 	if err != nil && !errors.Is(err, fake.ErrCrashed) {
 		r.t.Fatal(err)
 	}
@@ -205,7 +206,8 @@ func converge(t *rapid.T) (crashed bool) {
 	second := r.plan(next)
 	for _, res := range r.apply(next).Results {
 		if res.State != graph.Done {
-			t.Fatalf("second run: %s: %v\n%s\n%s\nbefore:\n%s\nafter:\n%s\nthen:\n%s\nworld:\n%s", res.Step, res.Err, second, r.w.Log(), before, after, next, r.state())
+			t.Fatalf("second run: %s: %v\n%s\n%s\nbefore:\n%s\nafter:\n%s\nthen:\n%s\nworld:\n%s", res.Step, res.Err, second, r.w.Log(), before,
+				after, next, r.state())
 		}
 	}
 	r.w.Restart()
@@ -253,7 +255,8 @@ func TestCeiling(t *testing.T) {
 				}
 			}()
 		}
-		report, err := engine.Apply(context.Background(), plan, engine.World{Readers: r.w.Readers(), Writers: r.w.Writers()}, engine.ApplyOptions{Parallelism: 2})
+		report, err := engine.Apply(context.Background(), plan, engine.World{Readers: r.w.Readers(), Writers: r.w.Writers()},
+			engine.ApplyOptions{Parallelism: 2})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,7 +42,8 @@ func MakePlan(declared *resources.Declared, seen *Seen, opt Options) *Plan {
 
 func makePlan(declared *resources.Declared, seen *Seen, opt Options, left map[resources.Addr]leftover) *Plan {
 	d := decider{declared: declared, seen: seen, opt: opt, left: left, unkept: map[resources.Addr]bool{},
-		plan: &Plan{Stack: declared.Stack, Destroy: opt.Destroy, declared: declared, byAddr: map[resources.Addr]*Change{}, onlyDrift: opt.OnlyDrift}}
+		plan: &Plan{Stack: declared.Stack, Destroy: opt.Destroy, declared: declared, byAddr: map[resources.Addr]*Change{},
+			onlyDrift: opt.OnlyDrift}}
 	d.checkPatterns()
 	d.selected = d.selection()
 	if opt.Destroy {
@@ -131,13 +132,15 @@ func (d *decider) checkPatterns() {
 	for _, set := range []struct {
 		flag  string
 		globs []string
-	}{{"target", d.opt.Targets}, {"exclude", d.opt.Excludes}, {"replace", d.opt.Replace}, {"adopt", d.opt.Adopt}, {"unprotect", d.opt.Unprotect}} {
+	}{{"target", d.opt.Targets}, {"exclude", d.opt.Excludes}, {"replace", d.opt.Replace}, {"adopt", d.opt.Adopt},
+		{"unprotect", d.opt.Unprotect}} {
 		for _, glob := range set.globs {
 			matches := slices.DeleteFunc(slices.Clone(all), func(a resources.Addr) bool { return !a.Match(glob) })
 			switch {
 			case glob == "*":
 			case len(matches) == 0:
-				d.refusal(resources.Addr{Kind: set.flag, Name: glob}, "no-match", "nothing that is declared or there matches it", specs.DidYouMean(glob, names))
+				d.refusal(resources.Addr{Kind: set.flag, Name: glob}, "no-match", "nothing that is declared or there matches it",
+					specs.DidYouMean(glob, names))
 			case set.flag == "target" && !d.opt.Destroy && !slices.ContainsFunc(matches, d.isActive):
 				d.refusal(matches[0], "inactive", "it is a target, and its profile is off", "turn the profile on with -profile")
 			}
@@ -217,7 +220,8 @@ func (d *decider) unfit(c *Change) {
 func (d *decider) recover(r *resources.Resource) {
 	have := d.seen.Get(r.Addr)
 	kind, ok := d.declared.Kind(r.Addr.Kind).(resources.Recoverer)
-	if !ok || have == nil || have.Presence != resources.Present || have.Stack != r.Stack || have.IsHalfAdopted() || !have.Interrupted || d.opt.OnlyDrift {
+	if !ok || have == nil || have.Presence != resources.Present || have.Stack != r.Stack || have.IsHalfAdopted() || !have.Interrupted ||
+		d.opt.OnlyDrift {
 		return
 	}
 	c := &Change{Addr: r.Addr, Action: resources.NoOp, Want: r, Have: have, Mode: d.mode(r.Addr.Kind), Gate: d.gate(r)}
@@ -242,7 +246,8 @@ func (d *decider) one(r *resources.Resource) *Change {
 		return c
 	case r.External:
 		if have.Presence == resources.Absent && d.selected(r.Addr) {
-			d.refusal(r.Addr, "missing-external", "it is declared external and does not exist", "create it, or remove `external: true` to let midaz manage it")
+			d.refusal(r.Addr, "missing-external", "it is declared external and does not exist",
+				"create it, or remove `external: true` to let midaz manage it")
 		}
 		d.release(c)
 		return c
@@ -336,7 +341,8 @@ func (d *decider) against(c *Change) {
 	}
 	c.Adopted = foreign
 	if foreign && !c.Delta.Has("owner") {
-		c.Delta = append(resources.Delta{{Path: "owner", Field: "owner", Before: have.Owner, After: r.Stack, Cost: resources.InPlace, Pending: true}}, c.Delta...)
+		c.Delta = append(resources.Delta{{Path: "owner", Field: "owner", Before: have.Owner, After: r.Stack, Cost: resources.InPlace,
+			Pending: true}}, c.Delta...)
 	}
 	c.Delta, c.Ignored = relevant(d.declared, d.opt.OnlyDrift, r.Addr, c.Delta)
 	c.Unchanged = unchanged(r, c.Delta)
@@ -536,7 +542,8 @@ func (d *decider) destroy() {
 	going := map[resources.Addr]bool{}
 	for _, o := range d.seen.All() {
 		if o.Presence == resources.Present && o.Stack != d.plan.Stack && o.Gone != "" && d.selected(o.Addr) {
-			d.refusal(o.Addr, "foreign", "it is there and can no longer be told to be the stack's: "+o.Gone, "take everything over again with `midaz apply -adopt '*'`, then destroy it; or remove it by hand")
+			d.refusal(o.Addr, "foreign", "it is there and can no longer be told to be the stack's: "+o.Gone,
+				"take everything over again with `midaz apply -adopt '*'`, then destroy it; or remove it by hand")
 		}
 		// What is listed as the stack's goes also when it cannot be described.
 		isThere := o.Presence == resources.Present || o.Presence == resources.Unknown && o.ID != ""
@@ -726,7 +733,8 @@ func (d *decider) refuse() {
 	}
 	if d.opt.MaxDestroy != nil && destroyed > *d.opt.MaxDestroy {
 		d.refusal(resources.Addr{Kind: "stack", Name: d.plan.Stack}, "max-destroy",
-			fmt.Sprintf("the plan removes or replaces %d resources, more than the %d that -max-destroy allows", destroyed, *d.opt.MaxDestroy), "look at the plan, then raise the limit")
+			fmt.Sprintf("the plan removes or replaces %d resources, more than the %d that -max-destroy allows", destroyed, *d.opt.MaxDestroy),
+			"look at the plan, then raise the limit")
 	}
 	if !d.opt.Destroy && !d.opt.AllowEmpty && destroyed > 0 && d.declaresNothing() {
 		d.refusal(resources.Addr{Kind: "stack", Name: d.plan.Stack}, "empty-spec",

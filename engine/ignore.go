@@ -12,9 +12,11 @@ import (
 
 var (
 	ruleIgnoreNothing = &specs.Rule{Code: "MZ044", Severity: specs.Warning, Title: "ignore rule about nothing",
-		Explain: "A rule under `drift.ignore` names an address that the spec does not declare, or a field that resources of that kind do not have, so it lets nothing be. Most often it is misspelt, or its service has left the spec. Correct it, or remove it."}
+		Explain: "A rule under `drift.ignore` names an address that the spec does not declare, or a field that resources of that kind do not " +
+			"have, so it lets nothing be. Most often it is misspelt, or its service has left the spec. Correct it, or remove it."}
 	ruleIgnoreExpired = &specs.Rule{Code: "MZ045", Severity: specs.Warning, Title: "ignore rule has expired",
-		Explain: "The last day of a rule under `drift.ignore` is over: what it let be is shown as drift again, and repaired by the next apply. Write the value into the spec (`midaz drift -adopt ADDRESS`), remove the rule, or give it a later day and say why."}
+		Explain: "The last day of a rule under `drift.ignore` is over: what it let be is shown as drift again, and repaired by the next " +
+			"apply. Write the value into the spec (`midaz drift -adopt ADDRESS`), remove the rule, or give it a later day and say why."}
 )
 
 // ignores reads the rules for drift that is let be.
@@ -36,7 +38,8 @@ func (r *resolver) checkIgnore(all *resources.Declared, rule resources.Ignore) {
 		}
 	}
 	if len(kinds) == 0 {
-		r.report(ruleIgnoreNothing.At(rule.Pos, fmt.Sprintf("the ignore rule is for %q, and nothing of that address is declared", rule.Address), specs.DidYouMean(rule.Address, names)))
+		r.report(ruleIgnoreNothing.At(rule.Pos, fmt.Sprintf("the ignore rule is for %q, and nothing of that address is declared", rule.Address),
+			specs.DidYouMean(rule.Address, names)))
 		return
 	}
 	field := rule.Field
@@ -53,7 +56,8 @@ func (r *resolver) checkIgnore(all *resources.Declared, rule resources.Ignore) {
 		}
 	}
 	if !slices.Contains(fields, field) {
-		r.report(ruleIgnoreNothing.At(rule.Pos, fmt.Sprintf("the ignore rule is about the field %q, which %s has not", field, rule.Address), specs.DidYouMean(field, fields)))
+		r.report(ruleIgnoreNothing.At(rule.Pos, fmt.Sprintf("the ignore rule is about the field %q, which %s has not", field, rule.Address),
+			specs.DidYouMean(field, fields)))
 	}
 }
 
@@ -69,7 +73,8 @@ func HoldIgnores(declared *resources.Declared, now time.Time) specs.Problems {
 		if !rule.Expired(now) {
 			return false
 		}
-		out = append(out, ruleIgnoreExpired.At(rule.Pos, fmt.Sprintf("the ignore rule for %s of %s has expired: its last day was %s", rule.Field, rule.Address, rule.Until.Format(resources.DateForm)),
+		out = append(out, ruleIgnoreExpired.At(rule.Pos, fmt.Sprintf("the ignore rule for %s of %s has expired: its last day was %s", rule.Field,
+			rule.Address, rule.Until.Format(resources.DateForm)),
 			"write the value into the spec with `midaz drift -adopt "+rule.Address+"`, remove the rule, or give it a later day"))
 		return true
 	})

@@ -65,8 +65,9 @@ func TestObserveFindsReferencesByID(t *testing.T) {
 		return &resources.Observed{Addr: resources.NewAddr(kind, name), Presence: resources.Present, ID: id, Refs: refs}
 	}
 	seen, err := engine.Observe(t.Context(), map[string]resources.Reader{
-		"box":   found{at("box", "v", "v"), at("box", "moved", "old-name"), {Addr: resources.NewAddr("box", "absent"), ID: "gone"}},
-		"crate": found{at("crate", "a", "1", holds("box", "old-name"), holds("box", "v"), holds("box", "gone"), holds("box", "other"), holds("crate", "1"), holds("box", "v"))},
+		"box": found{at("box", "v", "v"), at("box", "moved", "old-name"), {Addr: resources.NewAddr("box", "absent"), ID: "gone"}},
+		"crate": found{at("crate", "a", "1", holds("box", "old-name"), holds("box", "v"), holds("box", "gone"), holds("box", "other"),
+			holds("crate", "1"), holds("box", "v"))},
 	}, resources.NewDeclared(nil, nil, nil), resources.Scope{Owned: true})
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +144,8 @@ func (unreadable) Observe(_ context.Context, scope resources.Scope) ([]*resource
 // What is listed as the stack's is removed with it also when it cannot be described.
 func TestDestroyRemovesWhatIsListed(t *testing.T) {
 	d := declare(t, "boxes: {a: {}, b: {}}")
-	listed, silent := resources.NotRead(resources.NewAddr("box", "a"), errors.New("500")), resources.NotRead(resources.NewAddr("box", "b"), errors.New("500"))
+	listed, silent := resources.NotRead(resources.NewAddr("box", "a"), errors.New("500")), resources.NotRead(resources.NewAddr("box", "b"),
+		errors.New("500"))
 	listed.ID, listed.Stack = "1", d.Stack
 	plan := engine.MakePlan(d, engine.NewSeen([]*resources.Observed{listed, silent}), engine.Options{Destroy: true})
 	if got := plan.String(); got != "[1] delete box/a: the stack is being removed\n" {

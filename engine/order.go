@@ -50,7 +50,8 @@ func (d *decider) order() {
 
 func (d *decider) promote(cycle []Step) bool {
 	for _, s := range cycle {
-		if c := d.plan.byAddr[s.Addr]; c != nil && c.Action == resources.Delete && !c.Have.LeftoverOf.IsZero() && !c.Have.Obsolete && !d.unkept[s.Addr] {
+		if c := d.plan.byAddr[s.Addr]; c != nil && c.Action == resources.Delete && !c.Have.LeftoverOf.IsZero() && !c.Have.Obsolete &&
+			!d.unkept[s.Addr] {
 			d.unkept[s.Addr] = true
 			return true
 		}

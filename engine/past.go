@@ -178,7 +178,8 @@ func (s *sealer) seal(text []byte) []byte {
 // replaceWords replaces a text where it stands alone.
 func replaceWords(text, old, by []byte) []byte {
 	isWord := func(at int) bool {
-		return at >= 0 && at < len(text) && (text[at] == '_' || text[at] >= 0x80 || unicode.IsLetter(rune(text[at])) || unicode.IsDigit(rune(text[at])))
+		return at >= 0 && at < len(text) && (text[at] == '_' || text[at] >= 0x80 || unicode.IsLetter(rune(text[at])) ||
+			unicode.IsDigit(rune(text[at])))
 	}
 	var out []byte
 	from := 0
@@ -246,7 +247,8 @@ func unseal(p *resources.Past, f resources.PastFile, open map[string]string, out
 		}
 		secret, ok := open[p.Tokens[token]]
 		if !ok {
-			out.Missing = append(out.Missing, fmt.Sprintf("%s:%d: a secret was written here; it is not kept, and no secret of today is the same", f.Name, 1+bytes.Count(text[:at], []byte("\n"))))
+			out.Missing = append(out.Missing, fmt.Sprintf("%s:%d: a secret was written here; it is not kept, and no secret of today is the same",
+				f.Name, 1+bytes.Count(text[:at], []byte("\n"))))
 			continue
 		}
 		text = bytes.ReplaceAll(text, []byte(token), []byte(secret))

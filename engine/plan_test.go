@@ -47,7 +47,8 @@ func applied(t testing.TB, text string) *fake.World {
 	t.Helper()
 	w := &fake.World{}
 	d := declare(t, text)
-	report, err := engine.Apply(t.Context(), engine.MakePlan(d, observe(t, w, d), engine.Options{Unprotect: []string{"*"}, Allow: []string{resources.DataLoss}}), world(w), engine.ApplyOptions{Parallelism: 2})
+	report, err := engine.Apply(t.Context(), engine.MakePlan(d, observe(t, w, d),
+		engine.Options{Unprotect: []string{"*"}, Allow: []string{resources.DataLoss}}), world(w), engine.ApplyOptions{Parallelism: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,8 @@ crates: {c: {needs: [box/a]}, d: {needs: [crate/c]}}`, want: `
 [5] [4] -> create crate/d: it does not exist
 [6] [5] -> await crate/d
 `},
-		{name: "nothing to do", before: "boxes: {a: {size: 1, secret: x, tags: {k: v}}}", spec: "boxes: {a: {size: 1, secret: x, tags: [k=v]}}", want: ""},
+		{name: "nothing to do", before: "boxes: {a: {size: 1, secret: x, tags: {k: v}}}", spec: "boxes: {a: {size: 1, secret: x, tags: [k=v]}}",
+			want: ""},
 		{name: "in place", before: "boxes: {a: {size: 1}}", spec: "boxes: {a: {size: 2, text: new}}", want: `
 [1] update box/a: size, text differs
 `},
@@ -409,7 +411,8 @@ func TestPlanFinishedIsNotMadeAnew(t *testing.T) {
 	for finished, want := range map[bool]resources.Action{true: resources.NoOp, false: resources.Replace} {
 		seen := engine.NewSeen([]*resources.Observed{
 			{Addr: content, Presence: resources.Present, Stack: d.Stack, Have: resources.Config{"size": int64(1)}, Applied: &applied},
-			{Addr: job, Presence: resources.Present, Stack: d.Stack, Have: resources.Config{"made_of": []any{"box/content"}}, Applied: &made, Finished: finished},
+			{Addr: job, Presence: resources.Present, Stack: d.Stack, Have: resources.Config{"made_of": []any{"box/content"}}, Applied: &made,
+				Finished: finished},
 		})
 		if got := engine.MakePlan(d, seen, engine.Options{}).Change(job); got.Action != want {
 			t.Errorf("finished %v: %s, want %s", finished, got.Action, want)

@@ -66,7 +66,9 @@ type RecordedObject struct {
 	Failed bool `json:"failed,omitempty"`
 	// That it was there after the last apply, of an object that is absent.
 	Gone string `json:"gone,omitempty"`
-	// The fields as observed. In place of a secret stands {"$secret": X}: with a text, the spec has it as that text; with a number it is another one, equal numbers being equal secrets; with {"scrypt": HASH} it is written in the spec. {"$sha256": HASH} stands for a long text.
+	// The fields as observed. In place of a secret stands {"$secret": X}: with a text, the spec has it
+	// as that text; with a number it is another one, equal numbers being equal secrets; with
+	// {"scrypt": HASH} it is written in the spec. {"$sha256": HASH} stands for a long text.
 	Fields map[string]any `json:"fields,omitempty"`
 	// The fields as last applied, in the same form; left out where nothing is remembered.
 	Applied *map[string]any `json:"applied,omitempty"`
@@ -129,8 +131,9 @@ var (
 // read without values of sensitive variables: its texts stand in the place of
 // secrets.
 func Record(declared, bare *resources.Declared, seen *Seen, at time.Time, version string) *Recording {
-	rec := &Recording{FormatVersion: RecordingVersion, MidazVersion: version, Stack: declared.Stack, ObservedAt: at.UTC().Truncate(time.Second),
-		Variables: []RecordedVariable{}, Objects: []RecordedObject{}}
+	rec := &Recording{FormatVersion: RecordingVersion, MidazVersion: version, Stack: declared.Stack,
+		ObservedAt: at.UTC().Truncate(time.Second),
+		Variables:  []RecordedVariable{}, Objects: []RecordedObject{}}
 	w := &resources.Withholder{Known: knownSecrets(declared)}
 	if declared.Spec != nil {
 		for _, v := range declared.Spec.Values() {
@@ -174,8 +177,10 @@ func knownSecrets(declared *resources.Declared) []string {
 }
 
 func recorded(o *resources.Observed, declared, bare *resources.Declared, w *resources.Withholder) RecordedObject {
-	out := RecordedObject{Address: o.Addr.String(), Presence: presences[o.Presence], Why: w.Prose(o.Why), Gone: w.Prose(o.Gone), Stack: o.Stack, Owner: w.Prose(o.Owner),
-		Free: o.Free, ID: o.ID, Protected: o.Protected, Stray: w.Prose(o.Stray), State: o.State, Leftover: w.Prose(o.Leftover), Source: savedPos(o.Pos)}
+	out := RecordedObject{Address: o.Addr.String(), Presence: presences[o.Presence], Why: w.Prose(o.Why), Gone: w.Prose(o.Gone),
+		Stack: o.Stack, Owner: w.Prose(o.Owner),
+		Free: o.Free, ID: o.ID, Protected: o.Protected, Stray: w.Prose(o.Stray), State: o.State, Leftover: w.Prose(o.Leftover),
+		Source: savedPos(o.Pos)}
 	out.Done, out.Finished = w.Prose(o.Done), o.Finished
 	if o.Presence == resources.Unknown {
 		out.Hint, out.Failed = w.Prose(o.Hint), !o.NotYet
@@ -329,13 +334,16 @@ func (rec *Recording) Seen(declared *resources.Declared) (*Seen, error) {
 	return seen, nil
 }
 
-func (was *RecordedObject) observed(declared *resources.Declared, moved map[string]*resources.Resource, w *resources.Withholder) (*resources.Observed, error) {
+func (was *RecordedObject) observed(declared *resources.Declared, moved map[string]*resources.Resource,
+	w *resources.Withholder) (*resources.Observed, error) {
 	addr, _ := resources.ParseAddr(was.Address) // checked by ParseRecording
 	if r := moved[was.Address]; r != nil && was.Leftover == "" {
 		addr = r.Addr
 	}
-	o := &resources.Observed{Addr: addr, Presence: resources.Presence(slices.Index(presences, was.Presence)), Why: was.Why, Hint: was.Hint, Gone: was.Gone, Stack: was.Stack, Owner: was.Owner,
-		Free: was.Free, ID: was.ID, Protected: was.Protected, Stray: was.Stray, Notes: was.Notes, State: was.State, Leftover: was.Leftover, Pos: was.Source.pos()}
+	o := &resources.Observed{Addr: addr, Presence: resources.Presence(slices.Index(presences, was.Presence)), Why: was.Why, Hint: was.Hint,
+		Gone: was.Gone, Stack: was.Stack, Owner: was.Owner,
+		Free: was.Free, ID: was.ID, Protected: was.Protected, Stray: was.Stray, Notes: was.Notes, State: was.State, Leftover: was.Leftover,
+		Pos: was.Source.pos()}
 	o.Done, o.Finished = was.Done, was.Finished
 	o.NotYet = o.Presence == resources.Unknown && !was.Failed
 	for _, r := range was.Refs {
@@ -385,7 +393,8 @@ func (was *RecordedObject) overruled(r *resources.Resource, k resources.Kind) re
 		}
 		before, after := resources.Normalize(f.Before), resources.Normalize(f.After)
 		if _, isField := k.Table().Field(field); !isField || resources.Equal(now, after) {
-			out = append(out, resources.Diff{Path: f.Path, Field: field, Drift: true, Cost: resources.Free, Before: before, After: after, Why: f.Why})
+			out = append(out, resources.Diff{Path: f.Path, Field: field, Drift: true, Cost: resources.Free, Before: before, After: after,
+				Why: f.Why})
 		}
 	}
 	return out

@@ -59,7 +59,8 @@ func TestInterruptedReplacementIsUndoneWithItsProfileOff(t *testing.T) {
 	text := "crates: {a: {size: 1, profiles: [dev]}}"
 	w := &fake.World{}
 	on := declare(t, text, "dev")
-	if _, err := engine.Apply(t.Context(), engine.MakePlan(on, observe(t, w, on), engine.Options{}), world(w), engine.ApplyOptions{}); err != nil {
+	if _, err := engine.Apply(t.Context(), engine.MakePlan(on, observe(t, w, on), engine.Options{}), world(w),
+		engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.Restart()
@@ -89,7 +90,8 @@ func TestOrphanHeldByWhatIsOffStays(t *testing.T) {
 	}
 	w.Restart()
 	off := declare(t, "crates: {a: {profiles: [dev]}}")
-	if got, want := engine.MakePlan(off, observe(t, w, off), engine.Options{AllowEmpty: true}).String(), "[1] delete box/c: it is no longer in the spec\n"; got != want {
+	if got, want := engine.MakePlan(off, observe(t, w, off), engine.Options{AllowEmpty: true}).String(),
+		"[1] delete box/c: it is no longer in the spec\n"; got != want {
 		t.Errorf("%s\nwant:\n%s", got, want)
 	}
 }

@@ -102,9 +102,11 @@ func (r *resolver) checkSecrets(all *resources.Declared) {
 		switch text := strings.TrimSpace(v.Value); {
 		case !v.Sensitive || text == "" || !used[v.Name]:
 		case len(text) < resources.LeastRedacted:
-			r.report(resources.RuleSensitiveShown.At(v.Pos, "the value of sensitive variable "+v.Name+" is so short that it is masked only in the fields that hold it", hint))
+			r.report(resources.RuleSensitiveShown.At(v.Pos, "the value of sensitive variable "+v.Name+
+				" is so short that it is masked only in the fields that hold it", hint))
 		case names[text]:
-			r.report(resources.RuleSensitiveShown.At(v.Pos, "the value of sensitive variable "+v.Name+" is also a name, so that it is masked only in the fields that hold it", hint))
+			r.report(resources.RuleSensitiveShown.At(v.Pos, "the value of sensitive variable "+v.Name+
+				" is also a name, so that it is masked only in the fields that hold it", hint))
 		}
 	}
 }

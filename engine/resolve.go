@@ -13,18 +13,22 @@ import (
 // Rules of the whole. Codes MZ040 to MZ059.
 var (
 	ruleUnknownRef = &specs.Rule{Code: "MZ040", Severity: specs.Error, Title: "reference to something not declared",
-		Explain: "The resource refers to another one that the spec does not declare, so nothing would make it. Declare it, correct the name, or, for a network, volume, vhost or user that someone else manages, declare it with `external: true`."}
+		Explain: "The resource refers to another one that the spec does not declare, so nothing would make it. Declare it, correct the name, " +
+			"or, for a network, volume, vhost or user that someone else manages, declare it with `external: true`."}
 	ruleCycle = &specs.Rule{Code: "MZ041", Severity: specs.Error, Title: "dependency cycle",
-		Explain: "Each of these resources waits for the next, and the last for the first, so none could ever start. Remove one of the references; often one `depends_on` is not needed, because a reference to a network, volume or queue makes the order by itself."}
+		Explain: "Each of these resources waits for the next, and the last for the first, so none could ever start. Remove one of the " +
+			"references; often one `depends_on` is not needed, because a reference to a network, volume or queue makes the order by itself."}
 	ruleTwice = &specs.Rule{Code: "MZ042", Severity: specs.Error, Title: "declared twice",
 		Explain: "Two entries describe the same object. Only one can hold; remove the other."}
 	ruleDormantRef = &specs.Rule{Code: "MZ043", Severity: specs.Error, Title: "reference to something whose profile is off",
-		Explain: "The resource is on, but what it needs belongs only to profiles that are off, so it would wait for ever. Turn the profile on with `--profile`, give both the same profiles, or make the dependency optional with `required: false`."}
+		Explain: "The resource is on, but what it needs belongs only to profiles that are off, so it would wait for ever. Turn the profile on " +
+			"with `--profile`, give both the same profiles, or make the dependency optional with `required: false`."}
 )
 
 // Rules returns the rules of this package.
 func Rules() []*specs.Rule {
-	return []*specs.Rule{ruleUnknownRef, ruleCycle, ruleTwice, ruleDormantRef, ruleMoved, ruleUnmovable, ruleMovedName, ruleIgnoreNothing, ruleIgnoreExpired}
+	return []*specs.Rule{ruleUnknownRef, ruleCycle, ruleTwice, ruleDormantRef, ruleMoved, ruleUnmovable, ruleMovedName, ruleIgnoreNothing,
+		ruleIgnoreExpired}
 }
 
 // Resolve decodes everything the spec declares, derives what follows from it,

@@ -139,7 +139,8 @@ type SavedField struct {
 func (f SavedField) same(other SavedField) bool { return f.Path == other.Path && f.Cost == other.Cost }
 
 // modes are the names of how a replacement is carried out.
-var modes = map[resources.Replacement]string{resources.DeleteCreate: "delete-create", resources.SwapBack: "swap", resources.OneStep: "one-step", resources.CreateDelete: "create-delete"}
+var modes = map[resources.Replacement]string{resources.DeleteCreate: "delete-create", resources.SwapBack: "swap",
+	resources.OneStep: "one-step", resources.CreateDelete: "create-delete"}
 
 // Save returns the plan in the form of a file. opt are the options it was made
 // with.
@@ -268,7 +269,8 @@ func (s *Saved) Plan() *Plan {
 			continue
 		}
 		if p.byAddr[addr] == nil {
-			p.byAddr[addr] = &Change{Addr: addr, Action: resources.NoOp, Have: &resources.Observed{Addr: addr}, Want: &resources.Resource{Addr: addr}}
+			p.byAddr[addr] = &Change{Addr: addr, Action: resources.NoOp, Have: &resources.Observed{Addr: addr},
+				Want: &resources.Resource{Addr: addr}}
 			p.Changes = append(p.Changes, p.byAddr[addr])
 		}
 		c := p.byAddr[addr]
@@ -304,7 +306,8 @@ func (was *SavedChange) change() *Change {
 	}
 	for _, f := range was.Fields {
 		field, _, _ := strings.Cut(f.Path, ".")
-		c.Delta = append(c.Delta, resources.Diff{Path: f.Path, Field: field, Cost: costOf(f.Cost), Drift: f.Drift, Pending: !f.Drift, Pos: f.Source.pos()})
+		c.Delta = append(c.Delta, resources.Diff{Path: f.Path, Field: field, Cost: costOf(f.Cost), Drift: f.Drift, Pending: !f.Drift,
+			Pos: f.Source.pos()})
 	}
 	for _, h := range was.Hazards {
 		c.Hazards = append(c.Hazards, resources.Hazard{Code: h.Code, Msg: h.Message})
@@ -334,7 +337,8 @@ func digests(p *Plan, salt []byte) (declared, observed string, err error) {
 			fmt.Fprintf(&want, "%s %s\n", c.Addr, resources.Canonical(reveal(map[string]any(c.Want.Config))))
 		}
 		if c.Have != nil {
-			fmt.Fprintf(&have, "%s %d %s %q %s", c.Addr, c.Have.Presence, c.Have.ID, c.Have.Stack, resources.Canonical(reveal(map[string]any(c.Have.Have))))
+			fmt.Fprintf(&have, "%s %d %s %q %s", c.Addr, c.Have.Presence, c.Have.ID, c.Have.Stack,
+				resources.Canonical(reveal(map[string]any(c.Have.Have))))
 			if c.Action == resources.Delete && c.Have.Applied != nil {
 				// Made anew under the same name it would be another object: its memory has another key.
 				have.WriteString(" " + c.Have.Applied.String())

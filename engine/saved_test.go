@@ -27,16 +27,20 @@ func TestSavedPlan(t *testing.T) {
 			o.ID = 0
 			w.Put(a, &o)
 		}, "box/a: the object that was seen has been replaced by another"},
-		{"a field was changed", after, func(w *fake.World) { w.Get(a).Fields["text"] = "x" }, "box/a: what is there of it has changed; other fields differ now: text"},
-		{"a value was changed where a difference was", after, func(w *fake.World) { w.Get(a).Fields["size"] = int64(7) }, "box/a: what is there of it has changed"},
+		{"a field was changed", after, func(w *fake.World) { w.Get(a).Fields["text"] = "x" },
+			"box/a: what is there of it has changed; other fields differ now: text"},
+		{"a value was changed where a difference was", after, func(w *fake.World) { w.Get(a).Fields["size"] = int64(7) },
+			"box/a: what is there of it has changed"},
 		{"two were changed", after, func(w *fake.World) {
 			w.Get(a).Fields["size"] = int64(7)
 			w.Remove(resources.NewAddr("box", "gone"))
 		}, "box/a: what is there of it has changed\nthe plan is stale: box/gone: the plan was to delete it, and now there is nothing of that name"},
-		{"it is done already", after, func(w *fake.World) { w.Remove(resources.NewAddr("box", "gone")) }, "box/gone: the plan was to delete it, and now there is nothing of that name"},
+		{"it is done already", after, func(w *fake.World) { w.Remove(resources.NewAddr("box", "gone")) },
+			"box/gone: the plan was to delete it, and now there is nothing of that name"},
 		{"the spec has changed", strings.Replace(after, "size: 2", "size: 3", 1), nil, "box/a: the spec declares it differently now"},
 		{"only a secret has changed", strings.Replace(after, "c4n4ry", "other", 1), nil, "the spec, or the value of a variable, has changed"},
-		{"something more", after + "\npipes: {p: {}}", nil, "pipe/p: nothing was to be done, and now the plan would create it: it does not exist"},
+		{"something more", after + "\npipes: {p: {}}", nil,
+			"pipe/p: nothing was to be done, and now the plan would create it: it does not exist"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := applied(t, before)

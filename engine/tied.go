@@ -145,8 +145,10 @@ func tiedManner(c *Change) resources.Manner {
 		c.Manner.Text = back
 		return c.Manner
 	}
-	return resources.Manner{Order: "stop_first", Text: fmt.Sprintf("it is stopped together with %s, because each takes over a port or an address that another one gives up; when one fails, all the old ones come back",
-		strings.Join(others, " and "))}
+	return resources.Manner{Order: "stop_first",
+		Text: fmt.Sprintf("it is stopped together with %s, because each takes over a port or an address that another one gives up; when one "+
+			"fails, all the old ones come back",
+			strings.Join(others, " and "))}
 }
 
 // yield has an object let go of what others take over.

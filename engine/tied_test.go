@@ -148,7 +148,8 @@ func (s *slots) planOf(t interface{ Fatal(...any) }, text string, opt engine.Opt
 }
 
 func (s *slots) apply(t interface{ Fatal(...any) }, plan *engine.Plan) *engine.Report {
-	report, err := engine.Apply(context.Background(), plan, engine.World{Readers: s.w.ReadersOf(s.kinds()), Writers: map[string]resources.Writer{"crate": s}}, engine.ApplyOptions{Parallelism: 1})
+	report, err := engine.Apply(context.Background(), plan, engine.World{Readers: s.w.ReadersOf(s.kinds()),
+		Writers: map[string]resources.Writer{"crate": s}}, engine.ApplyOptions{Parallelism: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +326,8 @@ func TestProfileTakesThePlaceOfAnother(t *testing.T) {
 	if plan := s.planOf(t, text, engine.Options{}, "three"); len(plan.Changes) != 1 {
 		t.Errorf("another colour:\n%s", plan)
 	}
-	for name, opt := range map[string]engine.Options{"a target": {Targets: []string{"crate/b"}}, "an exclusion": {Excludes: []string{"crate/a"}}} {
+	for name, opt := range map[string]engine.Options{"a target": {Targets: []string{"crate/b"}},
+		"an exclusion": {Excludes: []string{"crate/a"}}} {
 		plan := s.planOf(t, text, opt, "two")
 		if len(plan.Refusals) != 1 || plan.Refusals[0].Code != "occupied" || plan.Refusals[0].Addr.String() != "crate/b" {
 			t.Errorf("%s: %+v\n%s", name, plan.Refusals, plan)
@@ -342,7 +344,8 @@ func TestProfileTakesThePlaceOfAnother(t *testing.T) {
 
 // What a container that is left alone holds is not taken away from it.
 func TestWhatIsHeldUnderAnotherProfileStays(t *testing.T) {
-	const text = "crates: {a: {colour: red, profiles: [one]}, held: {colour: blue, holds: [crate/a], profiles: [one]}, b: {colour: red, profiles: [two]}}"
+	const text = "crates: {a: {colour: red, profiles: [one]}, held: {colour: blue, holds: [crate/a], profiles: [one]}, b: {colour: red, " +
+		"profiles: [two]}}"
 	s := &slots{w: &fake.World{}, running: map[string]string{}, bad: map[string]bool{}}
 	s.apply(t, s.planOf(t, text, engine.Options{}, "one"))
 	plan := s.planOf(t, text, engine.Options{}, "two")

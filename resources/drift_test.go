@@ -39,7 +39,8 @@ func TestCompare_parts_what_was_changed_outside_from_what_is_pending(t *testing.
 	for _, d := range table.Compare(want, have, &applied) {
 		got[d.Path] = fmt.Sprintf("%v %v %s", d.Drift, d.Pending, Show(d.Applied))
 	}
-	for path, w := range map[string]string{"m.a": `false true "1"`, "m.b": `true false "1"`, "m.c": `true true "1"`, "m.s": "true false " + Masked, "n": "false true 1"} {
+	for path, w := range map[string]string{"m.a": `false true "1"`, "m.b": `true false "1"`, "m.c": `true true "1"`,
+		"m.s": "true false " + Masked, "n": "false true 1"} {
 		if got[path] != w {
 			t.Errorf("%s: %s, want %s", path, got[path], w)
 		}

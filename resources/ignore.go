@@ -46,17 +46,23 @@ const DateForm = "2006-01-02"
 // Drift is the top-level section `drift`.
 var Drift = Object{
 	What: "the section drift", NullOK: true,
-	Fields: []Field{{Key: "ignore", Type: List(ignoreRule), Example: `[{address: service/api, field: cpus, reason: "the autoscaler sets it", until: "2026-12-31"}]`,
-		Doc: "Changes made outside that are let be: neither shown as drift nor repaired. What the spec newly asks for is applied all the same."}},
+	Fields: []Field{{Key: "ignore", Type: List(ignoreRule),
+		Example: `[{address: service/api, field: cpus, reason: "the autoscaler sets it", until: "2026-12-31"}]`,
+		Doc: "Changes made outside that are let be: neither shown as drift nor repaired. What the spec newly asks for is applied all the " +
+			"same."}},
 }
 
 var ignoreRule = Object{
 	What: "an ignore rule",
 	Fields: []Field{
-		{Key: "address", Type: String(), Required: true, Example: "service/api", Other: "'queue/%2F/*'", Doc: "the address it is for; globs work."},
-		{Key: "field", Type: String(), Required: true, Example: "cpus", Other: "networks.*", Doc: "the field, or a part of it as drift names it; globs work."},
-		{Key: "reason", Type: Checked("a reason", someText), Required: true, Example: "the autoscaler sets it", Other: "a trial of the new limit", Doc: "why it may differ, for the next reader."},
-		{Key: "until", Type: Checked("a day such as 2026-12-31", day), Required: true, Example: `"2026-12-31"`, Other: `"2027-01-31"`, Doc: "the last day on which the rule holds."},
+		{Key: "address", Type: String(), Required: true, Example: "service/api", Other: "'queue/%2F/*'",
+			Doc: "the address it is for; globs work."},
+		{Key: "field", Type: String(), Required: true, Example: "cpus", Other: "networks.*",
+			Doc: "the field, or a part of it as drift names it; globs work."},
+		{Key: "reason", Type: Checked("a reason", someText), Required: true, Example: "the autoscaler sets it", Other: "a trial of the new limit",
+			Doc: "why it may differ, for the next reader."},
+		{Key: "until", Type: Checked("a day such as 2026-12-31", day), Required: true, Example: `"2026-12-31"`, Other: `"2027-01-31"`,
+			Doc: "the last day on which the rule holds."},
 	},
 }
 

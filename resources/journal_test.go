@@ -44,7 +44,8 @@ func TestJournalEntryThatUnfoldsWithoutEndIsRefused(t *testing.T) {
 }
 
 func FuzzDecodeRun(f *testing.F) {
-	for _, r := range []*resources.Run{{ID: "0000"}, {ID: "3f9a1c20", Steps: []resources.RunStep{{}}, Images: map[string]resources.RunImage{"a": {}}}} {
+	for _, r := range []*resources.Run{{ID: "0000"}, {ID: "3f9a1c20", Steps: []resources.RunStep{{}},
+		Images: map[string]resources.RunImage{"a": {}}}} {
 		text, err := r.Encode()
 		if err != nil {
 			f.Fatal(err)

@@ -605,7 +605,8 @@ type OtherEngineError struct {
 
 // Error names the engine.
 func (e *OtherEngineError) Error() string {
-	return "the engine is " + e.Name + ", not Docker: it behaves differently when networks, containers and health checks are changed, so nothing is written to it"
+	return "the engine is " + e.Name + ", not Docker: it behaves differently when networks, containers and health checks are changed, so " +
+		"nothing is written to it"
 }
 
 // Diagnosis is an error that knows what to do next.

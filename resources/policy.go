@@ -37,7 +37,9 @@ var Policy = MapOf(policyRule)
 var policyRule = Object{
 	What: "a rule",
 	Fields: []Field{
-		{Key: "deny", Type: String(), Example: `change.type == "volume" && "delete" in change.change.actions && now.getDayOfWeek() == 5`, Doc: "What must not be, in CEL: a plan for which it is true is refused (status 7). It sees `plan` (as `plan -json` prints it), `stack` and `now`; one that mentions `change` is asked for each entry of `resource_changes`."},
+		{Key: "deny", Type: String(), Example: `change.type == "volume" && "delete" in change.change.actions && now.getDayOfWeek() == 5`,
+			Doc: "What must not be, in CEL: a plan for which it is true is refused (status 7). It sees `plan` (as `plan -json` prints it), " +
+				"`stack` and `now`; one that mentions `change` is asked for each entry of `resource_changes`."},
 		{Key: "warn", Type: String(), Example: `plan.summary.remove > 3`, Doc: "What should not be: the same, and only warned of."},
 		{Key: "message", Type: String(), Example: "volumes are not destroyed on Fridays", Doc: "What is wrong, for whoever has made the change."},
 		{Key: "field", Type: String(), Example: "image", Doc: "The field of the resource at whose line it is reported."},
@@ -56,10 +58,12 @@ var policyTest = Object{
 	Fields: []Field{
 		{Key: "name", Type: String(), Example: "on a Friday", Doc: "What is tried."},
 		{Key: "expect", Type: Enum("deny", "warn", "pass"), Required: true, Example: "deny", Doc: "What the rule is to make of it."},
-		{Key: "change", Type: document{}, Example: "{type: volume, change: {actions: [delete]}}", Doc: "One entry of `resource_changes`, as far as the rule reads it."},
+		{Key: "change", Type: document{}, Example: "{type: volume, change: {actions: [delete]}}",
+			Doc: "One entry of `resource_changes`, as far as the rule reads it."},
 		{Key: "plan", Type: document{}, Example: "{summary: {remove: 4}}", Doc: "A plan, as far as the rule reads it."},
 		{Key: "stack", Type: String(), Example: "shop", Doc: "The name of the stack."},
-		{Key: "now", Type: Checked("a time such as 2026-11-20T12:00:00Z", instant), Example: `"2026-11-20T12:00:00Z"`, Doc: "The time at which it is tried (default: that of the test)."},
+		{Key: "now", Type: Checked("a time such as 2026-11-20T12:00:00Z", instant), Example: `"2026-11-20T12:00:00Z"`,
+			Doc: "The time at which it is tried (default: that of the test)."},
 	},
 }
 

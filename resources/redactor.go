@@ -182,7 +182,8 @@ func inner(quoted string) string {
 func encodedForms(text string, add func(string)) {
 	add(hex.EncodeToString([]byte(text)))
 	add(strings.ToUpper(hex.EncodeToString([]byte(text))))
-	for _, escaped := range []string{url.QueryEscape(text), url.PathEscape(text), url.UserPassword("", text).String()[1:], (&url.URL{Path: text}).EscapedPath(), everyByte(text)} {
+	for _, escaped := range []string{url.QueryEscape(text), url.PathEscape(text), url.UserPassword("", text).String()[1:],
+		(&url.URL{Path: text}).EscapedPath(), everyByte(text)} {
 		add(escaped)
 		add(lowerEscapes(escaped))
 	}

@@ -30,7 +30,8 @@ func TestSecretHasOneExit(t *testing.T) {
 	}
 	s := resources.NewSecret(canary)
 	things := []any{s, &s, hidden{s}, &hidden{s}, shown{s, map[string]resources.Secret{"k": s}}, []any{s}, map[string]any{"k": []any{s}},
-		resources.Config{"k": s}, resources.Diff{Before: s, After: s}, resources.Seal(resources.Config{"k": s}), resources.Canonical(map[string]any{"k": s}),
+		resources.Config{"k": s}, resources.Diff{Before: s, After: s}, resources.Seal(resources.Config{"k": s}),
+		resources.Canonical(map[string]any{"k": s}),
 		resources.Show([]any{s, map[string]any{"k": s}}), resources.DiffValues("x", []any{s}, []any{s, "y"})}
 	for _, v := range things {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T"} {
@@ -74,7 +75,8 @@ func TestDecodeKeepsWhatIsRight(t *testing.T) {
 	table := resources.Table{Kind: "thing", Fields: []resources.Field{
 		{Key: "ports", Type: resources.List(resources.Int(1, 9)), Doc: "x", Example: "[1]"},
 		{Key: "limits", Type: resources.MapOf(resources.Bytes()), Doc: "x", Example: "{}"},
-		{Key: "log", Type: resources.Object{What: "a log", Fields: []resources.Field{{Key: "driver", Type: resources.String(), Doc: "x"}, {Key: "size", Type: resources.Bytes(), Doc: "x"}}}, Doc: "x"},
+		{Key: "log", Type: resources.Object{What: "a log", Fields: []resources.Field{{Key: "driver", Type: resources.String(), Doc: "x"},
+			{Key: "size", Type: resources.Bytes(), Doc: "x"}}}, Doc: "x"},
 		{Key: "name", Type: resources.String(), Doc: "x", Example: "a", Required: true},
 		{Key: "password", Type: resources.String(), Doc: "x", Example: "a", Secret: true},
 	}}
@@ -106,7 +108,8 @@ func TestTypes(t *testing.T) {
 		}, ShortDoc: "HOST:CONTAINER"},
 		Key: func(v map[string]any) string { return fmt.Sprint(v["target"]) },
 	}
-	named := resources.Keyed{Elem: resources.Object{What: "a network", Fields: []resources.Field{{Key: "name", Type: resources.String()}, {Key: "alias", Type: resources.String()}}},
+	named := resources.Keyed{Elem: resources.Object{What: "a network", Fields: []resources.Field{{Key: "name", Type: resources.String()},
+		{Key: "alias", Type: resources.String()}}},
 		Key: func(v map[string]any) string { return resources.Text(v["name"]) }, Names: "name"}
 	for _, tc := range []struct {
 		typ  resources.Type
@@ -238,7 +241,8 @@ func TestSealRoundTrip(t *testing.T) {
 			t.Fatalf("%s does not match itself: %s", resources.Show(v), sealed)
 		}
 		if sealed.Matches("f", other) != resources.Equal(v, other) {
-			t.Fatalf("%s and %s: matches %v, equal %v", resources.Show(v), resources.Show(other), sealed.Matches("f", other), resources.Equal(v, other))
+			t.Fatalf("%s and %s: matches %v, equal %v", resources.Show(v), resources.Show(other), sealed.Matches("f", other),
+				resources.Equal(v, other))
 		}
 		if (len(resources.DiffValues("f", v, other)) == 0) != resources.Equal(v, other) {
 			t.Fatalf("%s and %s: differences %v", resources.Show(v), resources.Show(other), resources.DiffValues("f", v, other))
@@ -254,7 +258,8 @@ func TestAddr(t *testing.T) {
 	if p := a.Parts(); p[0] != "/" || p[1] != "a b/c%#é$(x)" {
 		t.Errorf("parts %q", p)
 	}
-	for pattern, want := range map[string]bool{"queue/*": true, "queue/%2F/*": true, "exchange/*": false, a.String(): true, "*": true, "queue/[": false, "queue/?2F/a*x%29": true} {
+	for pattern, want := range map[string]bool{"queue/*": true, "queue/%2F/*": true, "exchange/*": false, a.String(): true, "*": true,
+		"queue/[": false, "queue/?2F/a*x%29": true} {
 		if a.Match(pattern) != want {
 			t.Errorf("match %s: %v", pattern, !want)
 		}

@@ -23,7 +23,8 @@ func TestSealKeepsLongAndBinaryTextsAsHashes(t *testing.T) {
 			t.Errorf("%s does not match what was sealed: %s", field, text)
 		}
 	}
-	if back.Matches("files", map[string]any{"/a": long + "x", "/b": "\xff\x00"}) || back.Matches("files", map[string]any{"/a": long, "/b": "\xfe\x00"}) {
+	if back.Matches("files", map[string]any{"/a": long + "x", "/b": "\xff\x00"}) ||
+		back.Matches("files", map[string]any{"/a": long, "/b": "\xfe\x00"}) {
 		t.Error("a changed text matches")
 	}
 	if back.Matches("cpus", float64(2)) {

@@ -75,7 +75,8 @@ type stringType struct {
 
 func (t stringType) Schema() Schema {
 	if t.expr != nil {
-		return Schema{"anyOf": []any{Schema{"type": []any{"string", "number", "boolean"}, "pattern": t.expr.String()}, Schema{"type": "string", "pattern": reference}}}
+		return Schema{"anyOf": []any{Schema{"type": []any{"string", "number", "boolean"}, "pattern": t.expr.String()},
+			Schema{"type": "string", "pattern": reference}}}
 	}
 	return Schema{"type": []any{"string", "number", "boolean"}}
 }
@@ -336,7 +337,8 @@ func Argv() Type { return argvType{} }
 type argvType struct{}
 
 func (argvType) Schema() Schema {
-	return Schema{"oneOf": []any{Schema{"type": "string"}, Schema{"type": "array", "items": Schema{"type": []any{"string", "number", "boolean"}}}}}
+	return Schema{"oneOf": []any{Schema{"type": "string"},
+		Schema{"type": "array", "items": Schema{"type": []any{"string", "number", "boolean"}}}}}
 }
 
 func (argvType) Decode(n specs.Node, report Report) (Value, bool) {

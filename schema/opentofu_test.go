@@ -124,7 +124,8 @@ func TestRulesForOpenTofu(t *testing.T) {
 			if err := json.Unmarshal(all[name], &input); err != nil {
 				t.Fatal(err)
 			}
-			query, err := rego.New(rego.Query("x := data.main"), rego.Module("policy.rego", string(rules)), rego.Store(inmem.NewFromObject(data)), rego.Input(input)).Eval(t.Context())
+			query, err := rego.New(rego.Query("x := data.main"), rego.Module("policy.rego", string(rules)), rego.Store(inmem.NewFromObject(data)),
+				rego.Input(input)).Eval(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -33,7 +33,8 @@ func Assemble(kinds []resources.Kind) resources.Schema {
 			root.put(t, strings.Split(t.Section, "/"))
 		}
 	}
-	props := resources.Schema{"version": versionSchema(), "stack": stackSchema(), "variables": variablesSchema(), "moved": movedSchema(), "drift": driftSchema(), "policy": policySchema()}
+	props := resources.Schema{"version": versionSchema(), "stack": stackSchema(), "variables": variablesSchema(), "moved": movedSchema(),
+		"drift": driftSchema(), "policy": policySchema()}
 	for name, child := range root.below {
 		props[name] = child.section(name)
 	}
@@ -192,13 +193,15 @@ func extensions() resources.Schema {
 }
 
 func driftSchema() resources.Schema {
-	s := property(resources.Drift.Schema(), resources.Schema{}, `{ignore: [{address: service/api, field: cpus, reason: "the autoscaler sets it", until: "2026-12-31"}]}`)
+	s := property(resources.Drift.Schema(), resources.Schema{},
+		`{ignore: [{address: service/api, field: cpus, reason: "the autoscaler sets it", until: "2026-12-31"}]}`)
 	s["description"] = "How drift is looked at: what someone changed outside and is let be."
 	return s
 }
 
 func policySchema() resources.Schema {
-	s := property(resources.Policy.Schema(), resources.Schema{}, `{no-volume-goes: {deny: 'change.type == "volume" && "delete" in change.change.actions', message: volumes stay}}`)
+	s := property(resources.Policy.Schema(), resources.Schema{},
+		`{no-volume-goes: {deny: 'change.type == "volume" && "delete" in change.change.actions', message: volumes stay}}`)
 	s["description"] = "By name: rules that a plan is held against before it is applied. Variables are not substituted in them."
 	return s
 }
@@ -214,10 +217,11 @@ func versionSchema() resources.Schema {
 
 func stackSchema() resources.Schema {
 	return resources.Schema{
-		"description": "The name of the stack. Containers are called STACK-SERVICE, networks and volumes STACK_KEY, unless they have names of their own.",
-		"type":        "string",
-		"pattern":     stackName.String() + `|\$\{?[A-Za-z_]`,
-		"examples":    []any{"midaz"},
+		"description": "The name of the stack. Containers are called STACK-SERVICE, networks and volumes STACK_KEY, unless they have names of " +
+			"their own.",
+		"type":     "string",
+		"pattern":  stackName.String() + `|\$\{?[A-Za-z_]`,
+		"examples": []any{"midaz"},
 	}
 }
 
@@ -253,8 +257,9 @@ func variablesSchema() resources.Schema {
 			"enum":        types, "default": "string", "examples": []any{"port"},
 		},
 		"default": optional(resources.Schema{
-			"description": "The value when nothing else sets one. Without it, a variable that is used and nowhere set is an error. It is taken literally.",
-			"type":        scalar, "examples": []any{5432},
+			"description": "The value when nothing else sets one. Without it, a variable that is used and nowhere set is an error. It is taken " +
+				"literally.",
+			"type": scalar, "examples": []any{5432},
 		}),
 		"description": optional(resources.Schema{
 			"description": "What the variable is for. `midaz env` writes it above the value.",
@@ -274,7 +279,8 @@ func variablesSchema() resources.Schema {
 		}),
 	}
 	return property(resources.Schema{
-		"description":   "By name: what may be written as ${NAME}. Values come, strongest first, from -var, -var-file and --env-file, the environment (MIDAZ_VAR_NAME, then NAME), .env beside the spec, and the default.",
+		"description": "By name: what may be written as ${NAME}. Values come, strongest first, from -var, -var-file and --env-file, the " +
+			"environment (MIDAZ_VAR_NAME, then NAME), .env beside the spec, and the default.",
 		"type":          []any{"object", "null"},
 		"propertyNames": resources.Schema{"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
 		"additionalProperties": resources.Schema{
@@ -284,5 +290,6 @@ func variablesSchema() resources.Schema {
 			"patternProperties":    extensions(),
 			"additionalProperties": false,
 		},
-	}, resources.Schema{}, "{DB_PORT: {type: port, default: 5701, description: 'PostgreSQL: port of the primary'}, DB_PASSWORD: {sensitive: true}}")
+	}, resources.Schema{}, "{DB_PORT: {type: port, default: 5701, description: 'PostgreSQL: port of the primary'}, DB_PASSWORD: "+
+		"{sensitive: true}}")
 }

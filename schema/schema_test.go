@@ -39,22 +39,26 @@ func kinds() []resources.Kind {
 			{Key: "image", Type: resources.String(), Doc: "What it runs.", Example: "postgres:17", Required: true},
 			{Key: "replicas", Type: resources.Int(0, 9), Doc: "How many.", Example: "2", Default: int64(1)},
 			{Key: "tty", Type: resources.Bool(), Doc: "A terminal.", Example: "true", Default: false},
-			{Key: "ports", Type: resources.Keyed{Elem: port, Key: func(v map[string]any) string { return fmt.Sprint(v) }}, Doc: "Ports.", Example: `["80:80"]`},
+			{Key: "ports", Type: resources.Keyed{Elem: port, Key: func(v map[string]any) string { return fmt.Sprint(v) }}, Doc: "Ports.",
+				Example: `["80:80"]`},
 			{Key: "environment", Type: resources.Pairs(), Doc: "Environment.", Example: "{A: b}"},
 			{Key: "command", Type: resources.Argv(), Doc: "Its command.", Example: "[run]"},
 			{Key: "restart", Type: resources.Enum("no", "always"), Doc: "When it is started again.", Example: "always", Default: "no"},
 			{Key: "timeout", Type: resources.Duration(), Doc: "How long.", Example: "10s"},
 		}, Refused: map[string]string{"links": "networks do this"}},
-		{Kind: "broker", Section: "rabbitmq", Example: "{service: web}", Doc: "The broker.", Nested: []string{"vhosts"}, Fields: []resources.Field{
-			{Key: "service", Type: resources.String(), Doc: "The service that runs it.", Example: "rabbitmq"},
-		}},
-		{Kind: "vhost", Section: "rabbitmq/vhosts/*", Example: "{/: {tracing: true}}", Doc: "A vhost.", Nested: []string{"queues", "bindings"}, NullOK: true, Fields: []resources.Field{
-			{Key: "tracing", Type: resources.Bool(), Doc: "Trace messages.", Example: "true", Default: false},
-		}},
-		{Kind: "queue", Section: "rabbitmq/vhosts/*/queues/*", Example: "{orders: {type: quorum}}", Doc: "A queue.", NullOK: true, Fields: []resources.Field{
-			{Key: "type", Type: resources.Enum("classic", "quorum"), Doc: "Its type.", Example: "quorum", Default: "quorum"},
-			{Key: "arguments", Type: resources.MapOf(resources.Any()), Doc: "Arguments.", Example: "{x-max-length: 10}"},
-		}},
+		{Kind: "broker", Section: "rabbitmq", Example: "{service: web}", Doc: "The broker.", Nested: []string{"vhosts"},
+			Fields: []resources.Field{
+				{Key: "service", Type: resources.String(), Doc: "The service that runs it.", Example: "rabbitmq"},
+			}},
+		{Kind: "vhost", Section: "rabbitmq/vhosts/*", Example: "{/: {tracing: true}}", Doc: "A vhost.", Nested: []string{"queues", "bindings"},
+			NullOK: true, Fields: []resources.Field{
+				{Key: "tracing", Type: resources.Bool(), Doc: "Trace messages.", Example: "true", Default: false},
+			}},
+		{Kind: "queue", Section: "rabbitmq/vhosts/*/queues/*", Example: "{orders: {type: quorum}}", Doc: "A queue.", NullOK: true,
+			Fields: []resources.Field{
+				{Key: "type", Type: resources.Enum("classic", "quorum"), Doc: "Its type.", Example: "quorum", Default: "quorum"},
+				{Key: "arguments", Type: resources.MapOf(resources.Any()), Doc: "Arguments.", Example: "{x-max-length: 10}"},
+			}},
 		{Kind: "binding", Section: "rabbitmq/vhosts/*/bindings/-", Example: "[{source: orders}]", Doc: "A binding.", Fields: []resources.Field{
 			{Key: "source", Type: resources.String(), Doc: "The exchange.", Example: "orders", Required: true},
 		}},
@@ -131,7 +135,8 @@ func TestCheck(t *testing.T) {
 		{"unknown key under an escaped name", "rabbitmq:\n  vhosts:\n    é/%: { tracng: true }\n",
 			[]string{`-:5:12: unknown key "tracng" in rabbitmq/vhosts/é~1% [MZ022] (did you mean "tracing"?)`}},
 		{"unknown keys of one map", "rabbitmq:\n  b: 1\n  a: 2\n",
-			[]string{`-:4:3: unknown key "b" in rabbitmq [MZ022] (expected one of service, vhosts)`, `-:5:3: unknown key "a" in rabbitmq [MZ022] (expected one of service, vhosts)`}},
+			[]string{`-:4:3: unknown key "b" in rabbitmq [MZ022] (expected one of service, vhosts)`,
+				`-:5:3: unknown key "a" in rabbitmq [MZ022] (expected one of service, vhosts)`}},
 		{"missing key", "services:\n  web: { tty: true }\n",
 			[]string{`-:4:8: "image" is missing [MZ024] (What it runs.)`}},
 		{"not a map", "services: [web]\n",
@@ -154,7 +159,8 @@ func TestCheck(t *testing.T) {
 			[]string{`-:6:13: expected a text or a number or a map, found a list [MZ020]`}},
 		{"pattern", "services:\n  web: { image: a, timeout: soon }\n",
 			[]string{`-:4:29: the text is not of the form that this field takes [MZ021] (for example: 10s)`}},
-		{"variables are checked as written", "services:\n  web: { image: a, restart: \"${SECRET}\", replicas: \"${SECRET}\", tty: \"${SECRET}\" }\n", nil},
+		{"variables are checked as written", "services:\n  web: { image: a, restart: \"${SECRET}\", replicas: \"${SECRET}\", tty: " +
+			"\"${SECRET}\" }\n", nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -174,17 +180,26 @@ func TestTop(t *testing.T) {
 		{"version as a number", "version: 1\nstack: a\n", nil},
 		{"nothing", "{}", []string{`-:1:1: the spec has no stack: the name that everything it makes is marked with [MZ024] (for example: stack: midaz)`,
 			`-:1:1: the spec has no version [MZ024] (write version: "1")`}},
-		{"a Compose file", "version: \"3.8\"\nstack: a\n", []string{"-:1:10: this looks like a Compose file [MZ021] (write version: \"1\"; `midaz import compose FILE` writes a spec from a Compose file)"}},
+		{"a Compose file", "version: \"3.8\"\nstack: a\n",
+			[]string{"-:1:10: this looks like a Compose file [MZ021] (write version: \"1\"; `midaz import compose FILE` writes a spec from a " +
+				"Compose file)"}},
 		{"another version", "version: 7\nstack: a\n", []string{`-:1:10: this version of the format is not known [MZ021] (write version: "1")`}},
 		{"version as a list", "version: [1]\nstack: a\n", []string{`-:1:10: version is "1", not a list [MZ020] (write version: "1")`}},
-		{"stack with capitals", "version: \"1\"\nstack: My_Stack\n", []string{`-:2:8: "My_Stack" cannot be the name of a stack [MZ021] (at most 63 small letters, digits and hyphens, with a letter or digit at both ends: for example my-stack)`}},
-		{"stack too long", "version: \"1\"\nstack: " + strings.Repeat("a", 64) + "\n", []string{`-:2:8: "` + strings.Repeat("a", 64) + `" cannot be the name of a stack [MZ021] (at most 63 small letters, digits and hyphens, with a letter or digit at both ends)`}},
+		{"stack with capitals", "version: \"1\"\nstack: My_Stack\n",
+			[]string{`-:2:8: "My_Stack" cannot be the name of a stack [MZ021] (at most 63 small letters, digits and hyphens, with a letter or digit at both ends: for example my-stack)`}},
+		{"stack too long", "version: \"1\"\nstack: " + strings.Repeat("a", 64) + "\n",
+			[]string{`-:2:8: "` + strings.Repeat("a", 64) +
+				`" cannot be the name of a stack [MZ021] (at most 63 small letters, digits and hyphens, with a letter or digit at both ends)`}},
 		{"stack as a map", "version: \"1\"\nstack: {}\n", []string{`-:2:8: stack is a name, not a map [MZ020] (for example: stack: midaz)`}},
-		{"secret stack", "version: \"1\"\nvariables: { SECRET: { sensitive: true } }\nstack: ${SECRET}-\n", []string{`-:3:8: the name of the stack holds a sensitive value, and names are shown [MZ027] (use a variable that is not sensitive)`}},
+		{"secret stack", "version: \"1\"\nvariables: { SECRET: { sensitive: true } }\nstack: ${SECRET}-\n",
+			[]string{`-:3:8: the name of the stack holds a sensitive value, and names are shown [MZ027] (use a variable that is not sensitive)`}},
 		{"misspelt", head + "servces: {}\n", []string{`-:3:1: unknown top-level key "servces" [MZ022] (did you mean "services"?)`}},
-		{"far from anything", head + "zzzzzzzz: {}\n", []string{`-:3:1: unknown top-level key "zzzzzzzz" [MZ022] (expected one of drift, moved, policy, rabbitmq, services, stack, variables, version, or a key beginning with x-)`}},
-		{"keys of Compose", head + "name: a\nsecrets: {}\n", []string{"-:3:1: top-level key \"name\" of Compose is not supported [MZ023] (write `stack: NAME`)",
-			"-:4:1: top-level key \"secrets\" of Compose is not supported [MZ023] (declare a variable with `sensitive: true` and write ${NAME} where the secret is needed, under `files:` of the service for a file)"}},
+		{"far from anything", head + "zzzzzzzz: {}\n",
+			[]string{`-:3:1: unknown top-level key "zzzzzzzz" [MZ022] (expected one of drift, moved, policy, rabbitmq, services, stack, variables, version, or a key beginning with x-)`}},
+		{"keys of Compose", head + "name: a\nsecrets: {}\n",
+			[]string{"-:3:1: top-level key \"name\" of Compose is not supported [MZ023] (write `stack: NAME`)",
+				"-:4:1: top-level key \"secrets\" of Compose is not supported [MZ023] (declare a variable with `sensitive: true` and write ${NAME} " +
+					"where the secret is needed, under `files:` of the service for a file)"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { compare(t, Top(load(t, test.text), kinds()), test.want) })
@@ -198,7 +213,8 @@ func TestTopOfPartialSpec(t *testing.T) {
 }
 
 func TestMerge(t *testing.T) {
-	spec := load(t, "version: \"1\"\nstack: a\nservices:\n  web:\n    image: [a]\n    ports:\n      - { target: 80, protocol: x }\n    replicas: 77\n  two: { tty: 3 }\n")
+	spec := load(t, "version: \"1\"\nstack: a\nservices:\n  web:\n    image: [a]\n    ports:\n      - { target: 80, protocol: x }\n    "+
+		"replicas: 77\n  two: { tty: 3 }\n")
 	schema := Check(Assemble(kinds()), spec.Root)
 	var decoded specs.Problems
 	report := func(p *specs.Problem) { decoded = append(decoded, p) }
@@ -233,7 +249,8 @@ func TestComplete(t *testing.T) {
 		return out
 	}
 	spec, loaded := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(
-		"version: \"1\"\nstack: a\nvariables: { UNUSED: {} }\nservices:\n  web: { image: a, replicas: $NONE, tty: 5, prots: [] }\n  two: { tty: 7 }\nname: x\n")})
+		"version: \"1\"\nstack: a\nvariables: { UNUSED: {} }\nservices:\n  web: { image: a, replicas: $NONE, tty: 5, prots: [] }\n  two: { " +
+			"tty: 7 }\nname: x\n")})
 	compare(t, Complete(spec, kinds(), loaded, decode(spec)), []string{
 		`-:3:14: variable UNUSED is declared and nothing uses it [MZ018] (remove it, or write ${UNUSED} where it is meant)`,
 		`-:5:30: variable "NONE" is used and nowhere set [MZ010] (declare it under variables:, write ${NONE:-default}, or $$ for a dollar sign)`,
@@ -247,7 +264,8 @@ func TestComplete(t *testing.T) {
 	spec, loaded = specs.Load(specs.Options{Files: []string{"-", "none.yaml"}, Stdin: strings.NewReader("services:\n  web: { tty: 5 }\n")})
 	compare(t, Complete(spec, kinds(), loaded, decode(spec)), []string{
 		`-:2:15: expected true or false, found "5" [MZ021]`,
-		"none.yaml: cannot be read: no such file or directory [MZ001] (check the path; relative paths start at the current folder, or at the one given with -chdir)",
+		"none.yaml: cannot be read: no such file or directory [MZ001] (check the path; relative paths start at the current folder, or at the " +
+			"one given with -chdir)",
 	})
 }
 
@@ -339,7 +357,8 @@ func TestEncodeIsStable(t *testing.T) {
 
 // Whatever the violation, the text of a variable is in no message.
 func TestNoValueIsRepeated(t *testing.T) {
-	text := "version: \"1\"\nstack: a\nservices: \"${SECRET}\"\nrabbitmq: { service: { a: \"${SECRET}\" }, vhosts: { v: { tracing: \"x${SECRET}\" } } }\n"
+	text := "version: \"1\"\nstack: a\nservices: \"${SECRET}\"\nrabbitmq: { service: { a: \"${SECRET}\" }, vhosts: { v: { tracing: " +
+		"\"x${SECRET}\" } } }\n"
 	for _, p := range Check(Assemble(kinds()), load(t, text).Root) {
 		if strings.Contains(p.Error()+p.Hint, "canary") {
 			t.Errorf("the value shows: %v", p)

@@ -20,9 +20,10 @@ var stackName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // composeOnly are top-level keys of Compose files, with what to write instead.
 var composeOnly = map[string]string{
-	"name":     "write `stack: NAME`",
-	"configs":  "write the content or the path under `files:` of the service",
-	"secrets":  "declare a variable with `sensitive: true` and write ${NAME} where the secret is needed, under `files:` of the service for a file",
+	"name":    "write `stack: NAME`",
+	"configs": "write the content or the path under `files:` of the service",
+	"secrets": "declare a variable with `sensitive: true` and write ${NAME} where the secret is needed, under `files:` of the service for " +
+		"a file",
 	"include":  "give the files one after the other with -f; they are merged left to right",
 	"extends":  "write what is shared under a top-level x-* key with an anchor, and take it over with `<<: *anchor`",
 	"models":   "run the model as a service",
@@ -84,7 +85,8 @@ func checkVersion(spec *specs.Spec, report resources.Report) {
 	case !e.Value.IsScalar():
 		report(resources.RuleShape.At(e.Value.Pos(), "version is \""+Version+"\", not "+e.Value.Kind().String(), write))
 	case strings.HasPrefix(e.Value.Text(), "2") || strings.HasPrefix(e.Value.Text(), "3"):
-		report(resources.RuleValue.At(e.Value.Pos(), "this looks like a Compose file", write+"; `midaz import compose FILE` writes a spec from a Compose file"))
+		report(resources.RuleValue.At(e.Value.Pos(), "this looks like a Compose file",
+			write+"; `midaz import compose FILE` writes a spec from a Compose file"))
 	default:
 		report(resources.RuleValue.At(e.Value.Pos(), "this version of the format is not known", write))
 	}
@@ -96,11 +98,13 @@ func checkStack(spec *specs.Spec, report resources.Report) {
 	switch {
 	case !ok && spec.Partial:
 	case !ok:
-		report(resources.RuleRequired.At(spec.Root.Pos(), "the spec has no stack: the name that everything it makes is marked with", "for example: stack: midaz"))
+		report(resources.RuleRequired.At(spec.Root.Pos(), "the spec has no stack: the name that everything it makes is marked with",
+			"for example: stack: midaz"))
 	case !e.Value.IsScalar():
 		report(resources.RuleShape.At(e.Value.Pos(), "stack is a name, not "+e.Value.Kind().String(), "for example: stack: midaz"))
 	case e.Value.Sensitive():
-		report(resources.RuleSensitiveName.At(e.Value.Pos(), "the name of the stack holds a sensitive value, and names are shown", "use a variable that is not sensitive"))
+		report(resources.RuleSensitiveName.At(e.Value.Pos(), "the name of the stack holds a sensitive value, and names are shown",
+			"use a variable that is not sensitive"))
 	case stackName.MatchString(text) || spec.Unresolved(e.Value.Pos()):
 	default:
 		hint := "at most 63 small letters, digits and hyphens, with a letter or digit at both ends"

@@ -10,9 +10,11 @@ import (
 // merge key, variables and a binding for each queue.
 func largeSpec(services, queues int) string {
 	var b strings.Builder
-	b.WriteString("version: \"1\"\nstack: large\nvariables:\n  TAG: { default: \"17\" }\n  PASS: { sensitive: true }\nx-base: &base\n  restart: always\n  networks: [infra]\nservices:\n")
+	b.WriteString("version: \"1\"\nstack: large\nvariables:\n  TAG: { default: \"17\" }\n  PASS: { sensitive: true }\nx-base: &base\n  " +
+		"restart: always\n  networks: [infra]\nservices:\n")
 	for i := range services {
-		fmt.Fprintf(&b, "  service-%d:\n    <<: *base\n    image: postgres:${TAG}\n    environment: { PGPORT: \"%d\", POSTGRES_PASSWORD: \"${PASS}\" }\n    ports: [\"%d:5432\"]\n    healthcheck: { test: [CMD, pg_isready], interval: 10s }\n", i, i, 10000+i)
+		fmt.Fprintf(&b, "  service-%d:\n    <<: *base\n    image: postgres:${TAG}\n    environment: { PGPORT: \"%d\", POSTGRES_PASSWORD: "+
+			"\"${PASS}\" }\n    ports: [\"%d:5432\"]\n    healthcheck: { test: [CMD, pg_isready], interval: 10s }\n", i, i, 10000+i)
 	}
 	b.WriteString("rabbitmq:\n  service: service-0\n  vhosts:\n    /:\n      exchanges: { events: { type: topic } }\n      queues:\n")
 	for i := range queues {

@@ -160,7 +160,8 @@ func (d *dotenv) expand(text string, n, col int) (string, bool) {
 	at := Pos{File: d.file, Line: n + 1, Col: runeCount(d.lines[n][:min(col, len(d.lines[n]))]) + 1}
 	parts, bad := splitReferences(text)
 	if len(bad) > 0 {
-		d.report(RuleValuesFile.At(at, "a \"${\" in this value is not a reference to a variable", "write the value in single quotes to keep it as it is"))
+		d.report(RuleValuesFile.At(at, "a \"${\" in this value is not a reference to a variable",
+			"write the value in single quotes to keep it as it is"))
 		return "", false
 	}
 	var out strings.Builder

@@ -65,9 +65,11 @@ func TestDotenv(t *testing.T) {
 		{"unclosed quote", "A='canary\nB=2\n", "B=2", []string{".env:1:3: the quote that opens here is not closed [MZ013]"}},
 		{"unclosed double quote", "A=1\nB=\"canary\\", "A=1", []string{".env:2:3: the quote that opens here is not closed [MZ013]"}},
 		{"text after a quote", "A='canary'canary\nB=2", "B=2", []string{".env:1:11: only a comment may stand after the closing quote [MZ013]"}},
-		{"a dollar sign in a password", "A=canary$canary\nB=2", "B=2", []string{`.env:1:3: the value refers to a variable that is not set before this line [MZ013]`}},
+		{"a dollar sign in a password", "A=canary$canary\nB=2", "B=2",
+			[]string{`.env:1:3: the value refers to a variable that is not set before this line [MZ013]`}},
 		{"required", "A=${EMPTY:?}", "", []string{`.env:1:3: the value refers to a variable that is not set before this line [MZ013]`}},
-		{"unclosed reference", "é='a'\nA=\"x${\"", "", []string{".env:1:1: a name is expected here [MZ013]", ".env:2:4: a \"${\" in this value is not a reference to a variable [MZ013]"}},
+		{"unclosed reference", "é='a'\nA=\"x${\"", "", []string{".env:1:1: a name is expected here [MZ013]",
+			".env:2:4: a \"${\" in this value is not a reference to a variable [MZ013]"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -93,7 +95,8 @@ func TestDotenvReferences(t *testing.T) {
 		files []string
 		want  string
 	}{{nil, "env"}, {[]string{"one.env", "two.env"}, "one-y"}} {
-		spec := mustLoad(t, Options{Dir: dir, Files: []string{"a.yaml"}, ValueFiles: envFiles(test.files...), LookupEnv: environment("X=env", "Y=y")})
+		spec := mustLoad(t, Options{Dir: dir, Files: []string{"a.yaml"}, ValueFiles: envFiles(test.files...),
+			LookupEnv: environment("X=env", "Y=y")})
 		if got := spec.Root.Get("v").Text(); got != test.want {
 			t.Errorf("with %v: %q, want %q", test.files, got, test.want)
 		}
@@ -110,7 +113,8 @@ func TestDotenvThatIsAFolder(t *testing.T) {
 func TestDotenvIsBounded(t *testing.T) {
 	text := "A=" + strings.Repeat("x", 1000) + "\n" + strings.Repeat("A=$A$A\n", 10_000)
 	values, ps := map[string]string{}, Problems{}
-	d := &dotenv{file: ".env", text: text, report: func(p *Problem) { ps = append(ps, p) }, set: func(key, text string, _ Pos) { values[key] = text },
+	d := &dotenv{file: ".env", text: text, report: func(p *Problem) { ps = append(ps, p) },
+		set:    func(key, text string, _ Pos) { values[key] = text },
 		lookup: func(name string) (string, bool) { v, ok := values[name]; return v, ok }}
 	d.parse()
 	if len(ps) != 1 || ps[0].Rule != RuleLimit {

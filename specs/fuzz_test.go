@@ -121,7 +121,8 @@ func FuzzInterpolate(f *testing.F) {
 				if p.ref == nil {
 					continue
 				}
-				if !isName(p.ref.name) || text[p.ref.start] != '$' || p.ref.end > len(text) || !strings.Contains(text[p.ref.start:p.ref.end], p.ref.name) {
+				if !isName(p.ref.name) || text[p.ref.start] != '$' || p.ref.end > len(text) || !strings.Contains(text[p.ref.start:p.ref.end],
+					p.ref.name) {
 					t.Fatalf("%+v does not stand in %q", p.ref, text)
 				}
 				check(p.ref.word)

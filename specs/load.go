@@ -124,7 +124,8 @@ func Load(opt Options) (*Spec, Problems) {
 
 func (l *loader) load() (*Spec, Problems) {
 	opt := l.opt
-	l.spec = &Spec{Profiles: opt.Profiles, unresolved: map[Pos]bool{}, scope: newScope(opt.LookupEnv), named: newFiles(opt), keepUnset: opt.KeepUnset}
+	l.spec = &Spec{Profiles: opt.Profiles, unresolved: map[Pos]bool{}, scope: newScope(opt.LookupEnv), named: newFiles(opt),
+		keepUnset: opt.KeepUnset}
 	l.spec.scope.pinned, l.spec.scope.pinnedFrom = opt.Pinned, cmp.Or(opt.PinnedFrom, "that run")
 	dir, err := filepath.Abs(opt.Dir)
 	if err != nil {
@@ -184,7 +185,8 @@ func (l *loader) report(p *Problem) {
 func (l *loader) finish() Problems {
 	out := l.problems.Sorted()
 	if l.left > 0 {
-		out = append(out, RuleLimit.At(Pos{File: out[len(out)-1].Pos.File}, fmt.Sprintf("%d more problems are not shown", l.left), "correct these first"))
+		out = append(out, RuleLimit.At(Pos{File: out[len(out)-1].Pos.File}, fmt.Sprintf("%d more problems are not shown", l.left),
+			"correct these first"))
 	}
 	return out
 }

@@ -108,7 +108,8 @@ func TestLoadKindsAndPlaces(t *testing.T) {
 func TestPointerIntoListForm(t *testing.T) {
 	spec, ps := loadText("l:\n  - A=1\n  - AB=2\n  - data:/data\n  - plain\n  - { A: 3 }\n  - 7\n", Options{})
 	expect(t, ps)
-	for pointer, line := range map[string]int{"/l/A": 2, "/l/AB": 3, "/l/data": 4, "/l/plain": 5, "/l/7": 7, "/l/4/A": 6, "/l/~1data": 4, "/l/3": 5, "/l/none": 2, "/l/9": 2} {
+	for pointer, line := range map[string]int{"/l/A": 2, "/l/AB": 3, "/l/data": 4, "/l/plain": 5, "/l/7": 7, "/l/4/A": 6, "/l/~1data": 4,
+		"/l/3": 5, "/l/none": 2, "/l/9": 2} {
 		if got := spec.Root.KeyPos(pointer).Line; got != line && !(line == 2 && got == 1) {
 			t.Errorf("%s is on line %d, want %d", pointer, got, line)
 		}
@@ -116,7 +117,8 @@ func TestPointerIntoListForm(t *testing.T) {
 }
 
 func TestLoadFileProblems(t *testing.T) {
-	dir := write(t, map[string]string{"a.yaml": "a: 1\n", "large.yaml": "# " + strings.Repeat("x", maxBytes), "many.yaml": strings.Repeat(",", maxMarks+1)})
+	dir := write(t, map[string]string{"a.yaml": "a: 1\n", "large.yaml": "# " + strings.Repeat("x", maxBytes),
+		"many.yaml": strings.Repeat(",", maxMarks+1)})
 	spec, ps := Load(Options{Dir: dir, Files: []string{"a.yaml", "none.yaml", ".", "large.yaml", "many.yaml", "-"},
 		ValueFiles: append(envFiles("none.env"), varFiles("none.yml")...)})
 	expect(t, ps,
@@ -155,7 +157,8 @@ func TestLoadGoesOnAfterBrokenFile(t *testing.T) {
 		"other.yaml":  "x: 1\nx: 2\nservices: { web: { image: \"${A}\", user: \"${B:?needed}\" } }\nvariables: { UNUSED: {} }\n",
 	})
 	spec, ps := Load(Options{Dir: dir, Files: []string{"broken.yaml", "other.yaml"}, Vars: []string{"C=1"}})
-	expect(t, ps, "broken.yaml:3:2: this line does not line up with the ones above it [MZ002]", `other.yaml:2:1: key "x" is written twice, first on line 1 [MZ003]`)
+	expect(t, ps, "broken.yaml:3:2: this line does not line up with the ones above it [MZ002]",
+		`other.yaml:2:1: key "x" is written twice, first on line 1 [MZ003]`)
 	expect(t, spec.Unused())
 }
 
@@ -257,13 +260,16 @@ func TestLargeMapsAreIndexed(t *testing.T) {
 
 // What is written is what stands in the file; no value of a variable is in it.
 func TestWritten(t *testing.T) {
-	spec, ps := loadText("variables: { S: { sensitive: true } }\nm: { a: \"x${S}\", b: $N, c: [5, $$], d: }\n", Options{Vars: []string{"S=canary", "N=5"}})
+	spec, ps := loadText("variables: { S: { sensitive: true } }\nm: { a: \"x${S}\", b: $N, c: [5, $$], d: }\n",
+		Options{Vars: []string{"S=canary", "N=5"}})
 	expect(t, ps)
 	m := spec.Root.Get("m")
-	if got, want := m.Written(), (map[string]any{"a": "x${S}", "b": "$N", "c": []any{int64(5), "$"}, "d": nil}); !reflect.DeepEqual(got, want) {
+	if got, want := m.Written(), (map[string]any{"a": "x${S}", "b": "$N", "c": []any{int64(5), "$"}, "d": nil}); !reflect.DeepEqual(got,
+		want) {
 		t.Errorf("written: %v, want %v", got, want)
 	}
-	if got, want := m.JSON(), (map[string]any{"a": "xcanary", "b": int64(5), "c": []any{int64(5), "$"}, "d": nil}); !reflect.DeepEqual(got, want) {
+	if got, want := m.JSON(), (map[string]any{"a": "xcanary", "b": int64(5), "c": []any{int64(5), "$"}, "d": nil}); !reflect.DeepEqual(got,
+		want) {
 		t.Errorf("JSON: %v, want %v", got, want)
 	}
 }

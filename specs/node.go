@@ -427,7 +427,8 @@ func fromYAML(file string, y *yaml.Node) Node {
 		t.kind = Map
 		for i := 0; i+1 < len(y.Content); i += 2 {
 			k := y.Content[i]
-			t.entries = append(t.entries, Entry{Key: k.Value, KeyPos: Pos{File: file, Line: k.Line, Col: k.Column}, Value: fromYAML(file, y.Content[i+1])})
+			t.entries = append(t.entries, Entry{Key: k.Value, KeyPos: Pos{File: file, Line: k.Line, Col: k.Column},
+				Value: fromYAML(file, y.Content[i+1])})
 		}
 	case yaml.SequenceNode:
 		t.kind = List

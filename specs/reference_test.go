@@ -131,8 +131,9 @@ v:
   again: *a
 `, Options{Vars: []string{"S=canary", "P=open"}})
 	expect(t, ps)
-	for pointer, want := range map[string]bool{"whole": true, "part": true, "first": true, "default": true, "chosen": true, "only-whether": true,
-		"not": false, "literal": false, "alias/x": true, "again/x": true} {
+	for pointer, want := range map[string]bool{"whole": true, "part": true, "first": true, "default": true, "chosen": true,
+		"only-whether": true,
+		"not":          false, "literal": false, "alias/x": true, "again/x": true} {
 		if got := spec.Root.At("/v/" + pointer).Sensitive(); got != want {
 			t.Errorf("%s: sensitive is %v", pointer, got)
 		}

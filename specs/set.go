@@ -88,7 +88,8 @@ func child(n Node, part string) (at, bool) {
 // replace puts a value in place of the one that is there.
 func (e *editor) replace(here at, key string, value any) (string, error) {
 	if here.node.FromVariable() != "" {
-		return "", &EditError{here.node.Pos(), fmt.Sprintf("the value is written %s: change what the variable is set to", here.node.FromVariable())}
+		return "", &EditError{here.node.Pos(), fmt.Sprintf("the value is written %s: change what the variable is set to",
+			here.node.FromVariable())}
 	}
 	if here.entry == nil && here.node.IsScalar() { // an item such as KEY=value
 		name, _, isPair := strings.Cut(here.node.Text(), "=")
@@ -538,7 +539,8 @@ func blockLines(indent, key string, value any) string {
 // blockScalar returns a text of several lines in literal style, indented by
 // that many spaces.
 func blockScalar(body string, indent int) (string, bool) {
-	if strings.ContainsAny(body, "\r\t\x00") || strings.HasPrefix(body, " ") || strings.HasPrefix(body, "\n") || strings.HasSuffix(body, "\n\n") {
+	if strings.ContainsAny(body, "\r\t\x00") || strings.HasPrefix(body, " ") || strings.HasPrefix(body, "\n") ||
+		strings.HasSuffix(body, "\n\n") {
 		return "", false
 	}
 	head := "|-"

@@ -67,7 +67,8 @@ func (l *loader) ignore(file string, n int, line string) (ignore, bool) {
 		ig.codes = append(ig.codes, code)
 	}
 	if ig.reason == "" {
-		l.report(RuleIgnore.At(ig.pos, "an ignore comment gives no reason, so it silences nothing", "write why after the code: # midaz:ignore "+list+" because ..."))
+		l.report(RuleIgnore.At(ig.pos, "an ignore comment gives no reason, so it silences nothing", "write why after the code: # midaz:ignore "+
+			list+" because ..."))
 		return ig, false
 	}
 	return ig, true

@@ -100,9 +100,12 @@ func TestSnippet(t *testing.T) {
 		{"tabs and runes", at(nil, 2, 7), "2 | a: \"é\tü\" # héé\n  |      \t^"},
 		{"past the end", at(nil, 2, 99), "2 | a: \"é\tü\" # héé\n  |      \t        ^"},
 		{"column zero", at(nil, 2, 0), "2 | a: \"é\tü\" # héé\n  | ^"},
-		{"a long line", at(nil, 3, 104), "3 | …" + strings.Repeat("x", 60) + "HERE" + strings.Repeat("y", 56) + "…\n  |  " + strings.Repeat(" ", 60) + "^"},
-		{"the end of a long line", at(nil, 3, 208), "3 | …" + strings.Repeat("x", 16) + "HERE" + strings.Repeat("y", 100) + "\n  |  " + strings.Repeat(" ", 120) + "^"},
-		{"the value of a sensitive variable", at(nil, 4, 24), "4 | c: { password: " + s + ", of: " + s + " } # S and " + s + "\n  |                                   ^"},
+		{"a long line", at(nil, 3, 104), "3 | …" + strings.Repeat("x", 60) + "HERE" + strings.Repeat("y", 56) + "…\n  |  " + strings.Repeat(" ",
+			60) + "^"},
+		{"the end of a long line", at(nil, 3, 208), "3 | …" + strings.Repeat("x", 16) + "HERE" + strings.Repeat("y", 100) + "\n  |  " +
+			strings.Repeat(" ", 120) + "^"},
+		{"the value of a sensitive variable", at(nil, 4, 24), "4 | c: { password: " + s + ", of: " + s + " } # S and " + s +
+			"\n  |                                   ^"},
 		{"inside of it", at(nil, 4, 18), "4 | c: { password: " + s + ", of: " + s + " } # S and " + s + "\n  |                ^"},
 		{"a rule about secrets", at(masked, 4, 6), "4 | c: { " + s + "\n  |      ^"},
 		{"text direction", at(nil, 5, 4), "5 | d: abc·def\n  |    ^"},

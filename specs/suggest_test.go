@@ -16,7 +16,8 @@ func TestSuggest(t *testing.T) {
 			t.Errorf("%q suggests %q, want %q", word, got, want)
 		}
 	}
-	for word, want := range map[string]string{"imge": `did you mean "image"?`, "xyz": "expected one of Restart, healthcheck, image, no, ports, tty"} {
+	for word, want := range map[string]string{"imge": `did you mean "image"?`,
+		"xyz": "expected one of Restart, healthcheck, image, no, ports, tty"} {
 		if got := DidYouMean(word, candidates); got != want {
 			t.Errorf("%q: %s", word, got)
 		}

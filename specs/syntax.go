@@ -129,7 +129,8 @@ func (p *parser) explain(msg string, at Pos, before []byte, size int) *Problem {
 			"write key: value, with a space after the colon; indent the line to continue the value above")
 	case has("did not find expected key"), has("did not find expected '-' indicator"),
 		has("block sequence entries are not allowed"), has("mapping keys are not allowed"):
-		return RuleSyntax.At(at, "this line does not line up with the ones above it", "give keys of one map, and items of one list, the same indentation")
+		return RuleSyntax.At(at, "this line does not line up with the ones above it",
+			"give keys of one map, and items of one list, the same indentation")
 	case has("exceeded max depth"):
 		return RuleLimit.At(at, fmt.Sprintf("nested more than %d levels deep", maxDepth), "flatten the structure")
 	case has("unknown escape"), has("escape code"), has("hexdecimal"):

@@ -66,14 +66,16 @@ func (l *loader) declare(section Node) {
 func (l *loader) declaration(e Entry) *variable {
 	v := &variable{Variable: Variable{Name: e.Key, Type: "string", Pos: e.KeyPos}}
 	if !isName(e.Key) {
-		l.report(RuleVariable.At(e.KeyPos, fmt.Sprintf("%q is not the name of a variable", e.Key), "letters, digits and _, not beginning with a digit"))
+		l.report(RuleVariable.At(e.KeyPos, fmt.Sprintf("%q is not the name of a variable", e.Key),
+			"letters, digits and _, not beginning with a digit"))
 		return nil
 	}
 	switch {
 	case e.Value.Kind() == Null:
 		return v
 	case e.Value.Kind() != Map:
-		l.report(RuleVariable.At(e.Value.Pos(), "the declaration of "+e.Key+" is a map, not "+e.Value.Kind().String(), "write "+e.Key+": { default: ... }"))
+		l.report(RuleVariable.At(e.Value.Pos(), "the declaration of "+e.Key+" is a map, not "+e.Value.Kind().String(),
+			"write "+e.Key+": { default: ... }"))
 		return v
 	}
 	for _, key := range e.Value.Entries() {
@@ -138,7 +140,8 @@ func (l *loader) declarationKey(v *variable, e Entry) {
 		}
 		expr, err := regexp.Compile(e.Value.Text())
 		if err != nil {
-			l.report(RuleVariable.At(e.Value.Pos(), fmt.Sprintf("the pattern of variable %s is not a regular expression: %v", v.Name, err), "RE2's syntax is read, as in Go and PromQL"))
+			l.report(RuleVariable.At(e.Value.Pos(), fmt.Sprintf("the pattern of variable %s is not a regular expression: %v", v.Name, err),
+				"RE2's syntax is read, as in Go and PromQL"))
 			return
 		}
 		v.Pattern, v.pattern = e.Value.Text(), expr

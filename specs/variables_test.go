@@ -41,7 +41,8 @@ func TestVariableSources(t *testing.T) {
 		{"own environment", func(o *Options) { o.LookupEnv = environment("V=env", "MIDAZ_VAR_V=own") }, "own", "environment"},
 		{"environment", func(o *Options) { o.LookupEnv = environment("V=env") }, "env", "environment"},
 		{".env beside the spec", func(*Options) {}, "dot-env", "spec/.env"},
-		{"default, with env files in place of .env", func(o *Options) { o.ValueFiles = append(o.ValueFiles, envFiles("empty.env")...) }, "default", "default"},
+		{"default, with env files in place of .env", func(o *Options) { o.ValueFiles = append(o.ValueFiles, envFiles("empty.env")...) },
+			"default", "default"},
 	}
 	write(t, nil)
 	for _, test := range tests {
@@ -64,7 +65,8 @@ func TestVariableSources(t *testing.T) {
 // What is not declared may come from everywhere but a misspelt flag.
 func TestUndeclaredVariables(t *testing.T) {
 	dir := write(t, map[string]string{"a.yaml": "v: $A$B$C$D\n", ".env": "C=c\n", "v.yaml": "D: d\nOTHER: x\n"})
-	spec, ps := Load(Options{Dir: dir, Files: []string{"a.yaml"}, Vars: []string{"A=a", "AA=x"}, ValueFiles: varFiles("v.yaml"), LookupEnv: environment("B=b")})
+	spec, ps := Load(Options{Dir: dir, Files: []string{"a.yaml"}, Vars: []string{"A=a", "AA=x"}, ValueFiles: varFiles("v.yaml"),
+		LookupEnv: environment("B=b")})
 	expect(t, ps, `-var: no variable "AA" is declared or used in the spec [MZ014]`)
 	if got := spec.Root.Get("v").Text(); got != "abcd" {
 		t.Errorf("got %q", got)
@@ -87,7 +89,8 @@ func TestVarFileProblems(t *testing.T) {
 		"f.yml":  "a: !canary x\nb: 'canary\n",
 		"g.yml":  "a: !canary x\n",
 	})
-	_, ps := Load(Options{Dir: dir, Files: []string{"a.yaml"}, ValueFiles: varFiles("v.yaml", "b.yaml", "c.json", "d.yml", "e.yml", "f.yml", "g.yml")})
+	_, ps := Load(Options{Dir: dir, Files: []string{"a.yaml"}, ValueFiles: varFiles("v.yaml", "b.yaml", "c.json", "d.yml", "e.yml", "f.yml",
+		"g.yml")})
 	expect(t, ps,
 		"b.yaml:1:4: a bracket opens here and is not closed [MZ002]",
 		"c.json:1:1: a spec is a map, not a list [MZ005]",
@@ -133,7 +136,8 @@ func TestVariableTypes(t *testing.T) {
 }
 
 func TestEnumAndPattern(t *testing.T) {
-	spec := "variables:\n  E: { enum: [a, 1, true] }\n  P: { pattern: \"^[a-z]+$\" }\n  S: { enum: [canary-a, canary-b], sensitive: true }\nv: $E$P$S\n"
+	spec := "variables:\n  E: { enum: [a, 1, true] }\n  P: { pattern: \"^[a-z]+$\" }\n  S: { enum: [canary-a, canary-b], sensitive: true " +
+		"}\nv: $E$P$S\n"
 	_, ps := loadText(spec, Options{Vars: []string{"E=1", "P=abc", "S=canary-a"}})
 	expect(t, ps)
 	_, ps = loadText(spec, Options{Vars: []string{"E=2", "P=ABC", "S=canary-c"}})
@@ -145,7 +149,8 @@ func TestEnumAndPattern(t *testing.T) {
 
 // An empty password is no password; any other variable may be empty.
 func TestEmptyValues(t *testing.T) {
-	spec, ps := loadText("variables: { S: { sensitive: true }, T: { sensitive: true, default: \"\" }, P: {} }\ns: $S\nd: ${S:-x}\nt: $T\np: $P\n",
+	spec, ps := loadText("variables: { S: { sensitive: true }, T: { sensitive: true, default: \"\" }, P: {} }\ns: $S\nd: ${S:-x}\nt: "+
+		"$T\np: $P\n",
 		Options{Vars: []string{"S=", "P="}})
 	expect(t, ps, `-:2:4: variable "S" is empty (from -var) [MZ010]`)
 	if got := spec.Root.Get("d").Text() + spec.Root.Get("t").Text() + spec.Root.Get("p").Text(); got != "x" {
@@ -164,13 +169,15 @@ func TestSensitiveInDoubt(t *testing.T) {
 }
 
 func TestVariablesAreSorted(t *testing.T) {
-	spec, ps := loadText("variables:\n  B: { type: int, default: 1, description: second, enum: [1, 2], pattern: . }\n  A:\nv: $A$B\n", Options{LookupEnv: environment("A=x")})
+	spec, ps := loadText("variables:\n  B: { type: int, default: 1, description: second, enum: [1, 2], pattern: . }\n  A:\nv: $A$B\n",
+		Options{LookupEnv: environment("A=x")})
 	expect(t, ps)
 	if len(spec.Variables) != 2 || spec.Variables[0].Name != "A" || spec.Variables[0].Type != "string" || spec.Variables[0].HasDefault {
 		t.Errorf("got %+v", spec.Variables)
 	}
 	b := spec.Variables[1]
-	if b.Type != "int" || !b.HasDefault || b.Default != "1" || b.Description != "second" || len(b.Enum) != 2 || b.Pattern != "." || b.Pos.String() != "-:2:3" || b.From != "default" {
+	if b.Type != "int" || !b.HasDefault || b.Default != "1" || b.Description != "second" || len(b.Enum) != 2 || b.Pattern != "." ||
+		b.Pos.String() != "-:2:3" || b.From != "default" {
 		t.Errorf("got %+v", b)
 	}
 }

@@ -338,7 +338,8 @@ func TestAction(t *testing.T) {
 			r.midaz("apply", "-auto-approve")
 			r.write("midaz.infra.yaml", c.spec)
 			if c.name == "drift" {
-				r.write("world.yaml", "box/a:\n  stack: test\n  fields: {size: 9, text: hello}\n  applied: '{\"fields\":{\"size\":1,\"text\":\"hello\"}}'\nbox/b:\n  stack: test\n  fields: {size: 2}\n  applied: '{\"fields\":{\"size\":2}}'\n")
+				r.write("world.yaml", "box/a:\n  stack: test\n  fields: {size: 9, text: hello}\n  applied: "+
+					"'{\"fields\":{\"size\":1,\"text\":\"hello\"}}'\nbox/b:\n  stack: test\n  fields: {size: 2}\n  applied: '{\"fields\":{\"size\":2}}'\n")
 			}
 			inputs := map[string]string{"midaz": "midaz", "command": "plan"}
 			for k, v := range c.inputs {
@@ -404,7 +405,8 @@ func TestActionKeepsOneComment(t *testing.T) {
 	}
 	// A token without the right is told, and is no failure of the change.
 	r.environ = append(r.environ, "FAKE_GH_FORBIDS=1")
-	if status := r.action(map[string]string{"midaz": "midaz", "command": "plan"}); status != 0 || !strings.Contains(r.log.String(), "::warning title=midaz::the comments of the pull request cannot be read") {
+	if status := r.action(map[string]string{"midaz": "midaz", "command": "plan"}); status != 0 ||
+		!strings.Contains(r.log.String(), "::warning title=midaz::the comments of the pull request cannot be read") {
 		t.Errorf("status %d\n%s", status, r.log.String())
 	}
 }
@@ -498,7 +500,8 @@ func TestActionWithoutAnEngine(t *testing.T) {
 			if got := strings.Contains(log, "called with validate "); got != c.validated {
 				t.Errorf("validate was called: %v\n%s", got, log)
 			}
-			if got := regexp.MustCompile(`called with diff .* -detailed-exitcode -- ` + base + " HEAD\nflags -target 'box/\\*'\n").MatchString(log); got != c.compared {
+			if got := regexp.MustCompile(`called with diff .* -detailed-exitcode -- ` + base +
+				" HEAD\nflags -target 'box/\\*'\n").MatchString(log); got != c.compared {
 				t.Errorf("diff was called: %v\n%s", got, log)
 			}
 			if strings.Contains(log, "called with plan") || strings.Contains(log, "called with drift") {
@@ -522,7 +525,8 @@ func TestActionWithoutAnEngine(t *testing.T) {
 func gitCommits(t *testing.T, dir string, texts ...string) string {
 	t.Helper()
 	git := func(args ...string) string {
-		c := exec.Command("git", append([]string{"-c", "user.name=ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false"}, args...)...)
+		c := exec.Command("git", append([]string{"-c", "user.name=ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false"},
+			args...)...)
 		c.Dir = dir
 		out, err := c.CombinedOutput()
 		if err != nil {

@@ -22,7 +22,8 @@ import (
 )
 
 // agreeStates are what may have become of an object since the last apply.
-var agreeStates = []string{"as applied", "changed outside", "spec changed", "both", "unreadable", "absent", "removed outside", "foreign", "adopted", "obsolete copy"}
+var agreeStates = []string{"as applied", "changed outside", "spec changed", "both", "unreadable", "absent", "removed outside", "foreign",
+	"adopted", "obsolete copy"}
 
 // agreeCase is one row of one kind with two values of it, as a spec.
 type agreeCase struct {
@@ -148,7 +149,8 @@ func (c *agreeCase) agree(t *testing.T, state string) error {
 		if (last == 0) != (drifted == 0) {
 			return fmt.Errorf("drift ends with %d, the plan of what was last applied with %d", drifted, last)
 		}
-	} else if slices.Contains([]string{"as applied", "changed outside", "unreadable", "removed outside"}, state) && (planned == 0) != (drifted == 0) {
+	} else if slices.Contains([]string{"as applied", "changed outside", "unreadable", "removed outside"}, state) &&
+		(planned == 0) != (drifted == 0) {
 		return fmt.Errorf("drift ends with %d, the plan of what was last applied with %d", drifted, planned)
 	}
 	return nil
@@ -177,7 +179,8 @@ func (c *agreeCase) world(t *testing.T, state string) *fake.World {
 	case "foreign":
 		o.Stack, o.Owner, o.Applied = "", `Compose project "x"`, nil
 	case "obsolete copy":
-		w.Put(resources.Addr{Kind: c.addr.Kind, Name: c.addr.Name + ".old-9"}, &fake.Object{Stack: o.Stack, Fields: o.Fields.Clone(), Applied: o.Applied})
+		w.Put(resources.Addr{Kind: c.addr.Kind, Name: c.addr.Name + ".old-9"}, &fake.Object{Stack: o.Stack, Fields: o.Fields.Clone(),
+			Applied: o.Applied})
 	}
 	if state == "adopted" {
 		o.Applied = nil

@@ -20,7 +20,8 @@ import (
 // said what that costs. Any other spec is refused there.
 func TestBrokerAloneNeedsNoEngine(t *testing.T) {
 	b := brokertest.New(t)
-	spec := fmt.Sprintf("version: \"1\"\nstack: test\nrabbitmq:\n  url: %s\n  management: {username: %s, password: %s}\n  vhosts: {v: {queues: {q: {type: classic, durable: true}}}}\n",
+	spec := fmt.Sprintf("version: \"1\"\nstack: test\nrabbitmq:\n  url: %s\n  management: {username: %s, password: %s}\n  vhosts: {v: "+
+		"{queues: {q: {type: classic, durable: true}}}}\n",
 		b.URL(), b.Username, b.Password)
 	midaz := midazWithoutEngine
 	for _, c := range []struct {
@@ -67,7 +68,8 @@ func midazWithoutEngine(spec string, args ...string) (status int, stdout, stderr
 // touches that policy; a rule of the spec can let it be.
 func TestSettingsNotInForceAreDrift(t *testing.T) {
 	b := brokertest.New(t)
-	spec := fmt.Sprintf("version: \"1\"\nstack: test\nrabbitmq:\n  url: %s\n  management: {username: %s, password: %s}\n  vhosts: {v: {queues: {q: {type: classic, max_length: 1000}}}}\n",
+	spec := fmt.Sprintf("version: \"1\"\nstack: test\nrabbitmq:\n  url: %s\n  management: {username: %s, password: %s}\n  vhosts: {v: "+
+		"{queues: {q: {type: classic, max_length: 1000}}}}\n",
 		b.URL(), b.Username, b.Password)
 	if status, stdout, stderr := midazWithoutEngine(spec, "up"); status != 0 {
 		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
@@ -92,13 +94,15 @@ func TestSettingsNotInForceAreDrift(t *testing.T) {
 		check(spec, 0, []string{"max_length: 1000 in the spec, 1 found", why}, "plan", "-format", format)
 	}
 	for _, format := range []string{"markdown", "html"} {
-		if _, stdout, _ := midazWithoutEngine(spec, "plan", "-format", format); strings.Contains(stdout, "No changes") || !strings.Contains(stdout, render.TextNothingToDo) {
+		if _, stdout, _ := midazWithoutEngine(spec, "plan", "-format", format); strings.Contains(stdout, "No changes") ||
+			!strings.Contains(stdout, render.TextNothingToDo) {
 			t.Errorf("plan -format %s says that all is as declared:\n%s", format, stdout)
 		}
 	}
 	dir := t.TempDir()
 	for _, text := range []string{"", "    w: {queues: {more: {type: classic}}}\n"} {
-		changed := strings.Replace(spec, "  vhosts: {v: {queues: {q: {type: classic, max_length: 1000}}}}\n", "  vhosts:\n    v: {queues: {q: {type: classic, max_length: 1000}}}\n"+text, 1)
+		changed := strings.Replace(spec, "  vhosts: {v: {queues: {q: {type: classic, max_length: 1000}}}}\n",
+			"  vhosts:\n    v: {queues: {q: {type: classic, max_length: 1000}}}\n"+text, 1)
 		file, saved, observed := filepath.Join(dir, "midaz.infra.yaml"), filepath.Join(dir, "plan"), filepath.Join(dir, "observed")
 		if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
 			t.Fatal(err)

@@ -37,7 +37,8 @@ func largeSpec(services int) string {
     depends_on: {rabbitmq: {condition: service_started}}
 `, i, i, i)
 	}
-	b.WriteString("rabbitmq:\n  service: rabbitmq\n  management: {username: admin, password: \"${PASS}\"}\n  vhosts:\n    /:\n      exchanges: {x: {type: direct, durable: true}}\n      queues:\n")
+	b.WriteString("rabbitmq:\n  service: rabbitmq\n  management: {username: admin, password: \"${PASS}\"}\n  vhosts:\n    /:\n      " +
+		"exchanges: {x: {type: direct, durable: true}}\n      queues:\n")
 	for i := range services * 10 {
 		fmt.Fprintf(&b, "        q%d: {type: quorum, durable: true}\n", i)
 	}
@@ -92,7 +93,8 @@ func observedAsDeclared(d *resources.Declared) []*resources.Observed {
 	for _, r := range d.Resources {
 		have := r.Config.Clone()
 		sealed := resources.Seal(r.Config)
-		o := &resources.Observed{Addr: r.Addr, Presence: resources.Present, Stack: r.Stack, Have: have, Applied: &sealed, ID: r.Addr.Name, Refs: r.Refs, State: "running"}
+		o := &resources.Observed{Addr: r.Addr, Presence: resources.Present, Stack: r.Stack, Have: have, Applied: &sealed, ID: r.Addr.Name,
+			Refs: r.Refs, State: "running"}
 		if r.Addr.Kind == "service" && r.Addr.Name != "rabbitmq" {
 			if services%7 == 0 {
 				have["mem_limit"] = "256m"

@@ -230,7 +230,8 @@ func validMerged(t *testing.T, all []mergedResource) (spec string, left []merged
 	kinds := app.RealWorld().Kinds()
 	for range 20 {
 		text, lines := mergedSpec(all)
-		loaded, problems := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(text), Vars: []string{"LINE=" + lineCanary, "KEY=" + keyCanary}, Profiles: []string{"*"}})
+		loaded, problems := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(text),
+			Vars: []string{"LINE=" + lineCanary, "KEY=" + keyCanary}, Profiles: []string{"*"}})
 		_, more := engine.Resolve(loaded, kinds)
 		bad := map[int]bool{}
 		for _, p := range slices.Concat(problems, more) {
@@ -324,7 +325,8 @@ func TestCanaryInCommands(t *testing.T) {
 	c.unread = true
 	c.stage("unreadable")
 	c.unread = false
-	c.write(midazcli.DefaultSpec, "version: \"1\"\nstack: canary\nvariables: { LINE: { sensitive: true }, KEY: { sensitive: true } }\nvolumes: { remarked: {} }\n")
+	c.write(midazcli.DefaultSpec, "version: \"1\"\nstack: canary\nvariables: { LINE: { sensitive: true }, KEY: { sensitive: true } "+
+		"}\nvolumes: { remarked: {} }\n")
 	c.stage("no longer declared")
 	c.call("rollback", "0002", "-auto-approve", "-allow", "data-loss")
 	c.call("unlock", lineCanary)
@@ -363,7 +365,8 @@ func newCanaryRun(t *testing.T, full bool) *canaryRun {
 	if n := len(all) - len(left); n < least {
 		t.Errorf("the merged spec has only %d positions", n)
 	}
-	c := &canaryRun{t: t, w: &fake.World{LockTime: fakeSystem().Now()}, collector: newCollector(t), full: full, fails: true, formats: map[string][]string{}}
+	c := &canaryRun{t: t, w: &fake.World{LockTime: fakeSystem().Now()}, collector: newCollector(t), full: full, fails: true,
+		formats: map[string][]string{}}
 	for _, d := range midazcli.Commands() {
 		c.formats[d.Name] = formatsSpoken(d)
 	}
@@ -372,7 +375,8 @@ func newCanaryRun(t *testing.T, full bool) *canaryRun {
 	invalid, _ := mergedSpec(left)
 	c.write("invalid.yaml", invalid)
 	c.write("broken.yaml", "version: \"1\"\nstack: canary\nservices: { a: { image: \"x:1\", pid: \"${LINE}\", command: [")
-	c.write("compose.yaml", "name: c\nservices: { a: { image: x, environment: { PASSWORD: \""+lineCanary+"\", URL: \"http://u:"+lineCanary+"@x\" } } }\n")
+	c.write("compose.yaml", "name: c\nservices: { a: { image: x, environment: { PASSWORD: \""+lineCanary+"\", URL: \"http://u:"+lineCanary+
+		"@x\" } } }\n")
 	c.write("definitions.json", `{"rabbit_version": "4.0.0", "users": [{"name": "u", "password_hash": "`+lineCanary+`", "tags": []}], "vhosts": [{"name": "/"}],
 		"parameters": [{"vhost": "/", "component": "federation-upstream", "name": "x", "value": {"uri": "amqp://u:`+lineCanary+`@x"}}]}`)
 	for name, value := range map[string]string{"MIDAZ_VAR_LINE": lineCanary, "MIDAZ_VAR_KEY": keyCanary, "MIDAZ_PROFILES": "*",
@@ -562,7 +566,8 @@ func (c *canaryRun) open(a app.Access, writing bool) (*app.Session, error) {
 		return nil, resources.ErrUnreachable // no spec was read, so that nothing is known to be secret
 	}
 	if c.engineFails {
-		return nil, &resources.Diagnosis{Err: fmt.Errorf("engine at tcp://u:%s@host: %s: %w", lineCanary, keyCanary, resources.ErrUnreachable), Hint: "look at " + lineCanary}
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("engine at tcp://u:%s@host: %s: %w", lineCanary, keyCanary, resources.ErrUnreachable),
+			Hint: "look at " + lineCanary}
 	}
 	kinds := app.RealWorld().Kinds()
 	s := &app.Session{Readers: c.w.ReadersOf(kinds), Inspect: canaryInspector{}, Journal: fakeJournal{c.w}, Close: func() {}}
@@ -587,7 +592,8 @@ func (c *canaryRun) open(a app.Access, writing bool) (*app.Session, error) {
 			if c.plain {
 				return nil
 			}
-			return specs.Problems{resources.RuleValue.At(specs.Pos{File: midazcli.DefaultSpec, Line: 3, Col: 1}, "the engine says "+lineCanary, "look at "+keyCanary)}
+			return specs.Problems{resources.RuleValue.At(specs.Pos{File: midazcli.DefaultSpec, Line: 3, Col: 1}, "the engine says "+lineCanary,
+				"look at "+keyCanary)}
 		}
 	}
 	return s, nil
@@ -651,7 +657,8 @@ func (w canaryWriter) Await(ctx context.Context, r *resources.Resource, note res
 	note("GET http://x/?key=%s", lineCanary)
 	if w.c.fails && r.Addr.Name == "gate-fails" {
 		return &resources.GateError{Addr: r.Addr, Cause: "the check failed: " + lineCanary, Probe: "check " + lineCanary + "\n" + keyCanary,
-			State: "running", Logs: append(strings.Split(keyCanary, "\n"), "password is "+lineCanary, strings.ToLower(lineCanary)), Next: resources.NextStep{Logs: lineCanary}}
+			State: "running", Logs: append(strings.Split(keyCanary, "\n"), "password is "+lineCanary, strings.ToLower(lineCanary)),
+			Next: resources.NextStep{Logs: lineCanary}}
 	}
 	return w.fullWriter.Await(ctx, r, note)
 }
@@ -660,8 +667,10 @@ func (w canaryWriter) Await(ctx context.Context, r *resources.Resource, note res
 type canaryInspector struct{ fakeInspector }
 
 func (canaryInspector) Containers(context.Context, string) ([]report.ContainerView, error) {
-	return []report.ContainerView{{Addr: resources.NewAddr("service", "gate-fails"), ID: "1", Name: "canary-gate-fails", Image: "x:" + lineCanary,
-		State: "exited: " + lineCanary, Health: "unhealthy: " + lineCanary, Ports: []string{"80/" + lineCanary}, Leftover: "of " + lineCanary}}, nil
+	return []report.ContainerView{{Addr: resources.NewAddr("service", "gate-fails"), ID: "1", Name: "canary-gate-fails",
+			Image: "x:" + lineCanary,
+			State: "exited: " + lineCanary, Health: "unhealthy: " + lineCanary, Ports: []string{"80/" + lineCanary}, Leftover: "of " + lineCanary}},
+		nil
 }
 
 func (canaryInspector) Logs(_ context.Context, _ report.ContainerView, _ app.LogOptions, line func(app.LogLine)) error {
@@ -672,7 +681,8 @@ func (canaryInspector) Logs(_ context.Context, _ report.ContainerView, _ app.Log
 }
 
 func (canaryInspector) About(context.Context) ([]report.AboutPart, error) {
-	return []report.AboutPart{{Title: "Engine", Rows: [][2]string{{"address", "tcp://u:" + lineCanary + "@host"}, {"warning", keyCanary}}}}, nil
+	return []report.AboutPart{{Title: "Engine", Rows: [][2]string{{"address", "tcp://u:" + lineCanary + "@host"}, {"warning", keyCanary}}}},
+		nil
 }
 
 func (canaryInspector) Unmanaged(context.Context, string) ([]*resources.Observed, error) {

@@ -98,7 +98,8 @@ func TestFormerSecretKeyIsMasked(t *testing.T) {
 			c := appliedMount(t, tc.change)
 			t.Setenv("MIDAZ_VAR_LINE", strings.Repeat("another-", 2))
 			c.write(midazcli.DefaultSpec, tc.spec)
-			for _, call := range [][]string{{"plan"}, {"plan", "-json"}, {"drift"}, {"drift", "-json"}, {"plan", "-out", "next.plan"}, {"show", "next.plan"}, {"ps"},
+			for _, call := range [][]string{{"plan"}, {"plan", "-json"}, {"drift"}, {"drift", "-json"}, {"plan", "-out", "next.plan"},
+				{"show", "next.plan"}, {"ps"},
 				{"observe"}, {"observe", "-out", "observed.json"}, {"plan", "-observed", "observed.json"}, {"drift", "-suggest-ignore"}} {
 				c.call(call[0], call[1:]...)
 			}

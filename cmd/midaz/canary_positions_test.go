@@ -166,7 +166,8 @@ var positionForms = map[string]func(string) string{
 }
 
 func loadPosition(text, canary string, kinds []resources.Kind) (*specs.Spec, *resources.Declared, specs.Problems) {
-	spec, problems := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(text), Vars: []string{"CANARY=" + canary}, Profiles: []string{"*"}})
+	spec, problems := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(text), Vars: []string{"CANARY=" + canary},
+		Profiles: []string{"*"}})
 	declared, more := engine.Resolve(spec, kinds)
 	return spec, declared, append(problems, more...)
 }

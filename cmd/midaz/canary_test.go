@@ -127,7 +127,8 @@ func fakeOutputs(t *testing.T, add func(name, text string)) {
 	call("plan of drift", "plan")
 	call("plan of drift json", "plan", "-json")
 	// It is no longer declared, and then nothing is.
-	write(cli.DefaultSpec, "version: \"1\"\nstack: test\nvariables: { CANARY: { sensitive: true } }\nboxes:\n  a: {}\n  b: { needs: [box/a] }\n")
+	write(cli.DefaultSpec, "version: \"1\"\nstack: test\nvariables: { CANARY: { sensitive: true } }\nboxes:\n  a: {}\n  b: { needs: "+
+		"[box/a] }\n")
 	call("undeclared", "plan", "-json")
 	call("undeclared text", "plan")
 	call("destroy", "destroy", "-auto-approve", "--volumes", "-confirm", "test", "-json")
@@ -161,7 +162,8 @@ rabbitmq:
 // plain text, as an engine shows it, and prints everything in every way.
 func realOutputs(t *testing.T, add func(name, text string)) {
 	kinds := app.RealWorld().Kinds()
-	spec, problems := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(realCanarySpec), Vars: []string{"CANARY=" + canary}})
+	spec, problems := specs.Load(specs.Options{Files: []string{"-"}, Stdin: strings.NewReader(realCanarySpec),
+		Vars: []string{"CANARY=" + canary}})
 	declared, more := engine.Resolve(spec, kinds)
 	problems = append(problems, more...)
 	if err := problems.Err(); err != nil {
@@ -177,7 +179,8 @@ func realOutputs(t *testing.T, add func(name, text string)) {
 		var seen []*resources.Observed
 		for _, r := range declared.Resources {
 			sealed := resources.Seal(r.Config)
-			o := &resources.Observed{Addr: r.Addr, Presence: resources.Present, Stack: declared.Stack, ID: "1", Applied: &sealed, Have: resources.Config{}}
+			o := &resources.Observed{Addr: r.Addr, Presence: resources.Present, Stack: declared.Stack, ID: "1", Applied: &sealed,
+				Have: resources.Config{}}
 			for k, v := range r.Config {
 				o.Have[k] = revealed(v, reveal)
 			}
@@ -212,8 +215,10 @@ func realOutputs(t *testing.T, add func(name, text string)) {
 			add(name+" "+what+" json", render.JSONText(render.PlanJSON(plan, nil)))
 			add(name+" "+what+" page", render.PlanHTML(plan, nil))
 			add(name+" "+what+" steps", plan.String())
-			add(name+" "+what+" drift", render.DriftText(engine.FindDrift(plan), false)+render.JSONText(render.DriftJSON(engine.FindDrift(plan), nil)))
-			add(name+" "+what+" graph", render.MermaidText(report.PlanPicture(plan))+render.DotText(report.PlanPicture(plan))+render.TreeText(report.PlanPicture(plan)))
+			add(name+" "+what+" drift", render.DriftText(engine.FindDrift(plan), false)+
+				render.JSONText(render.DriftJSON(engine.FindDrift(plan), nil)))
+			add(name+" "+what+" graph", render.MermaidText(report.PlanPicture(plan))+render.DotText(report.PlanPicture(plan))+
+				render.TreeText(report.PlanPicture(plan)))
 			printed(name+" "+what, plan.Refusals, add)
 			for _, c := range plan.Changes {
 				printed(name+" "+what+" "+c.Addr.String()+" delta", c.Delta, add)

@@ -144,7 +144,8 @@ func nameParts(kind, own string) []string {
 	}
 }
 
-func (b *conformanceBroker) subject(t *testing.T, kind string, fields section, in func(own string, fields section) section) enginetest.Subject {
+func (b *conformanceBroker) subject(t *testing.T, kind string, fields section,
+	in func(own string, fields section) section) enginetest.Subject {
 	own := b.prefix + "-" + kind
 	o := &outsideBroker{b: b, kind: kind, own: own}
 	t.Cleanup(func() { o.clear(t) })

@@ -308,7 +308,8 @@ func (o *outside) copyVolume(t *testing.T) {
 	t.Helper()
 	now, was := o.ofVolume(t), o.volume
 	try(t, o.c.api.VolumeRemove(t.Context(), now.Name, false))
-	_ = must[volume.Volume](t)(o.c.api.VolumeCreate(t.Context(), volume.CreateOptions{Name: was.Name, Driver: was.Driver, DriverOpts: was.Options, Labels: marksOf(was.Labels, now.Labels)}))
+	_ = must[volume.Volume](t)(o.c.api.VolumeCreate(t.Context(), volume.CreateOptions{Name: was.Name, Driver: was.Driver,
+		DriverOpts: was.Options, Labels: marksOf(was.Labels, now.Labels)}))
 }
 
 // remove removes the object.

@@ -101,7 +101,8 @@ func (c *conformance) serviceParts(t *testing.T) *enginetest.Parts {
 		return [3]string{"{c: {" + first + "}}", "{c: {" + second + "}}", "{c: {}}"}
 	}
 	file, envFile, sourced := item("content: one, target: /etc/one"), item("path: "+files[0]), item("source: "+files[0]+", target: /etc/one")
-	bind, volume, shelf, tmpfs := item("type: bind, source: /srv, target: /data"), item("type: volume, source: data, target: /data"), item("type: volume, source: shelf, target: /data"), item("type: tmpfs, target: /data")
+	bind, volume, shelf, tmpfs := item("type: bind, source: /srv, target: /data"), item("type: volume, source: data, target: /data"),
+		item("type: volume, source: shelf, target: /data"), item("type: tmpfs, target: /data")
 	device := item("source: /dev/zero")
 	p := &enginetest.Parts{
 		Elsewhere: []string{"build"}, // the image's
@@ -138,16 +139,17 @@ func (c *conformance) serviceParts(t *testing.T) *enginetest.Parts {
 			"devices.permissions":           device("permissions: r", "permissions: rw"),
 			"ulimits.soft":                  {"{nofile: {soft: 100, hard: 400}}", "{nofile: {soft: 200, hard: 400}}", ""},
 			"ulimits.hard":                  {"{nofile: {soft: 100, hard: 400}}", "{nofile: {soft: 100, hard: 500}}", ""},
-			"logging.options":               {"{driver: json-file, options: {max-size: 7m}}", "{driver: json-file, options: {max-size: 8m}}", "{driver: json-file}"},
-			"files.source":                  {"[{source: " + files[0] + ", target: /etc/one}]", "[{source: " + files[1] + ", target: /etc/one}]", ""},
-			"files.content":                 {"[{content: one, target: /etc/one}]", "[{content: two, target: /etc/one}]", ""},
-			"files.target":                  {"[{content: one, target: /etc/one}]", "[{content: one, target: /etc/two}]", ""},
-			"files.mode":                    file("mode: \"0444\"", "mode: \"0400\""),
-			"files.uid":                     file("uid: 999", "uid: 1000"),
-			"files.gid":                     file("gid: 999", "gid: 1000"),
-			"files.template":                sourced("template: true", "template: false"),
-			"files.sensitive":               file("sensitive: true", "sensitive: false"),
-			"files.on_change":               file("on_change: copy", "on_change: \"signal:SIGHUP\""),
+			"logging.options": {"{driver: json-file, options: {max-size: 7m}}", "{driver: json-file, options: {max-size: 8m}}",
+				"{driver: json-file}"},
+			"files.source":    {"[{source: " + files[0] + ", target: /etc/one}]", "[{source: " + files[1] + ", target: /etc/one}]", ""},
+			"files.content":   {"[{content: one, target: /etc/one}]", "[{content: two, target: /etc/one}]", ""},
+			"files.target":    {"[{content: one, target: /etc/one}]", "[{content: one, target: /etc/two}]", ""},
+			"files.mode":      file("mode: \"0444\"", "mode: \"0400\""),
+			"files.uid":       file("uid: 999", "uid: 1000"),
+			"files.gid":       file("gid: 999", "gid: 1000"),
+			"files.template":  sourced("template: true", "template: false"),
+			"files.sensitive": file("sensitive: true", "sensitive: false"),
+			"files.on_change": file("on_change: copy", "on_change: \"signal:SIGHUP\""),
 		},
 		Shows: map[string]string{
 			"healthcheck.disable": "test", "files.source": "content", "files.target": "files",
@@ -170,7 +172,8 @@ func blockParts(p *enginetest.Parts) {
 		}
 	}
 	name := blockDevice()
-	for key, numbers := range map[string][2]string{"device_read_bps": {"12mb", "1g"}, "device_read_iops": {"120", "60"}, "device_write_bps": {"1g", "12mb"}, "device_write_iops": {"30", "60"}, "weight_device": {"400", "500"}} {
+	for key, numbers := range map[string][2]string{"device_read_bps": {"12mb", "1g"}, "device_read_iops": {"120", "60"},
+		"device_write_bps": {"1g", "12mb"}, "device_write_iops": {"30", "60"}, "weight_device": {"400", "500"}} {
 		word := "rate"
 		if key == "weight_device" {
 			word = "weight"

@@ -183,7 +183,8 @@ func (c *conformance) leftOut(t *testing.T, kind string) map[string]string {
 // when one does.
 func (c *conformance) refusesPrivileged(t *testing.T) string {
 	ctx := t.Context()
-	made, err := c.api.ContainerCreate(ctx, &container.Config{Image: conformanceImage, Cmd: []string{"true"}}, &container.HostConfig{Privileged: true}, nil, nil, "")
+	made, err := c.api.ContainerCreate(ctx, &container.Config{Image: conformanceImage, Cmd: []string{"true"}},
+		&container.HostConfig{Privileged: true}, nil, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +246,8 @@ func (c *conformance) values(t *testing.T, kind string) map[string][2]string {
 		"enable_ipv4":    {"true", "false"},
 		"driver":         {"bridge", "macvlan"},
 		"platform":       {"linux/" + c.arch, "linux/" + c.arch + "/" + c.variant()},
-		"blkio_config":   {"{device_read_bps: [{path: " + blockDevice() + ", rate: 12mb}]}", "{device_read_bps: [{path: " + blockDevice() + ", rate: 24mb}], device_write_iops: [{path: " + blockDevice() + ", rate: 100}]}"},
+		"blkio_config": {"{device_read_bps: [{path: " + blockDevice() + ", rate: 12mb}]}", "{device_read_bps: [{path: " + blockDevice() +
+			", rate: 24mb}], device_write_iops: [{path: " + blockDevice() + ", rate: 100}]}"},
 		"cpu_rt_runtime": {"10000", "20ms"},
 		"cpu_rt_period":  {"1000000", "500ms"},
 		"enable_ipv6":    {"true", "false"},
@@ -328,7 +330,9 @@ func (c *conformance) subjects(t *testing.T) []enginetest.Subject {
 			},
 			Company: c.company(),
 			Parts:   c.parts(t, kind),
-			Shows:   map[string][]string{"network_mode": {"networks"}, "mac_address": {"networks"}, "deploy": {"cpus", "mem_limit", "mem_reservation", "pids_limit"}, "env_file": {"environment"}, "build": {"image"}, "enable_ipv6": {"ipam"}},
+			Shows: map[string][]string{"network_mode": {"networks"}, "mac_address": {"networks"},
+				"deploy": {"cpus", "mem_limit", "mem_reservation", "pids_limit"}, "env_file": {"environment"}, "build": {"image"},
+				"enable_ipv6": {"ipam"}},
 			Outside: &outside{c: c, kind: kind, stack: stack},
 		}
 	}
@@ -340,7 +344,8 @@ func (c *conformance) subjects(t *testing.T) []enginetest.Subject {
 	around := func(spec map[string]any) {
 		networks := map[string]any{"a": map[string]any{}, "b": map[string]any{}}
 		spec["networks"] = networks
-		spec["volumes"] = map[string]any{"data": map[string]any{"protect": false}, "more": map[string]any{"protect": false}, "shelf": map[string]any{"protect": false}}
+		spec["volumes"] = map[string]any{"data": map[string]any{"protect": false}, "more": map[string]any{"protect": false},
+			"shelf": map[string]any{"protect": false}}
 		if _, job := spec["jobs"]; !job {
 			networks["c"] = map[string]any{"enable_ipv6": true, "ipam": map[string]any{"config": []any{
 				map[string]any{"subnet": "10.214.9.0/24"}, map[string]any{"subnet": "fd00:214:9::/64"}}}}
@@ -391,7 +396,8 @@ func removeStack(t *testing.T, open enginetest.World, stack string) {
 	plan, w := enginetest.Plan(t, docker.Kinds(), func(ctx context.Context, d *resources.Declared) (engine.World, error) {
 		return open(context.WithoutCancel(ctx), d)
 	}, "version: \"1\"\nstack: "+stack+"\n")
-	report, err := engine.Apply(context.Background(), engine.MakePlan(plan.Declared(), mustObserve(t, w, plan.Declared()), engine.Options{Destroy: true, Unprotect: []string{"*"}, Allow: []string{resources.DataLoss}}), w, engine.ApplyOptions{Parallelism: 4})
+	report, err := engine.Apply(context.Background(), engine.MakePlan(plan.Declared(), mustObserve(t, w, plan.Declared()),
+		engine.Options{Destroy: true, Unprotect: []string{"*"}, Allow: []string{resources.DataLoss}}), w, engine.ApplyOptions{Parallelism: 4})
 	if err != nil {
 		t.Error(err)
 		return

@@ -25,8 +25,9 @@ const hostile = "A\x1b]0;owned\x07B\x1b[2JC\rD\bE\u009b31mF\u202eG\x7fH"
 type hostileInspector struct{ fakeInspector }
 
 func (hostileInspector) Containers(context.Context, string) ([]report.ContainerView, error) {
-	return []report.ContainerView{{Addr: resources.NewAddr("box", "a"), ID: hostile, Name: hostile, Image: hostile, State: hostile, Health: hostile,
-		Ports: []string{hostile}, Leftover: hostile}}, nil
+	return []report.ContainerView{{Addr: resources.NewAddr("box", "a"), ID: hostile, Name: hostile, Image: hostile, State: hostile,
+		Health: hostile,
+		Ports:  []string{hostile}, Leftover: hostile}}, nil
 }
 
 func (hostileInspector) Logs(_ context.Context, _ report.ContainerView, _ app.LogOptions, line func(app.LogLine)) error {
@@ -53,8 +54,10 @@ func TestControlCharactersNeverReachTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(cli.DefaultSpec, "version: \"1\"\nstack: test\nboxes:\n  a: { text: now }\n  b: { needs: [box/a] }\n  theirs: { text: x }\ncrates: { c: { colour: red, ready: false } }\n")
-	world := "box/a:\n    stack: test\n    fields: {text: " + quoted + ", colour: " + quoted + "}\n    applied: '{\"fields\":{\"text\":\"before\"}}'\n" +
+	write(cli.DefaultSpec, "version: \"1\"\nstack: test\nboxes:\n  a: { text: now }\n  b: { needs: [box/a] }\n  theirs: { text: x "+
+		"}\ncrates: { c: { colour: red, ready: false } }\n")
+	world := "box/a:\n    stack: test\n    fields: {text: " + quoted + ", colour: " + quoted +
+		"}\n    applied: '{\"fields\":{\"text\":\"before\"}}'\n" +
 		"box/gone:\n    stack: test\n    fields: {text: " + quoted + "}\n    applied: '{\"fields\":{}}'\n" +
 		"box/theirs:\n    stack: " + quoted + "\n    owner: " + quoted + "\n    fields: {text: x}\n"
 	write("world.yaml", world)
@@ -93,7 +96,8 @@ func TestControlCharactersNeverReachTheTerminal(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{
-		{"plan"}, {"plan", "-json"}, {"plan", "-format", "markdown"}, {"drift"}, {"drift", "-json"}, {"drift", "-format", "github"}, {"drift", "-format", "prometheus"},
+		{"plan"}, {"plan", "-json"}, {"plan", "-format", "markdown"}, {"drift"}, {"drift", "-json"}, {"drift", "-format", "github"},
+		{"drift", "-format", "prometheus"},
 		{"ps"}, {"ps", "-json"}, {"logs"}, {"logs", "a"}, {"info"}, {"history"}, {"history", "-json"}, {"history", "0001"}, {"rollback", "0001"},
 		{"graph"}, {"plan", "-adopt", "*"}, {"apply", "-auto-approve"}, {"apply", "-auto-approve", "-json"}, {"destroy", "-auto-approve"},
 	} {
@@ -114,7 +118,8 @@ func TestFilesAreTheirOwnersOnly(t *testing.T) {
 	defer syscall.Umask(old)
 	dir := t.TempDir()
 	t.Chdir(dir)
-	if err := os.WriteFile(cli.DefaultSpec, []byte("version: \"1\"\nstack: test\nvariables: { P: { sensitive: true, default: x } }\nboxes: { a: { secret: \"${P}\" } }\n"), 0o640); err != nil {
+	if err := os.WriteFile(cli.DefaultSpec, []byte("version: \"1\"\nstack: test\nvariables: { P: { sensitive: true, default: x } }\nboxes: "+
+		"{ a: { secret: \"${P}\" } }\n"), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile("definitions.json", []byte(`{"vhosts":[{"name":"/"}],"queues":[{"name":"q","vhost":"/","durable":true,"auto_delete":false,"arguments":{}}]}`), 0o600); err != nil {
@@ -133,8 +138,10 @@ func TestFilesAreTheirOwnersOnly(t *testing.T) {
 		before[name] = true
 	}
 	for _, args := range [][]string{
-		{"env", "-out", "values.env"}, {"plan", "-out", "p.plan"}, {"plan", "-into", "markdown=p.md", "-into", "json=p.json"}, {"apply", "-auto-approve", "-json-into", "a.json"},
-		{"drift", "-into", "sarif=d.sarif"}, {"import", "definitions", "definitions.json", "-service", "rabbitmq", "-out", "imported.yaml"}, {"import", "live", "-out", "live.yaml"},
+		{"env", "-out", "values.env"}, {"plan", "-out", "p.plan"}, {"plan", "-into", "markdown=p.md", "-into", "json=p.json"},
+		{"apply", "-auto-approve", "-json-into", "a.json"},
+		{"drift", "-into", "sarif=d.sarif"}, {"import", "definitions", "definitions.json", "-service", "rabbitmq", "-out", "imported.yaml"},
+		{"import", "live", "-out", "live.yaml"},
 	} {
 		var out, errs bytes.Buffer
 		sys := fakeSystem()

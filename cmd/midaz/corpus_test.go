@@ -115,7 +115,8 @@ func checkInvalid(t *testing.T, file string) {
 	if found == nil {
 		t.Fatalf("%s was not found; there is:\n%s", code, out)
 	}
-	if line != "0" && (found.Range == nil || found.Range.Filename != in || found.Range.Start.Line != number(line) || found.Range.Start.Column != number(column)) {
+	if line != "0" && (found.Range == nil || found.Range.Filename != in || found.Range.Start.Line != number(line) ||
+		found.Range.Start.Column != number(column)) {
 		t.Errorf("%s stands at %+v, want %s:%s:%s", code, found.Range, in, line, column)
 	}
 	if answer.ErrorCount != errors || answer.Valid != (errors == 0) {

@@ -87,7 +87,8 @@ func TestImportOfThePlatform(t *testing.T) {
 	if err := json.Unmarshal(data, &doc); err != nil {
 		t.Fatal(err)
 	}
-	if len(doc["queues"]) != got.Queues || len(doc["exchanges"]) != got.Exchanges || len(doc["bindings"]) != got.Bindings || len(doc["users"]) != got.Users {
+	if len(doc["queues"]) != got.Queues || len(doc["exchanges"]) != got.Exchanges || len(doc["bindings"]) != got.Bindings ||
+		len(doc["users"]) != got.Users {
 		t.Errorf("something is missing: %+v", got)
 	}
 	fixpoint(t, data)
@@ -95,9 +96,11 @@ func TestImportOfThePlatform(t *testing.T) {
 
 // TestDefinitionsFixpoint: import, export, import loses nothing.
 func TestDefinitionsFixpoint(t *testing.T) {
-	name := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "x-a", "<<", "true", "123", "a.b", "a/b", "$x", "${X}", "ü %@#", "null", "- a", "a: b", "~"}), rapid.StringN(1, 6, 40))
+	name := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "x-a", "<<", "true", "123", "a.b", "a/b", "$x", "${X}", "ü %@#", "null", "- a",
+		"a: b", "~"}), rapid.StringN(1, 6, 40))
 	value := rapid.OneOf(rapid.Custom(func(t *rapid.T) any { return name.Draw(t, "text") }),
-		rapid.SampledFrom([]any{1, -7, int64(1) << 40, 2.5, 1e30, 1e-7, true, false, []any{"a", 1}, map[string]any{"k": "$v", "l": []any{}}, json.RawMessage("3.0"), json.RawMessage("1E5")}))
+		rapid.SampledFrom([]any{1, -7, int64(1) << 40, 2.5, 1e30, 1e-7, true, false, []any{"a", 1}, map[string]any{"k": "$v", "l": []any{}},
+			json.RawMessage("3.0"), json.RawMessage("1E5")}))
 	arguments := rapid.MapOfN(rapid.SampledFrom([]string{"x-owner", "k", "x-more", "$a"}), value, 0, 3)
 	rapid.Check(t, func(t *rapid.T) {
 		vhost := rapid.SampledFrom([]string{"/", "v", "a b"})
@@ -106,8 +109,10 @@ func TestDefinitionsFixpoint(t *testing.T) {
 		for range rapid.IntRange(0, 4).Draw(t, "exchanges") {
 			x := [2]string{vhost.Draw(t, "vhost"), name.Draw(t, "name")}
 			exchanges = append(exchanges, x)
-			doc["exchanges"] = append(doc["exchanges"], map[string]any{"vhost": x[0], "name": x[1], "type": rapid.SampledFrom([]string{"direct", "topic", "x-random"}).Draw(t, "type"),
-				"durable": rapid.Bool().Draw(t, "durable"), "auto_delete": rapid.SampledFrom([]any{true, false, "undefined"}).Draw(t, "auto_delete"), "arguments": arguments.Draw(t, "arguments")})
+			doc["exchanges"] = append(doc["exchanges"],
+				map[string]any{"vhost": x[0], "name": x[1], "type": rapid.SampledFrom([]string{"direct", "topic", "x-random"}).Draw(t, "type"),
+					"durable": rapid.Bool().Draw(t, "durable"), "auto_delete": rapid.SampledFrom([]any{true, false, "undefined"}).Draw(t, "auto_delete"),
+					"arguments": arguments.Draw(t, "arguments")})
 		}
 		for range rapid.IntRange(0, 4).Draw(t, "queues") {
 			q := [2]string{vhost.Draw(t, "vhost"), name.Draw(t, "name")}
@@ -127,16 +132,21 @@ func TestDefinitionsFixpoint(t *testing.T) {
 			if rapid.Bool().Draw(t, "to exchange") {
 				to, kind = rapid.SampledFrom(exchanges).Draw(t, "exchange"), "exchange"
 			}
-			doc["bindings"] = append(doc["bindings"], map[string]any{"vhost": x[0], "source": x[1], "destination": to[1], "destination_type": kind, "routing_key": name.Draw(t, "key"), "arguments": arguments.Draw(t, "arguments")})
+			doc["bindings"] = append(doc["bindings"], map[string]any{"vhost": x[0], "source": x[1], "destination": to[1], "destination_type": kind,
+				"routing_key": name.Draw(t, "key"), "arguments": arguments.Draw(t, "arguments")})
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "users") {
-			doc["users"] = append(doc["users"], map[string]any{"name": name.Draw(t, "user"), "tags": rapid.SampledFrom([]any{"", "a,b", []string{"management"}}).Draw(t, "tags"),
-				"password_hash":     rapid.SampledFrom([]string{"", "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", "bad"}).Draw(t, "hash"),
-				"hashing_algorithm": rapid.SampledFrom([]string{"rabbit_password_hashing_sha256", "rabbit_password_hashing_sha512", "other"}).Draw(t, "algorithm"), "limits": map[string]any{"max-channels": rapid.IntRange(-1, 5).Draw(t, "limit")}})
+			doc["users"] = append(doc["users"], map[string]any{"name": name.Draw(t, "user"),
+				"tags":          rapid.SampledFrom([]any{"", "a,b", []string{"management"}}).Draw(t, "tags"),
+				"password_hash": rapid.SampledFrom([]string{"", "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", "bad"}).Draw(t, "hash"),
+				"hashing_algorithm": rapid.SampledFrom([]string{"rabbit_password_hashing_sha256", "rabbit_password_hashing_sha512", "other"}).Draw(t,
+					"algorithm"), "limits": map[string]any{"max-channels": rapid.IntRange(-1, 5).Draw(t, "limit")}})
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "policies") {
-			doc["policies"] = append(doc["policies"], map[string]any{"vhost": vhost.Draw(t, "vhost"), "name": name.Draw(t, "name"), "pattern": "^a$", "priority": rapid.IntRange(0, 3).Draw(t, "priority"),
-				"apply-to": rapid.SampledFrom([]string{"all", "queues"}).Draw(t, "to"), "definition": map[string]any{"max-length": 5, "dead-letter-exchange": name.Draw(t, "dlx")}})
+			doc["policies"] = append(doc["policies"], map[string]any{"vhost": vhost.Draw(t, "vhost"), "name": name.Draw(t, "name"), "pattern": "^a$",
+				"priority": rapid.IntRange(0, 3).Draw(t, "priority"),
+				"apply-to": rapid.SampledFrom([]string{"all", "queues"}).Draw(t, "to"), "definition": map[string]any{"max-length": 5,
+					"dead-letter-exchange": name.Draw(t, "dlx")}})
 		}
 		doc["global_parameters"] = []any{map[string]any{"name": name.Draw(t, "global"), "value": value.Draw(t, "value")}}
 		data, err := json.Marshal(doc)
@@ -159,9 +169,11 @@ func TestImportOfForms(t *testing.T) {
 			`{"vhosts":[{"name":"v"}],"parameters":[{"component":"shovel","name":"s","vhost":"v","value":[["src-uri",["amqp://a","amqp://b"]],["src-queue","q"],["dest-uri","amqp://"],["dest-queue","r"],["src-consumer-args",[["x",1]]]]},{"component":"federation-upstream-set","name":"f","vhost":"v","value":[[["upstream","u"]]]}]}`},
 		"global parameters": {`{"users":[],"vhosts":[],"global_parameters":[{"name":"mqtt_default_vhosts","value":{"O=a":"v"}},{"name":"g","value":{"a":{"b":[1,"c"]},"d":null}}]}`,
 			`{"users":[],"vhosts":[],"global_parameters":[{"name":"mqtt_default_vhosts","value":[["O=a","v"]]},{"name":"g","value":[["a",[["b",[1,"c"]]]],["d",null]]}]}`},
-		"limits":       {`{"vhosts":[{"name":"v","limits":{"max-queues":5}}]}`, `{"vhosts":[{"name":"v","limits":[["max-queues",5]]}]}`},
-		"user":         {`{"users":[{"name":"u","tags":"a,b","password_hash":"","limits":{"max-channels":3}}]}`, `{"users":[{"name":"u","tags":["b","a",""],"password_hash":"","limits":[["max-channels",3]]}]}`},
-		"vhost of 3.8": {`{"vhosts":[{"name":"v","description":"x","tags":["a"]}]}`, `{"vhosts":[{"name":"v","metadata":[["description","x"],["tags",["a"]]]}]}`},
+		"limits": {`{"vhosts":[{"name":"v","limits":{"max-queues":5}}]}`, `{"vhosts":[{"name":"v","limits":[["max-queues",5]]}]}`},
+		"user": {`{"users":[{"name":"u","tags":"a,b","password_hash":"","limits":{"max-channels":3}}]}`,
+			`{"users":[{"name":"u","tags":["b","a",""],"password_hash":"","limits":[["max-channels",3]]}]}`},
+		"vhost of 3.8": {`{"vhosts":[{"name":"v","description":"x","tags":["a"]}]}`,
+			`{"vhosts":[{"name":"v","metadata":[["description","x"],["tags",["a"]]]}]}`},
 	} {
 		var specs [2]string
 		for i, form := range forms {
@@ -236,7 +248,8 @@ func TestImportOfEveryVersion(t *testing.T) {
 		if err := json.Unmarshal(listsOf(t, data), &doc); err != nil {
 			t.Fatal(err)
 		}
-		for section, kind := range map[string]string{"users": "user", "vhosts": "vhost", "global_parameters": "global-parameter", "exchanges": "exchange", "queues": "queue", "policies": "policy"} {
+		for section, kind := range map[string]string{"users": "user", "vhosts": "vhost", "global_parameters": "global-parameter",
+			"exchanges": "exchange", "queues": "queue", "policies": "policy"} {
 			for _, r := range doc[section] {
 				if name := r["name"].(string); kind == "exchange" && strings.HasPrefix(name, "amq.") {
 					continue // the broker's own, of which 4.3 exports that of its log
@@ -299,7 +312,8 @@ func TestImportOfTheOwnLogin(t *testing.T) {
 			values[s.Name] = s.Value
 		}
 		kinds := app.RealWorld().Kinds()
-		spec, loaded := specs.Load(specs.Options{Files: []string{"-"}, Stdin: bytes.NewReader(got.Text), LookupEnv: func(name string) (string, bool) { v, ok := values[name]; return v, ok }})
+		spec, loaded := specs.Load(specs.Options{Files: []string{"-"}, Stdin: bytes.NewReader(got.Text),
+			LookupEnv: func(name string) (string, bool) { v, ok := values[name]; return v, ok }})
 		_, decoded := engine.Resolve(spec, kinds)
 		if problems := schema.Quick(spec, kinds, loaded, decoded); problems.Errors() > 0 {
 			t.Errorf("aside %v: %v\n%s", aside, problems, got.Text)

@@ -23,11 +23,15 @@ var rules = []struct {
 	{"cmd/midaz", "the program, in a few lines",
 		[]string{"cmd/midaz/internal/cli"}},
 	{"cmd/midaz/internal/app", "what a command does; what happens leaves it as values of report",
-		[]string{"cmd/midaz/internal/report", "engine", "engine/graph", "engine/policy", "resources", "resources/docker", "resources/dockerapi", "resources/rabbitmq", "resources/rabbitmq/definitions", "resources/rabbitmq/routing", "schema", "specs", "specs/compose", "specs/draft"}},
+		[]string{"cmd/midaz/internal/report", "engine", "engine/graph", "engine/policy", "resources", "resources/docker", "resources/dockerapi",
+			"resources/rabbitmq", "resources/rabbitmq/definitions", "resources/rabbitmq/routing", "schema", "specs", "specs/compose",
+			"specs/draft"}},
 	{"cmd/midaz/internal/cli", "flags, help, completion, exit status; shows what happens in the formats that were asked for",
-		[]string{"cmd/midaz/internal/app", "cmd/midaz/internal/render", "cmd/midaz/internal/report", "engine", "engine/policy", "resources", "resources/rabbitmq/routing", "schema", "specs"}},
+		[]string{"cmd/midaz/internal/app", "cmd/midaz/internal/render", "cmd/midaz/internal/report", "engine", "engine/policy", "resources",
+			"resources/rabbitmq/routing", "schema", "specs"}},
 	{"cmd/midaz/internal/render", "every word and picture: text, JSON, SARIF, Markdown, HTML, SVG, metrics",
-		[]string{"cmd/midaz/internal/render/layout", "cmd/midaz/internal/report", "engine", "engine/graph", "engine/policy", "resources", "resources/rabbitmq/definitions", "resources/rabbitmq/routing", "specs", "specs/draft"}},
+		[]string{"cmd/midaz/internal/render/layout", "cmd/midaz/internal/report", "engine", "engine/graph", "engine/policy", "resources",
+			"resources/rabbitmq/definitions", "resources/rabbitmq/routing", "specs", "specs/draft"}},
 	{"cmd/midaz/internal/render/layout", "arranges the boxes of a graph",
 		[]string{}},
 	{"cmd/midaz/internal/report", "what commands produce, as plain values and events",
@@ -156,7 +160,8 @@ func TestOnePlaceForEach(t *testing.T) {
 		{module + "resources/dockerapi\"", "internal/app/backends.go"},
 	} {
 		err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, rule.only) {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+				strings.HasPrefix(path, rule.only) {
 				return err
 			}
 			text, err := os.ReadFile(path)

@@ -15,8 +15,10 @@ import (
 func codePage() map[string]string {
 	p := generated("Codes", "the rules")
 	rules := cli.AllRules(app.RealWorld())
-	p.Line("Every finding of `midaz validate` has a code, and every other command that reads the spec finds the same. `midaz explain CODE` tells this in a terminal.")
-	p.Line("An error ends the command with status 1 before anything is done. A warning changes no exit status; the comment `# midaz:ignore CODE reason` on its line silences it.\n")
+	p.Line("Every finding of `midaz validate` has a code, and every other command that reads the spec finds the same. `midaz explain CODE` " +
+		"tells this in a terminal.")
+	p.Line("An error ends the command with status 1 before anything is done. A warning changes no exit status; the comment `# midaz:ignore " +
+		"CODE reason` on its line silences it.\n")
 	var rows [][]string
 	for _, r := range rules {
 		rows = append(rows, []string{fmt.Sprintf("[%s](#%s)", r.Code, anchor(r.Code)), string(r.Severity), running(r.Title)})

@@ -21,7 +21,8 @@ var variableDocs = []struct{ name, flag, doc string }{
 	{"MIDAZ_PROFILES", "profile", "the profiles that are on, separated by `,`, when no -profile is given"},
 	{"MIDAZ_VAR_NAME", "var", "the value of the variable NAME of the spec; the plain `NAME` is read after it"},
 	{"MIDAZ_INPUT", "input", "`0` forbids to ask, as -input=false does"},
-	{"MIDAZ_ACTOR", "on-failure", "who does this, for the journal; else GITHUB_ACTOR, GITLAB_USER_LOGIN, BITBUCKET_STEP_TRIGGERER_UUID, BUILDKITE_BUILD_CREATOR, or the user and the host"},
+	{"MIDAZ_ACTOR", "on-failure", "who does this, for the journal; else GITHUB_ACTOR, GITLAB_USER_LOGIN, BITBUCKET_STEP_TRIGGERER_UUID, " +
+		"BUILDKITE_BUILD_CREATOR, or the user and the host"},
 	{"MIDAZ_CLI_ARGS", "", "flags for every command, before those of the command line"},
 	{"MIDAZ_CLI_ARGS_COMMAND", "", "flags for one command: `MIDAZ_CLI_ARGS_plan`"},
 	{"DOCKER_HOST", "", "the engine: `unix:///…`, `tcp://…`, `ssh://user@host`"},
@@ -60,7 +61,8 @@ var statusDocs = []struct {
 // commandPages describe every command from its flags.
 func commandPages() map[string]string {
 	index := generated("Commands", "the definitions of the commands")
-	index.Line("Flags take one dash or two and stand before or behind arguments. Data goes to standard output, progress and messages to standard error.\n")
+	index.Line("Flags take one dash or two and stand before or behind arguments. Data goes to standard output, progress and messages to " +
+		"standard error.\n")
 	pages := map[string]string{}
 	for _, group := range []string{midazcli.GroupMain, midazcli.GroupLook, midazcli.GroupWrite, midazcli.GroupTool} {
 		var rows [][]string
@@ -184,7 +186,8 @@ func TestDocsVariables(t *testing.T) {
 	}
 	all := strings.Join(described, "\n")
 	name := regexp.MustCompile(`"((?:MIDAZ|DOCKER)_[A-Z_]+)"`)
-	for _, glob := range []string{"cmd/midaz/internal/*/*.go", "specs/*.go", "engine/*.go", "resources/docker/*.go", "resources/dockerapi/*.go", "resources/rabbitmq/*.go"} {
+	for _, glob := range []string{"cmd/midaz/internal/*/*.go", "specs/*.go", "engine/*.go", "resources/docker/*.go",
+		"resources/dockerapi/*.go", "resources/rabbitmq/*.go"} {
 		files, err := filepath.Glob(filepath.Join(projectRoot, glob))
 		if err != nil || files == nil {
 			t.Fatalf("no files: %v", err)

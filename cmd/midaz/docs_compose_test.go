@@ -18,7 +18,8 @@ import (
 // composePage holds the keys of Compose's own schema against the rows.
 func composePage() map[string]string {
 	p := generated("Compose keys", "the schema of the Compose Specification and the tables of the kinds")
-	p.Line("What becomes of each key of a Compose file. `midaz import compose` does the rewriting, and says at its place what cannot be carried. [How to migrate](../migrate/compose.md)\n")
+	p.Line("What becomes of each key of a Compose file. `midaz import compose` does the rewriting, and says at its place what cannot be " +
+		"carried. [How to migrate](../migrate/compose.md)\n")
 	var all resources.Schema
 	if err := json.Unmarshal([]byte(composeschema.Schema), &all); err != nil {
 		panic("the schema of Compose: " + err.Error())

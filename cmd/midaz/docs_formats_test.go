@@ -19,9 +19,11 @@ import (
 var formatDocs = []struct{ name, doc string }{
 	{render.FormatText, "for people"},
 	{render.FormatJSON, "for programs; its schemas stand below"},
-	{render.FormatMarkdown, "for a comment in a pull request or the summary of a job; what is dangerous stands first, and it is cut at -max-bytes"},
+	{render.FormatMarkdown, "for a comment in a pull request or the summary of a job; what is dangerous stands first, and it is cut at " +
+		"-max-bytes"},
 	{render.FormatGitHub, "annotations of GitHub Actions, on the line of the spec that asks for the change"},
-	{render.FormatGitLab, "for GitLab: of validate the report of code quality, of a plan the numbers that a merge request shows (a report of the type terraform)"},
+	{render.FormatGitLab, "for GitLab: of validate the report of code quality, of a plan the numbers that a merge request shows (a report " +
+		"of the type terraform)"},
 	{render.FormatSARIF, "SARIF 2.1.0, for code scanning"},
 	{render.FormatHTML, "a page that needs nothing beside itself: a graph with gates and critical path, each difference, search"},
 	{render.FormatPrometheus, "metrics for the text file collector of the node exporter"},
@@ -31,19 +33,23 @@ var formatDocs = []struct{ name, doc string }{
 // their schemas.
 func formatsPage() map[string]string {
 	p := generated("Formats", "the formats of the commands and the schemas under schema/")
-	p.Line("`-format FORMAT` chooses what a command prints, `-into FORMAT=FILE` writes another one beside it, `-json` is short for `-format json`, and `-json-into FILE` for `-into json=FILE`.\n")
+	p.Line("`-format FORMAT` chooses what a command prints, `-into FORMAT=FILE` writes another one beside it, `-json` is short for " +
+		"`-format json`, and `-json-into FILE` for `-into json=FILE`.\n")
 	var rows [][]string
 	for _, f := range formatDocs {
 		var who []string
 		for _, c := range cli.Commands() {
-			if flag := cli.FlagsOf(c)["format"]; flag != nil && strings.Contains(cli.FlagUsage(flag), "FORMAT: ") && slices.Contains(words(cli.FlagUsage(flag)), f.name) {
+			if flag := cli.FlagsOf(c)["format"]; flag != nil && strings.Contains(cli.FlagUsage(flag), "FORMAT: ") &&
+				slices.Contains(words(cli.FlagUsage(flag)), f.name) {
 				who = append(who, codeOrNone("midaz "+c.Name))
 			}
 		}
 		rows = append(rows, []string{codeOrNone(f.name), running(f.doc), strings.Join(who, ", ")})
 	}
 	p.table([]string{"format", "what it is", "commands"}, rows)
-	p.Line("The JSON of the plan, and of drift within it, has the names of OpenTofu's (`resource_changes[].change.actions` and so on), so that tools written for that read it; what is ours stands under `midaz`. `apply -json` and its like print a stream of objects, one a line.\n")
+	p.Line("The JSON of the plan, and of drift within it, has the names of OpenTofu's (`resource_changes[].change.actions` and so on), so " +
+		"that tools written for that read it; what is ours stands under `midaz`. `apply -json` and its like print a stream of objects, one a " +
+		"line.\n")
 	files, _ := filepath.Glob(filepath.Join(projectRoot, "schema", "*.schema.json"))
 	for _, file := range files {
 		text, err := os.ReadFile(file)

@@ -81,7 +81,8 @@ func proseOf(t *testing.T, name string) []string {
 	fenced := ""
 	for line := range strings.SplitSeq(string(text), "\n") {
 		trimmed := strings.TrimSpace(line)
-		if ticks := trimmed[:len(trimmed)-len(strings.TrimLeft(trimmed, "`"))]; len(ticks) >= 3 && (fenced == "" || ticks == fenced && trimmed == ticks) {
+		if ticks := trimmed[:len(trimmed)-len(strings.TrimLeft(trimmed, "`"))]; len(ticks) >= 3 &&
+			(fenced == "" || ticks == fenced && trimmed == ticks) {
 			if fenced == "" {
 				fenced = ticks
 			} else {

@@ -29,7 +29,8 @@ func specPages() map[string]string {
 func topPage(kinds []resources.Kind) string {
 	p := generated("The spec", "the tables of the kinds")
 	all := schema.Assemble(kinds)
-	p.Line("%s `midaz explain KIND.FIELD` tells the same in a terminal, and `midaz schema` prints the JSON schema for editors.\n", running(all["description"].(string)))
+	p.Line("%s `midaz explain KIND.FIELD` tells the same in a terminal, and `midaz schema` prints the JSON schema for editors.\n",
+		running(all["description"].(string)))
 	props := all["properties"].(resources.Schema)
 	required := all["required"].([]any)
 	p.Line("## Top-level keys\n")
@@ -49,11 +50,13 @@ func topPage(kinds []resources.Kind) string {
 	rows = nil
 	for _, k := range kinds {
 		if t := k.Table(); t.Section != "" {
-			rows = append(rows, []string{fmt.Sprintf("[%s](%s.md)", t.Kind, t.Kind), codeOrNone(dotted(t.Section)), codeOrNone(addressOf(k)), running(render.FirstSentence(t.Doc))})
+			rows = append(rows, []string{fmt.Sprintf("[%s](%s.md)", t.Kind, t.Kind), codeOrNone(dotted(t.Section)), codeOrNone(addressOf(k)),
+				running(render.FirstSentence(t.Doc))})
 		}
 	}
 	p.table([]string{"kind", "written under", "address", "what it is"}, rows)
-	p.Line("In an address each part is percent-encoded: virtual host `/` is `%%2F`. `-target`, `-exclude`, `-replace`, `-adopt` and `-unprotect` take addresses and globs of them.\n")
+	p.Line("In an address each part is percent-encoded: virtual host `/` is `%%2F`. `-target`, `-exclude`, `-replace`, `-adopt` and " +
+		"`-unprotect` take addresses and globs of them.\n")
 	for _, k := range kinds {
 		if t := k.Table(); t.Section == "" {
 			p.Line("The kind `%s` (`%s`) follows from others and is written nowhere: %s\n", t.Kind, addressOf(k), running(t.Doc))
@@ -108,12 +111,14 @@ func kindText(k resources.Kind) string {
 	t := k.Table()
 	p := generated(t.Kind, "the table of the kind "+t.Kind)
 	p.Line("%s\n", running(t.Doc))
-	p.Line("Written under `%s`; its address is `%s`. [All kinds](README.md) · [what each engine was measured to do](../../conformance.md)\n", dotted(t.Section), addressOf(k))
+	p.Line("Written under `%s`; its address is `%s`. [All kinds](README.md) · [what each engine was measured to do](../../conformance.md)\n",
+		dotted(t.Section), addressOf(k))
 	p.Line("## Fields\n")
 	var rows [][]string
 	for i := range t.Fields {
 		f := &t.Fields[i]
-		rows = append(rows, []string{fmt.Sprintf("[`%s`](#%s)", f.Key, anchor(f.Key)), running(render.FirstSentence(f.Doc)), render.CostText(f), codeOrNone(defaultText(f))})
+		rows = append(rows, []string{fmt.Sprintf("[`%s`](#%s)", f.Key, anchor(f.Key)), running(render.FirstSentence(f.Doc)), render.CostText(f),
+			codeOrNone(defaultText(f))})
 	}
 	p.table([]string{"field", "what it is", "a change", "default"}, rows)
 	for i := range t.Fields {
@@ -268,7 +273,8 @@ func takes(s resources.Schema) string {
 		text string
 	}{
 		{resources.Duration(), "a duration such as `10s` or `1m30s`"}, {resources.Bytes(), "a size such as `512m` or `1g`"},
-		{resources.Bool(), "true or false"}, {resources.Float(0), "a number"}, {resources.Argv(), "a list of arguments, or one text that is split as a shell does"},
+		{resources.Bool(), "true or false"}, {resources.Float(0), "a number"},
+		{resources.Argv(), "a list of arguments, or one text that is split as a shell does"},
 	} {
 		if sameForm(s, known.t.Schema()) {
 			return known.text
@@ -287,7 +293,8 @@ func takes(s resources.Schema) string {
 		}
 		return strings.Join(words, ", or ")
 	}
-	if doc, ok := s["description"].(string); ok && s["items"] == nil && s["properties"] == nil && strings.ToUpper(doc) == doc && s["enum"] == nil {
+	if doc, ok := s["description"].(string); ok && s["items"] == nil && s["properties"] == nil && strings.ToUpper(doc) == doc &&
+		s["enum"] == nil {
 		return codeOrNone(doc) // the one-line form of an object
 	}
 	switch items, list := s["items"].(resources.Schema); {

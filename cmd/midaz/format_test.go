@@ -36,7 +36,8 @@ import (
 
 // documents are the JSON formats that have a schema under schema/.
 var documents = map[string]any{
-	"plan": render.JSONPlan{}, "drift": render.JSONDrift{}, "validate": render.JSONValidate{}, "stream": render.JSONLine{}, "observation": engine.Recording{},
+	"plan": render.JSONPlan{}, "drift": render.JSONDrift{}, "validate": render.JSONValidate{}, "stream": render.JSONLine{},
+	"observation": engine.Recording{},
 }
 
 // TestSchemasOfFormats holds the checked-in schema of each JSON format against
@@ -270,7 +271,8 @@ func TestDangerComesFirst(t *testing.T) {
 		}
 	}
 	for name, text := range map[string]string{
-		"drift": render.DriftText(drifted, false), "drift markdown": render.DriftMarkdown(drifted, render.MaxComment), "drift github": render.DriftGitHub(drifted, nil), "drift json": render.JSONText(render.DriftJSON(drifted, nil)),
+		"drift": render.DriftText(drifted, false), "drift markdown": render.DriftMarkdown(drifted, render.MaxComment),
+		"drift github": render.DriftGitHub(drifted, nil), "drift json": render.JSONText(render.DriftJSON(drifted, nil)),
 	} {
 		if !strings.Contains(firstScreen(text, screen, wide), "box/zz-goes") {
 			t.Errorf("%s: the removal is not among the first lines:\n%s", name, firstScreen(text, screen, wide))
@@ -306,11 +308,13 @@ func firstScreen(text string, lines, wide int) string {
 // SARIF is checked by a library that has the standard's schema.
 func TestSARIF(t *testing.T) {
 	rule := &specs.Rule{Code: "MZ001", Severity: specs.Error, Title: "x", Explain: "y"}
-	p := rule.At(specs.Pos{File: "a b/ü.yaml", Line: 3, Col: 4}, "message", "hint").And(specs.Pos{File: "other.yaml", Line: 1, Col: 1}, "there")
+	p := rule.At(specs.Pos{File: "a b/ü.yaml", Line: 3, Col: 4}, "message", "hint").And(specs.Pos{File: "other.yaml", Line: 1, Col: 1},
+		"there")
 	twice := *p
 	twice.Pos.Line++
 	for name, text := range map[string]string{
-		"none": render.ValidateSARIF(nil), "problems": render.ValidateSARIF(specs.Problems{p, &twice}), "plan": render.PlanSARIF(large(t), specs.Problems{p}),
+		"none": render.ValidateSARIF(nil), "problems": render.ValidateSARIF(specs.Problems{p, &twice}),
+		"plan": render.PlanSARIF(large(t), specs.Problems{p}),
 	} {
 		report, err := sariflib.FromBytes([]byte(text))
 		if err != nil {
@@ -358,7 +362,8 @@ func TestMetrics(t *testing.T) {
 		return out, text
 	}
 	first, text := run(&engine.Drift{Plan: plan, Changed: []*engine.Change{c}}, 2, "")
-	if first["midaz_drift_detected"] != 1 || first["midaz_drift_first_seen_timestamp_seconds"] != float64(at.Unix()) || first["midaz_run_exit_code"] != 2 {
+	if first["midaz_drift_detected"] != 1 || first["midaz_drift_first_seen_timestamp_seconds"] != float64(at.Unix()) ||
+		first["midaz_run_exit_code"] != 2 {
 		t.Errorf("%v", first)
 	}
 	again, text := run(&engine.Drift{Plan: plan, Changed: []*engine.Change{c}}, 2, text)

@@ -83,7 +83,8 @@ func TestJournalGuard(t *testing.T) {
 
 // TestTraceGuard sends a span with the secret in each of its texts.
 func TestTraceGuard(t *testing.T) {
-	about := []attribute.KeyValue{attribute.String("text", unmasked), attribute.StringSlice("list", []string{unmasked}), attribute.Int("number", 7)}
+	about := []attribute.KeyValue{attribute.String("text", unmasked), attribute.StringSlice("list", []string{unmasked}),
+		attribute.Int("number", 7)}
 	stub := tracetest.SpanStub{Name: unmasked, Attributes: about, Status: sdktrace.Status{Description: unmasked},
 		Events: []sdktrace.Event{{Name: unmasked, Attributes: about}}}
 	to := tracetest.NewInMemoryExporter()
@@ -115,7 +116,8 @@ func TestFileGuard(t *testing.T) {
 	if err := v.Keep(path, unmasked); err != nil {
 		t.Fatal(err)
 	}
-	if text, err := os.ReadFile(path); err != nil || strings.Contains(string(text), canary) || !strings.Contains(string(text), resources.Masked) {
+	if text, err := os.ReadFile(path); err != nil || strings.Contains(string(text), canary) ||
+		!strings.Contains(string(text), resources.Masked) {
 		t.Errorf("the file holds the secret: %s (%v)", text, err)
 	}
 }

@@ -230,12 +230,13 @@ func (p *composeProject) load(t *testing.T, dir, profile string) *types.Project 
 			files = append(files, types.ConfigFile{Filename: filepath.Join(dir, name)})
 		}
 	}
-	project, err := composeloader.LoadWithContext(t.Context(), types.ConfigDetails{WorkingDir: dir, ConfigFiles: files, Environment: env}, func(o *composeloader.Options) {
-		o.SetProjectName("shop", true)
-		if profile != "" {
-			o.Profiles = []string{profile}
-		}
-	})
+	project, err := composeloader.LoadWithContext(t.Context(), types.ConfigDetails{WorkingDir: dir, ConfigFiles: files, Environment: env},
+		func(o *composeloader.Options) {
+			o.SetProjectName("shop", true)
+			if profile != "" {
+				o.Profiles = []string{profile}
+			}
+		})
 	if err != nil {
 		t.Fatalf("the generator has made a project that Compose refuses: %v\n%s", err, p.text())
 	}
@@ -437,8 +438,9 @@ func haveFields(name string, c resources.Config) map[string]any {
 	networks := map[string]any{}
 	for key, v := range c.Map("networks") {
 		settings := maps.Clone(v.(map[string]any))
-		settings["aliases"] = slices.DeleteFunc(slices.Clone(asList(settings["aliases"])), func(alias any) bool { return alias == name }) // Compose adds it as well, when it runs the service
-		if settings["mac_address"] == c["mac_address"] {                                                                                  // the service's own, on the network that Compose gives it to
+		settings["aliases"] = slices.DeleteFunc(slices.Clone(asList(settings["aliases"])),
+			func(alias any) bool { return alias == name }) // Compose adds it as well, when it runs the service
+		if settings["mac_address"] == c["mac_address"] { // the service's own, on the network that Compose gives it to
 			delete(settings, "mac_address")
 		}
 		networks[key] = settings
@@ -458,7 +460,8 @@ func haveFields(name string, c resources.Config) map[string]any {
 func asList(v any) []any { list, _ := v.([]any); return list }
 
 // sets are lists whose order says nothing.
-var sets = map[string]bool{"cap_add": true, "cap_drop": true, "group_add": true, "expose": true, "extra_hosts": true, "security_opt": true, "device_cgroup_rules": true}
+var sets = map[string]bool{"cap_add": true, "cap_drop": true, "group_add": true, "expose": true, "extra_hosts": true, "security_opt": true,
+	"device_cgroup_rules": true}
 
 // canonicalFields writes values that have several forms in one.
 func canonicalFields(fields map[string]any) map[string]any {
@@ -649,8 +652,10 @@ func asJSON(v any) string {
 // notGenerated are the keys of a service that no generated project has.
 var notGenerated = map[string]string{
 	"credential_spec": "Windows only", "isolation": "Windows only", "cpu_count": "Windows only",
-	"provider": "not a container", "models": "not a container", "net": "no longer part of Compose", "log_driver": "no longer part of Compose", "log_opt": "no longer part of Compose",
-	"volume_driver": "no longer part of Compose", "dockerfile": "no longer part of Compose", "cpu_rt_period": "the kernel must be built for it", "cpu_rt_runtime": "the kernel must be built for it",
+	"provider": "not a container", "models": "not a container", "net": "no longer part of Compose", "log_driver": "no longer part of Compose",
+	"log_opt":       "no longer part of Compose",
+	"volume_driver": "no longer part of Compose", "dockerfile": "no longer part of Compose",
+	"cpu_rt_period": "the kernel must be built for it", "cpu_rt_runtime": "the kernel must be built for it",
 }
 
 // TestGeneratedProjectsUseEveryKey keeps the generator complete when Compose
@@ -666,7 +671,8 @@ func TestGeneratedProjectsUseEveryKey(t *testing.T) {
 		if _, known := notGenerated[key]; key == "" || key == "-" || key == "name" || strings.HasPrefix(key, "#") || known {
 			continue
 		}
-		if !strings.Contains(all.String(), "    "+key+":") && !strings.Contains(all.String(), "{"+key+":") && !strings.Contains(all.String(), ", "+key+":") {
+		if !strings.Contains(all.String(), "    "+key+":") && !strings.Contains(all.String(), "{"+key+":") &&
+			!strings.Contains(all.String(), ", "+key+":") {
 			t.Errorf("no generated project has the key %s", key)
 		}
 	}

@@ -112,8 +112,9 @@ func (c inspectComparison) project(t *testing.T, seed uint64) (containers int, w
 	}
 	midaz := func(args ...string) string {
 		var out bytes.Buffer
-		sys := app.System{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Now: time.Now, World: app.RealWorld(), LookupEnv: os.LookupEnv,
-			Signals: func() (<-chan os.Signal, func()) { return nil, func() {} }}
+		sys := app.System{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Now: time.Now, World: app.RealWorld(),
+			LookupEnv: os.LookupEnv,
+			Signals:   func() (<-chan os.Signal, func()) { return nil, func() {} }}
 		if status := cli.Run(t.Context(), append(args, "-chdir", dir), sys); status != 0 {
 			t.Errorf("midaz %s: exit status %d\n%s\n%s", strings.Join(args, " "), status, out.String(), p.text())
 		}
@@ -157,8 +158,11 @@ func (c inspectComparison) here(text, dir, name string) string {
 	text = regexp.MustCompile(`, mode: host, name: web, app_protocol: http`).ReplaceAllString(text, "")
 	text = regexp.MustCompile(`, driver_opts: \{com.docker[^}]*\}`).ReplaceAllString(text, "")
 	text = regexp.MustCompile(`interval: (1m30s|"[^"]*")`).ReplaceAllString(text, "interval: 1s")
-	return strings.NewReplacer("name: shop\n", "name: "+name+"\n", "/srv/", dir+"/srv/", "{external: true}", "{}", "shop-back", name+"-back", "name: own-", "name: "+name+"-own-",
-		"container_name: \"", "container_name: \""+name+"-", "cap_add: [ALL]", "cap_add: [NET_ADMIN]", "oom_score_adj: -500", "oom_score_adj: 500", "condition: none, max_attempts: 2", "condition: none", "PLAIN: 2024-05-06", "PLAIN: '2024-05-06'", ", interface_name: eth7", "", "{interface_name: eth7}", "{}", ", start_interval: 5s", "").Replace(text)
+	return strings.NewReplacer("name: shop\n", "name: "+name+"\n", "/srv/", dir+"/srv/", "{external: true}", "{}", "shop-back", name+"-back",
+		"name: own-", "name: "+name+"-own-",
+		"container_name: \"", "container_name: \""+name+"-", "cap_add: [ALL]", "cap_add: [NET_ADMIN]", "oom_score_adj: -500",
+		"oom_score_adj: 500", "condition: none, max_attempts: 2", "condition: none", "PLAIN: 2024-05-06", "PLAIN: '2024-05-06'",
+		", interface_name: eth7", "", "{interface_name: eth7}", "{}", ", start_interval: 5s", "").Replace(text)
 }
 
 func (c inspectComparison) run(t *testing.T, dir, program string, args ...string) (string, error) {
@@ -255,7 +259,8 @@ func comparable(c container.InspectResponse, all map[string]any) map[string]any 
 	networks := map[string]any{}
 	for name, e := range c.NetworkSettings.Networks {
 		aliases := slices.DeleteFunc(slices.Clone(e.Aliases), func(alias string) bool {
-			return strings.HasPrefix(c.ID, alias) || alias == strings.TrimPrefix(c.Name, "/") || alias == c.Config.Hostname // that of one that was started
+			return strings.HasPrefix(c.ID, alias) || alias == strings.TrimPrefix(c.Name, "/") ||
+				alias == c.Config.Hostname // that of one that was started
 		})
 		slices.Sort(aliases)
 		addresses := ""
@@ -264,7 +269,8 @@ func comparable(c container.InspectResponse, all map[string]any) map[string]any 
 		}
 		networks[name] = map[string]any{"aliases": aliases, "addresses": addresses, "links": e.Links, "driver_opts": e.DriverOpts}
 	}
-	return map[string]any{"Config": config, "HostConfig": host, "Mounts": mounts, "Networks": networks, "Path": all["Path"], "Args": all["Args"]}
+	return map[string]any{"Config": config, "HostConfig": host, "Mounts": mounts, "Networks": networks, "Path": all["Path"],
+		"Args": all["Args"]}
 }
 
 // securityOptions returns the options in the form that is not deprecated.

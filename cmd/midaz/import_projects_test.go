@@ -94,22 +94,29 @@ func (p *composeProject) password() string {
 // known are services in the style of public projects. NAME=VALUE in brackets is
 // the environment; @ is a password, % a value that may be a reference.
 var known = []struct{ name, image, port, data, env, command string }{
-	{"postgres", "postgres:%16", "5432", "/var/lib/postgresql/data", "POSTGRES_USER=%app POSTGRES_PASSWORD=@ POSTGRES_DB=%app", "postgres -c max_connections=%200"},
-	{"mysql", "mysql:%8.4", "3306", "/var/lib/mysql", "MYSQL_DATABASE=%wordpress MYSQL_USER=%wordpress MYSQL_PASSWORD=@ MYSQL_ROOT_PASSWORD=@", "--character-set-server=%utf8mb4"},
+	{"postgres", "postgres:%16", "5432", "/var/lib/postgresql/data", "POSTGRES_USER=%app POSTGRES_PASSWORD=@ POSTGRES_DB=%app",
+		"postgres -c max_connections=%200"},
+	{"mysql", "mysql:%8.4", "3306", "/var/lib/mysql", "MYSQL_DATABASE=%wordpress MYSQL_USER=%wordpress MYSQL_PASSWORD=@ MYSQL_ROOT_PASSWORD=@",
+		"--character-set-server=%utf8mb4"},
 	{"redis", "redis:%7-alpine", "6379", "/data", "TZ=%UTC", "redis-server --requirepass @ --appendonly %yes"},
 	{"nginx", "nginx:%1.27", "80", "/usr/share/nginx/html", "NGINX_HOST=%example.com NGINX_PORT=%80", ""},
 	{"traefik", "traefik:%v3.1", "8081", "/letsencrypt", "TRAEFIK_LOG_LEVEL=%INFO", "--providers.docker=%true"},
-	{"grafana", "grafana/grafana:%11.2.0", "3000", "/var/lib/grafana", "GF_SECURITY_ADMIN_USER=%admin GF_SECURITY_ADMIN_PASSWORD=@ GF_SERVER_ROOT_URL=%http://localhost", ""},
-	{"keycloak", "quay.io/keycloak/keycloak:%25.0", "8180", "/opt/keycloak/data", "KEYCLOAK_ADMIN=%admin KEYCLOAK_ADMIN_PASSWORD=@ KC_DB_URL_HOST=%postgres", "start-dev --http-port=%8180"},
+	{"grafana", "grafana/grafana:%11.2.0", "3000", "/var/lib/grafana",
+		"GF_SECURITY_ADMIN_USER=%admin GF_SECURITY_ADMIN_PASSWORD=@ GF_SERVER_ROOT_URL=%http://localhost", ""},
+	{"keycloak", "quay.io/keycloak/keycloak:%25.0", "8180", "/opt/keycloak/data",
+		"KEYCLOAK_ADMIN=%admin KEYCLOAK_ADMIN_PASSWORD=@ KC_DB_URL_HOST=%postgres", "start-dev --http-port=%8180"},
 	{"wordpress", "wordpress:%6", "8082", "/var/www/html", "WORDPRESS_DB_HOST=%mysql WORDPRESS_DB_USER=%wp WORDPRESS_DB_PASSWORD=@", ""},
 	{"gitlab", "gitlab/gitlab-ce:%17.3.1-ce.0", "8929", "/var/opt/gitlab", "GITLAB_ROOT_PASSWORD=@ GITLAB_HOST=%git.example.com", ""},
 	{"nextcloud", "nextcloud:%29", "8083", "/var/www/html", "NEXTCLOUD_ADMIN_USER=%admin NEXTCLOUD_ADMIN_PASSWORD=@ REDIS_HOST=%redis", ""},
-	{"sentry", "getsentry/sentry:%24.8.0", "9000", "/data", "SENTRY_SECRET_KEY=@ SENTRY_REDIS_HOST=%redis SENTRY_POSTGRES_HOST=%postgres", "run web"},
-	{"airflow", "apache/airflow:%2.10.0", "8084", "/opt/airflow/logs", "AIRFLOW__CORE__EXECUTOR=%LocalExecutor AIRFLOW__CORE__FERNET_KEY=@", "webserver"},
+	{"sentry", "getsentry/sentry:%24.8.0", "9000", "/data", "SENTRY_SECRET_KEY=@ SENTRY_REDIS_HOST=%redis SENTRY_POSTGRES_HOST=%postgres",
+		"run web"},
+	{"airflow", "apache/airflow:%2.10.0", "8084", "/opt/airflow/logs", "AIRFLOW__CORE__EXECUTOR=%LocalExecutor AIRFLOW__CORE__FERNET_KEY=@",
+		"webserver"},
 	{"rabbitmq", "rabbitmq:%4.0-management", "5672", "/var/lib/rabbitmq", "RABBITMQ_DEFAULT_USER=%midaz RABBITMQ_DEFAULT_PASS=@", ""},
 	{"mongo", "mongo:%7", "27017", "/data/db", "MONGO_INITDB_ROOT_USERNAME=%root MONGO_INITDB_ROOT_PASSWORD=@", "--replSet %rs0"},
 	{"minio", "minio/minio:%latest", "9001", "/data", "MINIO_ROOT_USER=%minio MINIO_ROOT_PASSWORD=@", "server /data"},
-	{"app", "ghcr.io/acme/app:%1.4", "8085", "/app/data", "DATABASE_URL=postgres://app:@#postgres:5432/app LOG=%info FLAG=%true", "npm run %start"},
+	{"app", "ghcr.io/acme/app:%1.4", "8085", "/app/data", "DATABASE_URL=postgres://app:@#postgres:5432/app LOG=%info FLAG=%true",
+		"npm run %start"},
 }
 
 // fillIn finds what fill replaces; # is an at sign.
@@ -138,7 +145,8 @@ func newProject(seed uint64) *composeProject {
 		p.service(&b, &extra, i, k, names)
 		names = append(names, known[k].name)
 	}
-	b.WriteString("networks:\n  front: {}\n  back: {internal: true, ipam: {config: [{subnet: 10.77.0.0/24}]}, name: \"" + p.refIf(p.usesBack, "shop-back") + "\", driver_opts: {com.docker.network.bridge.name: br0}, labels: {net: \"\"}}\n  spare: {external: true}\nvolumes:\n")
+	b.WriteString("networks:\n  front: {}\n  back: {internal: true, ipam: {config: [{subnet: 10.77.0.0/24}]}, name: \"" + p.refIf(p.usesBack,
+		"shop-back") + "\", driver_opts: {com.docker.network.bridge.name: br0}, labels: {net: \"\"}}\n  spare: {external: true}\nvolumes:\n")
 	for _, name := range names {
 		fmt.Fprintf(&b, "  %s-data: %s\n", name, p.one("{}", "{driver: local, labels: [a=b]}", "{external: true}", "{name: own-"+name+"}"))
 	}
@@ -146,7 +154,8 @@ func newProject(seed uint64) *composeProject {
 	p.files["cert.pem"], p.files["app.conf"] = "x", "y"
 	p.files["src/Dockerfile"], p.files["src/Other"] = "FROM base AS app\n", "FROM base AS app\n"
 	if p.extends {
-		p.files["common.yaml"] = "services:\n  base: {image: base, environment: {BASE: '${BASE:-b}'}, cap_add: [CHOWN]}\n  more: {extends: base, environment: {MORE: m}, volumes: [./more:/more]}\n"
+		p.files["common.yaml"] = "services:\n  base: {image: base, environment: {BASE: '${BASE:-b}'}, cap_add: [CHOWN]}\n  more: {extends: " +
+			"base, environment: {MORE: m}, volumes: [./more:/more]}\n"
 		p.refs = append(p.refs, "${BASE:-b}")
 	}
 	p.files["compose.yaml"] = b.String()
@@ -156,7 +165,8 @@ func newProject(seed uint64) *composeProject {
 	if len(names) > 0 && p.chance(4) {
 		p.files["compose.yaml"] = "include: [more/compose.yaml]\n" + p.files["compose.yaml"]
 		p.files["more/.env"] = "INNER=7\n"
-		p.files["more/compose.yaml"] = "services:\n  more: {image: 'more:${INNER}', volumes: ['${MORE_DIR:-./data}:/data', './c:/c:ro'], extends: {file: base.yaml, service: base}}\n"
+		p.files["more/compose.yaml"] = "services:\n  more: {image: 'more:${INNER}', volumes: ['${MORE_DIR:-./data}:/data', './c:/c:ro'], " +
+			"extends: {file: base.yaml, service: base}}\n"
 		p.files["more/base.yaml"] = "services:\n  base: {image: base, environment: {B: '${BASE_B:-50001}'}, ports: ['50001:50002']}\n"
 		p.refs = append(p.refs, "${INNER}", "${MORE_DIR:-./data}", "${BASE_B:-50001}")
 	}
@@ -203,7 +213,8 @@ func (p *composeProject) service(b, extra *strings.Builder, i, k int, earlier []
 	case 0:
 		line("volumes: [%q, %q]", p.ref("./conf/"+s.name)+":/etc/conf:"+p.ref("ro"), s.name+"-data:"+s.data)
 	case 1:
-		line("volumes: [%q, {type: bind, source: %q, target: /x, read_only: %s, bind: {create_host_path: %s}}]", s.name+"-data:"+s.data, p.ref("./x"), p.one("true", "false"), p.one("true", "false"))
+		line("volumes: [%q, {type: bind, source: %q, target: /x, read_only: %s, bind: {create_host_path: %s}}]", s.name+"-data:"+s.data,
+			p.ref("./x"), p.one("true", "false"), p.one("true", "false"))
 	case 2:
 		line("volumes: [%q, {type: volume, source: %s-data, target: %s}]", p.ref("/srv/"+s.name)+"/log:/log", s.name, s.data)
 	}
@@ -213,7 +224,8 @@ func (p *composeProject) service(b, extra *strings.Builder, i, k int, earlier []
 			if p.chance(5) {
 				line("links: [%q]", on+":other")
 			}
-			line("depends_on: %s", p.one("["+on+"]", "{"+on+": {condition: service_started, restart: true}}", "{"+on+": {condition: service_healthy, required: false}}"))
+			line("depends_on: %s", p.one("["+on+"]", "{"+on+": {condition: service_started, restart: true}}",
+				"{"+on+": {condition: service_healthy, required: false}}"))
 		}
 	}
 	if p.chance(4) {
@@ -309,7 +321,8 @@ func (p *composeProject) options(line func(string, ...any), name string) {
 		func() { line("configs: %s", p.one("[conf]", "[{source: conf, target: /etc/app.conf}]")) },
 		func() { line("profiles: [%s]", p.one("dev", "debug", "dev, debug")); p.withProfile[name] = true },
 		func() {
-			line("env_file: %s", p.one("./"+name+".env", "[./"+name+".env]", "[{path: ./"+name+".env, required: false}, {path: ./none.env, required: false}]"))
+			line("env_file: %s", p.one("./"+name+".env", "[./"+name+".env]",
+				"[{path: ./"+name+".env, required: false}, {path: ./none.env, required: false}]"))
 			p.files[name+".env"] = "FROM_FILE=1\nQUOTED=\"a b\"\n"
 		},
 		func() {
@@ -411,6 +424,7 @@ func (p *composeProject) health(line func(string, ...any)) {
 	case 2:
 		line("healthcheck: {test: [NONE]}")
 	default:
-		line("healthcheck: {test: [CMD-SHELL, %q], interval: %q, timeout: 3s, retries: %q}", "curl -f http://localhost:"+p.ref("80")+" || exit 1", p.ref("10s"), p.ref("5"))
+		line("healthcheck: {test: [CMD-SHELL, %q], interval: %q, timeout: 3s, retries: %q}", "curl -f http://localhost:"+p.ref("80")+" || exit 1",
+			p.ref("10s"), p.ref("5"))
 	}
 }

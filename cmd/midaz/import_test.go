@@ -113,7 +113,8 @@ func TestImportComposeFailsWhenTheSpecIsNotValid(t *testing.T) {
 func TestImportComposeKeepsPortsOfExclusiveProfiles(t *testing.T) {
 	for profiles, want := range map[[2]string]int{{"one", "two"}: 2, {"one", "one"}: 1} {
 		dir := t.TempDir()
-		writeFiles(t, dir, map[string]string{"compose.yaml": "name: shop\nservices:\n  a: { image: 'a:1', profiles: [" + profiles[0] + "], ports: ['8080:80'] }\n  b: { image: 'b:1', profiles: [" + profiles[1] + "], ports: ['8080:80'] }\n"})
+		writeFiles(t, dir, map[string]string{"compose.yaml": "name: shop\nservices:\n  a: { image: 'a:1', profiles: [" + profiles[0] +
+			"], ports: ['8080:80'] }\n  b: { image: 'b:1', profiles: [" + profiles[1] + "], ports: ['8080:80'] }\n"})
 		status, spec, notes := realRun(t, dir, "import", "compose")
 		if n := strings.Count(spec, "8080:80\"]"); status != 0 || n != want {
 			t.Errorf("profiles %v: exit %d, %d ports: %s\n%s", profiles, status, n, notes, spec)
@@ -128,9 +129,12 @@ func TestImportComposeKeepsPortsOfExclusiveProfiles(t *testing.T) {
 // it. Container names of exclusive profiles are kept, too.
 func TestImportComposeKeepsWhatAlwaysRuns(t *testing.T) {
 	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{"compose.yaml": "name: shop\nservices:\n  a: { image: 'a:1', profiles: [debug], container_name: same, ports: ['8080:80', '127.0.0.1:81:81'] }\n  b: { image: 'b:1', profiles: [other], container_name: same }\n  c: { image: 'c:1', ports: ['8080:90'] }\n"})
+	writeFiles(t, dir, map[string]string{"compose.yaml": "name: shop\nservices:\n  a: { image: 'a:1', profiles: [debug], container_name: " +
+		"same, ports: ['8080:80', '127.0.0.1:81:81'] }\n  b: { image: 'b:1', profiles: [other], container_name: same }\n  c: { image: 'c:1', " +
+		"ports: ['8080:90'] }\n"})
 	status, spec, notes := realRun(t, dir, "import", "compose")
-	if status != 0 || !strings.Contains(spec, "8080:90") || strings.Contains(spec, "8080:80") || !strings.Contains(spec, "127.0.0.1:81:81") || !strings.Contains(notes, "service/a: left out: ports.0") {
+	if status != 0 || !strings.Contains(spec, "8080:90") || strings.Contains(spec, "8080:80") || !strings.Contains(spec, "127.0.0.1:81:81") ||
+		!strings.Contains(notes, "service/a: left out: ports.0") {
 		t.Errorf("exit %d: %s\n%s", status, notes, spec)
 	}
 	if strings.Count(spec, "container_name: same") != 2 {
@@ -141,7 +145,8 @@ func TestImportComposeKeepsWhatAlwaysRuns(t *testing.T) {
 // A variable that only a key refers to that is left out is not declared.
 func TestImportComposeDeclaresNoUnusedVariable(t *testing.T) {
 	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{".env": "PORT=8080\nUSED=1\n", "compose.yaml": "name: shop\nservices: { web: { image: 'web:${USED}', network_mode: none, ports: ['${PORT}:80'] } }\n"})
+	writeFiles(t, dir, map[string]string{".env": "PORT=8080\nUSED=1\n",
+		"compose.yaml": "name: shop\nservices: { web: { image: 'web:${USED}', network_mode: none, ports: ['${PORT}:80'] } }\n"})
 	status, spec, notes := realRun(t, dir, "import", "compose")
 	if status != 0 || !strings.Contains(notes, "left out: ports") || !strings.Contains(spec, "USED:") || strings.Contains(spec, "PORT") {
 		t.Errorf("exit %d: %s\n%s", status, notes, spec)
@@ -151,7 +156,8 @@ func TestImportComposeDeclaresNoUnusedVariable(t *testing.T) {
 // A network whose only setting is left out stays the network of the service.
 func TestImportComposeKeepsANetworkWithoutItsSetting(t *testing.T) {
 	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{"compose.yaml": "name: shop\nservices: { web: { image: 'web:1', networks: { front: { interface_name: eth7 } } } }\nnetworks: { front: }\n"})
+	writeFiles(t, dir, map[string]string{"compose.yaml": "name: shop\nservices: { web: { image: 'web:1', networks: { front: { " +
+		"interface_name: eth7 } } } }\nnetworks: { front: }\n"})
 	status, spec, notes := realRun(t, dir, "import", "compose")
 	if status != 0 || !strings.Contains(notes, "left out: networks.front.interface_name") {
 		t.Errorf("exit %d: %s", status, notes)
@@ -191,7 +197,8 @@ func TestImportComposeOfThePlatform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"stack: infra", "name: infra-network", "name: infra_postgres-data", "${DB_PORT}:${DB_PORT}", "DB_PASSWORD: { type: string, sensitive: true }"} {
+	for _, want := range []string{"stack: infra", "name: infra-network", "name: infra_postgres-data", "${DB_PORT}:${DB_PORT}",
+		"DB_PASSWORD: { type: string, sensitive: true }"} {
 		if !strings.Contains(string(spec), want) {
 			t.Errorf("no %q in\n%s", want, spec)
 		}

@@ -23,7 +23,8 @@ import (
 func rendered(t *testing.T, text string) *html.Node {
 	t.Helper()
 	var b bytes.Buffer
-	if err := goldmark.New(goldmark.WithExtensions(extension.GFM), goldmark.WithRendererOptions(ghtml.WithUnsafe())).Convert([]byte(text), &b); err != nil {
+	if err := goldmark.New(goldmark.WithExtensions(extension.GFM), goldmark.WithRendererOptions(ghtml.WithUnsafe())).Convert([]byte(text),
+		&b); err != nil {
 		t.Fatal(err)
 	}
 	balanced(t, b.String())
@@ -116,9 +117,10 @@ func TestMarkdownRendered(t *testing.T) {
 		"plan":             {render.PlanMarkdown(plan, problems, render.MaxComment), "midaz:plan:large", true},
 		"plan cut":         {render.PlanMarkdown(plan, problems, 4000), "midaz:plan:large", true},
 		"plan cut to less": {render.PlanMarkdown(plan, problems, 1), "midaz:plan:large", true},
-		"drift":            {render.DriftMarkdown(engine.Drift{Plan: plan, Changed: changed, Pending: plan.Changes}, render.MaxComment), "midaz:drift:large", true},
-		"validate":         {render.ValidateMarkdown("large", problems, render.MaxComment), "midaz:validate:large", false},
-		"failed":           {render.FailedMarkdown("plan", "large", errors.New(unkind), nil, render.MaxComment), "midaz:plan:large", false},
+		"drift": {render.DriftMarkdown(engine.Drift{Plan: plan, Changed: changed, Pending: plan.Changes}, render.MaxComment),
+			"midaz:drift:large", true},
+		"validate": {render.ValidateMarkdown("large", problems, render.MaxComment), "midaz:validate:large", false},
+		"failed":   {render.FailedMarkdown("plan", "large", errors.New(unkind), nil, render.MaxComment), "midaz:plan:large", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !strings.HasPrefix(c.text, "<!-- "+c.marker+" -->\n") {
@@ -138,7 +140,8 @@ func TestMarkdownRendered(t *testing.T) {
 				if d.Type == html.CommentNode && strings.TrimSpace(d.Data) != c.marker {
 					t.Errorf("a comment: %q", d.Data)
 				}
-				if d.Type == html.TextNode && strings.Contains(d.Data, "@someone") && d.Parent.Data != "code" && !strings.Contains(c.text, "&#64;someone") {
+				if d.Type == html.TextNode && strings.Contains(d.Data, "@someone") && d.Parent.Data != "code" &&
+					!strings.Contains(c.text, "&#64;someone") {
 					t.Error("somebody is called")
 				}
 			}
@@ -155,7 +158,8 @@ func TestMarkdownRendered(t *testing.T) {
 				for line := range strings.Lines(textOf(code)) {
 					if strings.ContainsAny(line[:1], "+-!") {
 						signs++
-					} else if trimmed := strings.TrimLeft(line, " "); strings.HasPrefix(trimmed, "+ ") || strings.HasPrefix(trimmed, "~ ") || strings.HasPrefix(trimmed, "- ") {
+					} else if trimmed := strings.TrimLeft(line, " "); strings.HasPrefix(trimmed, "+ ") || strings.HasPrefix(trimmed, "~ ") ||
+						strings.HasPrefix(trimmed, "- ") {
 						t.Errorf("a sign is not in the first column: %q", line)
 					}
 				}
@@ -168,7 +172,8 @@ func TestMarkdownRendered(t *testing.T) {
 			}
 			if name == "plan" {
 				quotes := elements(doc, "blockquote")
-				if len(quotes) != 2 || !strings.Contains(textOf(quotes[0]), "[!CAUTION]") || !strings.Contains(textOf(quotes[1]), "[!WARNING]") || !strings.Contains(textOf(quotes[1]), "box/zz-goes") {
+				if len(quotes) != 2 || !strings.Contains(textOf(quotes[0]), "[!CAUTION]") || !strings.Contains(textOf(quotes[1]), "[!WARNING]") ||
+					!strings.Contains(textOf(quotes[1]), "box/zz-goes") {
 					t.Errorf("%d alerts", len(quotes))
 				}
 				if tables := elements(doc, "table"); len(tables) != 1 || len(elements(tables[0], "td")) != 3 {

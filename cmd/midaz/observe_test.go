@@ -81,8 +81,9 @@ func TestObservedSettingsNotInForce(t *testing.T) {
 	seen, told := "midaz plan -json -env-file values", "DOCKER_HOST=unix:///nowhere.sock midaz plan -json -observed observed.json"
 	for spec, want := range map[string][]string{
 		observedSpec: {"parameter/%2F/shovel/s plugin", "permission/%2F/app write", "policy/%2F/ttl definition.message-ttl"},
-		strings.NewReplacer("message-ttl: 1000", "max-length: 5", `write: ".*"`, `write: "^events$"`).Replace(observedSpec): {"parameter/%2F/shovel/s plugin"},
-		observedSpec[:strings.Index(observedSpec, "      parameters:")]:                                                     {"permission/%2F/app write", "policy/%2F/ttl definition.message-ttl"},
+		strings.NewReplacer("message-ttl: 1000", "max-length: 5", `write: ".*"`,
+			`write: "^events$"`).Replace(observedSpec): {"parameter/%2F/shovel/s plugin"},
+		observedSpec[:strings.Index(observedSpec, "      parameters:")]: {"permission/%2F/app write", "policy/%2F/ttl definition.message-ttl"},
 	} {
 		r.write("midaz.infra.yaml", spec)
 		if got := drifted(told); !slices.Equal(got, want) {
@@ -120,8 +121,10 @@ func TestObservedBroker(t *testing.T) {
 	}
 	for name, spec := range map[string]string{
 		"nothing": observedSpec,
-		"changed": strings.NewReplacer("type: topic", "type: direct", "rest: { type: classic }", "rest: { type: quorum }", "message-ttl: 1000", "message-ttl: 2000", "a.#", "b.#").Replace(observedSpec),
-		"removed": strings.NewReplacer("        rest: { type: classic }\n", "", "dest-queue: rest", "dest-queue: orders", `    app: { password: "${PW}", tags: [] }`, `    app: { password: "${PW}", tags: [monitoring] }`).Replace(observedSpec),
+		"changed": strings.NewReplacer("type: topic", "type: direct", "rest: { type: classic }", "rest: { type: quorum }", "message-ttl: 1000",
+			"message-ttl: 2000", "a.#", "b.#").Replace(observedSpec),
+		"removed": strings.NewReplacer("        rest: { type: classic }\n", "", "dest-queue: rest", "dest-queue: orders",
+			`    app: { password: "${PW}", tags: [] }`, `    app: { password: "${PW}", tags: [monitoring] }`).Replace(observedSpec),
 		"refused": strings.Replace(observedSpec, "type: quorum", "type: classic, on_change: refuse", 1),
 	} {
 		r.write("midaz.infra.yaml", spec)

@@ -200,7 +200,8 @@ func TestPagesInBrowser(t *testing.T) {
 	})
 	t.Run("no script", func(t *testing.T) {
 		scripts := func(off bool) {
-			if _, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: off}); err != nil {
+			if _, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled,
+				emulation.SetScriptExecutionDisabledParams{Value: off}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -220,11 +221,13 @@ func planInBrowser(o opened, nodes int) {
 	o.is(`new Set([...document.querySelectorAll('svg a.node')].flatMap(a => a.dataset.entries.split(' '))).size`, nodes)
 	o.is(`document.querySelectorAll('svg a.node.delete').length`, 2)
 	for _, class := range []string{"create", "update", "replace", "delete"} {
-		if o.number(`document.querySelectorAll('svg a.node.`+class+`').length`) == 0 || o.number(`document.querySelectorAll('.entry.`+class+`').length`) == 0 {
+		if o.number(`document.querySelectorAll('svg a.node.`+class+`').length`) == 0 ||
+			o.number(`document.querySelectorAll('.entry.`+class+`').length`) == 0 {
 			o.Errorf("nothing is drawn as %s", class)
 		}
 	}
-	if o.number(`document.querySelectorAll('svg a.path').length`) < 3 || o.number(`document.querySelectorAll('svg path.edge.path').length`) < 2 {
+	if o.number(`document.querySelectorAll('svg a.path').length`) < 3 ||
+		o.number(`document.querySelectorAll('svg path.edge.path').length`) < 2 {
 		o.Error("there is no critical path")
 	}
 	o.is(`[...document.querySelectorAll('.alert a')].slice(0, 2).every(a => a.getBoundingClientRect().bottom < innerHeight)`, true)
@@ -284,7 +287,8 @@ func planInBrowser(o opened, nodes int) {
 }
 
 func runInBrowser(o opened) {
-	if o.number(`document.querySelectorAll('svg rect.step').length`) < 20 || o.number(`document.querySelectorAll('svg rect.step.await').length`) < 3 {
+	if o.number(`document.querySelectorAll('svg rect.step').length`) < 20 ||
+		o.number(`document.querySelectorAll('svg rect.step.await').length`) < 3 {
 		o.Error("steps are missing in the chart")
 	}
 	o.is(`document.querySelectorAll('svg rect.step.failed').length`, 1)

@@ -55,7 +55,8 @@ func samplePlan(t testing.TB) *engine.Plan {
 			o.Have["labels"] = map[string]any{"note": markup}
 		case "user/consumer":
 			sealed := resources.Seal(r.Config)
-			o.Presence, o.Stack, o.ID, o.Applied, o.Have = resources.Present, declared.Stack, "1", &sealed, resources.Config{"tags": []any{"administrator"}}
+			o.Presence, o.Stack, o.ID, o.Applied, o.Have = resources.Present, declared.Stack, "1", &sealed,
+				resources.Config{"tags": []any{"administrator"}}
 		}
 		seen = append(seen, o)
 	}
@@ -64,7 +65,8 @@ func samplePlan(t testing.TB) *engine.Plan {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen = append(seen, &resources.Observed{Addr: a, Presence: resources.Present, Stack: declared.Stack, ID: "9", Notes: []string{"it says " + markup}})
+		seen = append(seen, &resources.Observed{Addr: a, Presence: resources.Present, Stack: declared.Stack, ID: "9",
+			Notes: []string{"it says " + markup}})
 	}
 	return engine.MakePlan(declared, engine.NewSeen(seen), engine.Options{AllowEmpty: true})
 }
@@ -75,7 +77,8 @@ func sampleRun(plan *engine.Plan, fails resources.Addr) (*resources.Run, []*engi
 	began := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	r := &engine.Report{Plan: plan, Start: began}
 	by := map[engine.Step]engine.StepResult{}
-	run := &resources.Run{ID: "3f9a1c20", Stack: plan.Stack, Command: "apply", Who: "ann@host", Version: report.Version, Started: began, Result: resources.RunDone}
+	run := &resources.Run{ID: "3f9a1c20", Stack: plan.Stack, Command: "apply", Who: "ann@host", Version: report.Version, Started: began,
+		Result: resources.RunDone}
 	for n, s := range plan.Steps.Sorted() {
 		start, blocked := began.Add(40*time.Millisecond), resources.Addr{}
 		for _, need := range plan.Steps.Needs(s) {
@@ -98,7 +101,8 @@ func sampleRun(plan *engine.Plan, fails resources.Addr) (*resources.Run, []*engi
 			res.End = start.Add(time.Duration(60+90*(n%11)) * time.Millisecond)
 		}
 		if s.Addr == fails && s.Verb == engine.VerbAwait {
-			res.State, res.Err, res.RolledBack = graph.Failed, &engine.StepError{Step: s, Err: errors.New("health check failed 3 times: " + markup)}, true
+			res.State, res.Err, res.RolledBack = graph.Failed, &engine.StepError{Step: s, Err: errors.New("health check failed 3 times: " + markup)},
+				true
 			run.Result = resources.RunGate
 		}
 		by[s] = res
@@ -117,10 +121,11 @@ func samplePages(t testing.TB) map[string]string {
 	plan := samplePlan(t)
 	run, reports := sampleRun(plan, resources.NewAddr("service", "mongodb"))
 	return map[string]string{
-		"plan":   render.PlanHTML(plan, nil),
-		"graph":  render.GraphHTML(plan.Stack)(report.SpecPicture(plan.Declared(), nil)),
-		"run":    render.RunHTML(run, reports, nil, nil),
-		"failed": render.FailedHTML("plan", markup, errors.New(markup), specs.Problems{specs.RuleFile.At(specs.Pos{File: "a.yaml", Line: 1, Col: 2}, markup, markup)}),
+		"plan":  render.PlanHTML(plan, nil),
+		"graph": render.GraphHTML(plan.Stack)(report.SpecPicture(plan.Declared(), nil)),
+		"run":   render.RunHTML(run, reports, nil, nil),
+		"failed": render.FailedHTML("plan", markup, errors.New(markup),
+			specs.Problems{specs.RuleFile.At(specs.Pos{File: "a.yaml", Line: 1, Col: 2}, markup, markup)}),
 	}
 }
 
@@ -139,7 +144,8 @@ func TestPagesStandAlone(t *testing.T) {
 		policy := html.UnescapeString(regexp.MustCompile(`content="(default-src[^"]*)"`).FindStringSubmatch(page)[1])
 		for _, m := range inline.FindAllStringSubmatch(page, -1) {
 			sum := sha256.Sum256([]byte(m[2]))
-			if want := fmt.Sprintf("%s-src 'sha256-%s'", strings.ToLower(m[1]), base64.StdEncoding.EncodeToString(sum[:])); !strings.Contains(policy, want) {
+			if want := fmt.Sprintf("%s-src 'sha256-%s'", strings.ToLower(m[1]), base64.StdEncoding.EncodeToString(sum[:])); !strings.Contains(policy,
+				want) {
 				t.Errorf("%s: the policy does not allow its own %s: %s", name, m[1], policy)
 			}
 			rest = strings.Replace(rest, m[2], "", 1)
@@ -161,7 +167,8 @@ func TestPagesStandAlone(t *testing.T) {
 		for _, m := range loader.FindAllStringSubmatch(rest, -1) {
 			loads = append(loads, strings.ToLower(m[1]))
 		}
-		if slices.Sort(loads); strings.Join(slices.Compact(loads), " ") != strings.Join(slices.DeleteFunc([]string{"form", "script", "style"}, func(s string) bool { return s == "form" && name == "failed" }), " ") {
+		if slices.Sort(loads); strings.Join(slices.Compact(loads), " ") != strings.Join(slices.DeleteFunc([]string{"form", "script", "style"},
+			func(s string) bool { return s == "form" && name == "failed" }), " ") {
 			t.Errorf("%s: it has the elements %v", name, loads)
 		}
 		if m := handler.FindString(tagsOf(rest)); m != "" {
@@ -301,7 +308,8 @@ func TestTimelineJoinsRounds(t *testing.T) {
 		s := engine.Step{Addr: resources.NewAddr("box", name), Verb: engine.VerbCreate}
 		p := &engine.Plan{}
 		p.Steps.Add(s)
-		return &engine.Report{Plan: p, Results: []engine.StepResult{{Step: s, Start: began.Add(time.Duration(from) * time.Second), End: began.Add(time.Duration(to) * time.Second)}}}
+		return &engine.Report{Plan: p, Results: []engine.StepResult{{Step: s, Start: began.Add(time.Duration(from) * time.Second),
+			End: began.Add(time.Duration(to) * time.Second)}}}
 	}
 	line := report.NewTimeline(began, []*engine.Report{round("a", 0, 3), round("b", 4, 9)})
 	if len(line.Path) != 2 || line.Total != 9*time.Second || line.Path[1].After != line.Path[0] || line.Path[1].Ready != 3*time.Second {

@@ -86,7 +86,8 @@ func TestDiffTextShowsWhatIsNearAChange(t *testing.T) {
 	for _, l := range render.DiffText(strings.Join(before, "\n"), strings.Join(after, "\n")+"\n") {
 		got = append(got, string(l.Sign)+l.Text)
 	}
-	want := []string{"#(48 unchanged lines hidden)", " line 48", " line 49", "-line 50", "+other", " line 51", " line 52", "#(46 unchanged lines hidden)"}
+	want := []string{"#(48 unchanged lines hidden)", " line 48", " line 49", "-line 50", "+other", " line 51", " line 52",
+		"#(46 unchanged lines hidden)"}
 	// The last line gained a line break, which counts as a change of it.
 	if joined := strings.Join(got[:7], "\n"); joined != strings.Join(want[:7], "\n") {
 		t.Errorf("got %q", got)
@@ -107,7 +108,8 @@ func TestGateFailureSaysWhatAPersonNeeds(t *testing.T) {
 	report := &engine.Report{Plan: plan, Results: []engine.StepResult{{
 		Step: step(engine.VerbAwait, "crate", "db"), State: graph.Failed, RolledBack: true,
 		Err: &engine.StepError{Step: step(engine.VerbAwait, "crate", "db"), Pos: plan.Change(resources.Addr{Kind: "crate", Name: "db"}).Pos(),
-			Err: &resources.Diagnosis{Hint: "give it more memory", Err: &resources.GateError{Cause: "container exited", Probe: "pg_isready: exit 2\nno response", ExitCode: &exit, OOM: true, Restarts: 3,
+			Err: &resources.Diagnosis{Hint: "give it more memory", Err: &resources.GateError{Cause: "container exited",
+				Probe: "pg_isready: exit 2\nno response", ExitCode: &exit, OOM: true, Restarts: 3,
 				Logs: []string{"one", "\x1b[31mtwo"}, Next: resources.NextStep{Logs: "db", Flags: []string{"--file", "a b.yaml"}}}}},
 	}}}
 	golden(t, "gate.txt", render.FailureText(report, false))
@@ -116,11 +118,14 @@ func TestGateFailureSaysWhatAPersonNeeds(t *testing.T) {
 func TestPsTable(t *testing.T) {
 	now := newClock().at
 	looks := []report.ServiceView{
-		{ContainerView: report.ContainerView{Addr: resources.Addr{Kind: "service", Name: "db"}, Name: "midaz-db", Image: "postgres:17", State: "running", Health: "healthy",
+		{ContainerView: report.ContainerView{Addr: resources.Addr{Kind: "service", Name: "db"}, Name: "midaz-db", Image: "postgres:17",
+			State: "running", Health: "healthy",
 			Ports: []string{"127.0.0.1:5701->5432/tcp"}, Started: now.Add(-3 * time.Hour), Age: 3 * time.Hour}},
-		{ContainerView: report.ContainerView{Addr: resources.Addr{Kind: "job", Name: "init"}, State: "exited (1)", Started: now.Add(-90 * time.Second), Age: 90 * time.Second},
+		{ContainerView: report.ContainerView{Addr: resources.Addr{Kind: "job", Name: "init"}, State: "exited (1)",
+			Started: now.Add(-90 * time.Second), Age: 90 * time.Second},
 			Change: &engine.Change{Action: resources.Replace, Want: &resources.Resource{}, Delta: resources.Delta{{Drift: true}, {Pending: true}}}},
-		{ContainerView: report.ContainerView{Addr: resources.Addr{Kind: "service", Name: "new"}}, Change: &engine.Change{Action: resources.Create, Want: &resources.Resource{}}},
+		{ContainerView: report.ContainerView{Addr: resources.Addr{Kind: "service", Name: "new"}}, Change: &engine.Change{Action: resources.Create,
+			Want: &resources.Resource{}}},
 	}
 	golden(t, "ps.txt", render.PsText(looks, false))
 	golden(t, "ps.json", render.JSONText(render.PsJSON("test", looks)))
@@ -144,8 +149,10 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		err  error
 		want int
 	}{
-		{nil, 0}, {errors.New("any"), 1}, {report.Shown(report.ErrInvalid), 1}, {report.Shown(report.ErrChanges), 2}, {report.Shown(report.ErrDrifted), 2}, {report.Shown(report.ErrPartly), 3},
-		{report.Shown(report.ErrGate), 4}, {fmt.Errorf("x: %w", engine.ErrStale), 6}, {report.Shown(engine.ErrRefused), 7}, {report.UsageError{}, 64},
+		{nil, 0}, {errors.New("any"), 1}, {report.Shown(report.ErrInvalid), 1}, {report.Shown(report.ErrChanges), 2},
+		{report.Shown(report.ErrDrifted), 2}, {report.Shown(report.ErrPartly), 3},
+		{report.Shown(report.ErrGate), 4}, {fmt.Errorf("x: %w", engine.ErrStale), 6}, {report.Shown(engine.ErrRefused), 7},
+		{report.UsageError{}, 64},
 		{report.StoppedError{}, 130},
 	} {
 		if got := cli.ExitStatus(c.err); got != c.want {
@@ -186,7 +193,8 @@ func TestContainerOfFailedGate(t *testing.T) {
 		{resources.GateError{}, ""},
 		{resources.GateError{State: "running"}, "running, not killed for lack of memory, never restarted"},
 		{resources.GateError{State: "exited", ExitCode: &code, OOM: true}, "exited with code 7, killed for lack of memory, never restarted"},
-		{resources.GateError{State: "restarting", ExitCode: &code, Restarts: 2}, "restarting, exited with code 7 before, not killed for lack of memory, restarted 2 times"},
+		{resources.GateError{State: "restarting", ExitCode: &code, Restarts: 2},
+			"restarting, exited with code 7 before, not killed for lack of memory, restarted 2 times"},
 	} {
 		if got := render.ContainerText(&tc.gate); got != tc.want {
 			t.Errorf("%+v: %q, want %q", tc.gate, got, tc.want)

@@ -81,7 +81,8 @@ func TestProgramsGetNoSecret(t *testing.T) {
 			}
 			for variable := range strings.SplitSeq(strings.TrimRight(string(text), "\x00"), "\x00") {
 				name, _, isVariable := strings.Cut(variable, "=")
-				if isVariable && !strings.HasPrefix(variable, "argument ") && !slices.Contains(before, variable) && !slices.Contains(c.added, variable) && !slices.Contains([]string{"PWD", "OLDPWD", "SHLVL", "_"}, name) {
+				if isVariable && !strings.HasPrefix(variable, "argument ") && !slices.Contains(before, variable) &&
+					!slices.Contains(c.added, variable) && !slices.Contains([]string{"PWD", "OLDPWD", "SHLVL", "_"}, name) {
 					t.Errorf("the environment of %s has %s, which midaz was not given", c.name, name)
 				}
 			}
@@ -159,7 +160,8 @@ func emptyEngine(w http.ResponseWriter, r *http.Request) {
 // commitSpec makes the folder a repository whose commit has the spec.
 func commitSpec(t *testing.T) {
 	t.Helper()
-	for _, args := range [][]string{{"init", "-q"}, {"add", cli.DefaultSpec}, {"-c", "user.name=ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false", "commit", "-qm", "spec"}} {
+	for _, args := range [][]string{{"init", "-q"}, {"add", cli.DefaultSpec}, {"-c", "user.name=ann", "-c", "user.email=ann@example.org", "-c",
+		"commit.gpgsign=false", "commit", "-qm", "spec"}} {
 		if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}
@@ -206,7 +208,8 @@ func programsStarted(t *testing.T, path string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	starts := []string{"exec.Command", "exec.CommandContext", "exec.Cmd", "os.StartProcess", "syscall.Exec", "syscall.ForkExec", "syscall.StartProcess", "unix.Exec"}
+	starts := []string{"exec.Command", "exec.CommandContext", "exec.Cmd", "os.StartProcess", "syscall.Exec", "syscall.ForkExec",
+		"syscall.StartProcess", "unix.Exec"}
 	var out []string
 	ast.Inspect(file, func(n ast.Node) bool {
 		var fun ast.Expr

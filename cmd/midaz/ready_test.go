@@ -49,8 +49,10 @@ func allMetrics() map[string]string {
 	}
 	plan := &engine.Plan{Stack: "a"}
 	c := &engine.Change{Addr: resources.NewAddr("box", "a"), Action: resources.Update}
-	full := run(&engine.Drift{Plan: plan, Changed: []*engine.Change{c}, Pending: []*engine.Change{c}, Runtime: []*engine.Change{c}, Unmanaged: []*resources.Observed{{Addr: c.Addr}}}, 2, "")
-	return map[string]string{"full": full, "clean": run(&engine.Drift{Plan: plan}, 0, full), "failed": run(nil, 1, full), "never": run(nil, 1, "")}
+	full := run(&engine.Drift{Plan: plan, Changed: []*engine.Change{c}, Pending: []*engine.Change{c}, Runtime: []*engine.Change{c},
+		Unmanaged: []*resources.Observed{{Addr: c.Addr}}}, 2, "")
+	return map[string]string{"full": full, "clean": run(&engine.Drift{Plan: plan}, 0, full), "failed": run(nil, 1, full),
+		"never": run(nil, 1, "")}
 }
 
 // Metrics and alerts are read by Prometheus' own tool.
@@ -161,7 +163,8 @@ func TestUnits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		unit := regexp.MustCompile("(?m)^Documentation=.*\n").ReplaceAllString(strings.ReplaceAll(string(text), "/usr/local/bin/midaz", program), "")
+		unit := regexp.MustCompile("(?m)^Documentation=.*\n").ReplaceAllString(strings.ReplaceAll(string(text), "/usr/local/bin/midaz", program),
+			"")
 		files = append(files, filepath.Join(dir, "midaz-drift@try."+kind))
 		if err := os.WriteFile(files[len(files)-1], []byte(unit), 0o644); err != nil {
 			t.Fatal(err)
@@ -275,7 +278,8 @@ func TestPreCommitHooks(t *testing.T) {
 			t.Errorf("%+v", h)
 		}
 		files := regexp.MustCompile(h.Files)
-		for name, want := range map[string]bool{"midaz.infra.yaml": true, "specs/debian.infra.yml": true, "compose.yaml": false, "infra.yaml.txt": false} {
+		for name, want := range map[string]bool{"midaz.infra.yaml": true, "specs/debian.infra.yml": true, "compose.yaml": false,
+			"infra.yaml.txt": false} {
 			if files.MatchString(name) != want {
 				t.Errorf("%s chooses %s: %v", h.ID, name, !want)
 			}

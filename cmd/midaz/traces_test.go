@@ -111,7 +111,8 @@ func traced(t *testing.T, spec string, env map[string]string) (status int, stder
 	var errs bytes.Buffer
 	sys := fakeSystem()
 	sys.Now, sys.Stdin, sys.Stdout, sys.Stderr = newClock().now, strings.NewReader(""), io.Discard, &errs
-	status = cli.Run(context.Background(), []string{"apply", "-auto-approve", "-parallelism", "1", "-report", "run.html", "-var", "CANARY=" + canary}, sys)
+	status = cli.Run(context.Background(), []string{"apply", "-auto-approve", "-parallelism", "1", "-report", "run.html", "-var",
+		"CANARY=" + canary}, sys)
 	return status, errs.String()
 }
 
@@ -202,7 +203,8 @@ func TestTracesHinderNothing(t *testing.T) {
 		{"switched off", "", map[string]string{"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": c.URL}},
 		{"no exporter", "", map[string]string{"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": c.URL}},
 		{"another exporter", `OTEL_TRACES_EXPORTER is "zipkin"`, map[string]string{"OTEL_TRACES_EXPORTER": "zipkin"}},
-		{"another protocol", `the protocol "grpc" is not spoken`, map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": c.URL}},
+		{"another protocol", `the protocol "grpc" is not spoken`, map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+			"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL}},
 		{"nobody there", "the trace could not be sent", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}},
 		{"no answer", "the trace could not be sent", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + silent.Addr().String()}},
 	} {

@@ -18,7 +18,8 @@ import (
 // does, but for the schema, which takes too long here. No rule panics, and each
 // problem says where and what.
 func FuzzValidate(f *testing.F) {
-	for _, pattern := range []string{"testdata/invalid/*.yaml", "../../midaz.infra.yaml", "../../specs/examples/*.yaml", "../../specs/examples/*/*.yaml"} {
+	for _, pattern := range []string{"testdata/invalid/*.yaml", "../../midaz.infra.yaml", "../../specs/examples/*.yaml",
+		"../../specs/examples/*/*.yaml"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil {
 			f.Fatal(err)
@@ -50,5 +51,6 @@ func FuzzValidate(f *testing.F) {
 
 // readsFiles reports whether a spec may name files of this machine.
 func readsFiles(text string) bool {
-	return slices.ContainsFunc([]string{"source", "_file", "build", "context", "seccomp", "policy"}, func(word string) bool { return strings.Contains(text, word) })
+	return slices.ContainsFunc([]string{"source", "_file", "build", "context", "seccomp", "policy"},
+		func(word string) bool { return strings.Contains(text, word) })
 }

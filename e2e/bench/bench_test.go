@@ -112,7 +112,8 @@ func newPair(b *testing.B, forMidaz, forCompose string) *pair {
 	b.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer cancel()
-		for _, label := range []string{"midaz.stack=" + p.name + "-m", "midaz.runs=" + p.name + "-m", "com.docker.compose.project=" + p.name + "-c"} {
+		for _, label := range []string{"midaz.stack=" + p.name + "-m", "midaz.runs=" + p.name + "-m", "com.docker.compose.project=" + p.name +
+			"-c"} {
 			if err := rig.Sweep(ctx, engine, label); err != nil && !strings.Contains(err.Error(), "active endpoints") {
 				b.Error(err)
 			}
@@ -146,7 +147,8 @@ func (p *pair) compose(args ...string) time.Duration {
 func (p *pair) time(program string, args ...string) time.Duration {
 	p.b.Helper()
 	took, err := p.run(program, args...)
-	if err != nil && args[len(args)-1] == "down" && (strings.Contains(err.Error(), lostCount) || strings.Contains(err.Error(), "has active endpoints")) {
+	if err != nil && args[len(args)-1] == "down" &&
+		(strings.Contains(err.Error(), lostCount) || strings.Contains(err.Error(), "has active endpoints")) {
 		// All containers are gone; the network stays, and the next up takes it as it is.
 		p.b.Logf("%s: the engine lost count of a network's containers", filepath.Base(program))
 		err = nil
@@ -256,7 +258,8 @@ func fifty(b *testing.B, suffix, forMidaz string, aim float64) {
 // it until the new one is ready.
 func BenchmarkFiftyChanged(b *testing.B) {
 	with := func(text, more string, round int) string {
-		return strings.ReplaceAll(text, "    command: [serve]\n", fmt.Sprintf("    command: [serve]\n    environment: { ROUND: \"%d\" }\n%s", round, more))
+		return strings.ReplaceAll(text, "    command: [serve]\n", fmt.Sprintf("    command: [serve]\n    environment: { ROUND: \"%d\" }\n%s",
+			round, more))
 	}
 	for _, order := range []struct {
 		what, more string
@@ -373,8 +376,9 @@ func (r row) verdict(version string) string {
 // TestVerdict: only the version that the aims are set against is judged.
 func TestVerdict(t *testing.T) {
 	r := row{midaz: []time.Duration{time.Second}, compose: []time.Duration{2 * time.Second}, aim: 0.6}
-	for version, want := range map[string]string{"2.40.3": "met", "v2.40.0": "met", "2.40": "met", "2.4.0": "not comparable", "2.400.1": "not comparable",
-		"2.39.4": "not comparable", "2.40.3+ds1-1": "met", "5.0.1": "not comparable", "": "not comparable"} {
+	for version, want := range map[string]string{"2.40.3": "met", "v2.40.0": "met", "2.40": "met", "2.4.0": "not comparable",
+		"2.400.1": "not comparable",
+		"2.39.4":  "not comparable", "2.40.3+ds1-1": "met", "5.0.1": "not comparable", "": "not comparable"} {
 		if got := r.verdict(version); got != want {
 			t.Errorf("%q: got %q, want %q", version, got, want)
 		}
@@ -414,7 +418,8 @@ func printTable(idle float64) {
 	}
 	fmt.Printf("\nmidaz and %s on Docker Engine %s, medians in seconds\n\n", with, version.Version)
 	fmt.Printf("| %-58s | %4s | %7s | %7s | %5s | %5s | %-14s |\n", "what", "runs", "midaz", "Compose", "ratio", "aim", "")
-	fmt.Printf("|%s|%s:|%s:|%s:|%s:|%s:|%s|\n", strings.Repeat("-", 60), strings.Repeat("-", 5), strings.Repeat("-", 8), strings.Repeat("-", 8), strings.Repeat("-", 6), strings.Repeat("-", 6), strings.Repeat("-", 16))
+	fmt.Printf("|%s|%s:|%s:|%s:|%s:|%s:|%s|\n", strings.Repeat("-", 60), strings.Repeat("-", 5), strings.Repeat("-", 8),
+		strings.Repeat("-", 8), strings.Repeat("-", 6), strings.Repeat("-", 6), strings.Repeat("-", 16))
 	for _, r := range table {
 		ratio, theirs, aim := "", "", ""
 		if m := median(r.compose); m > 0 {
@@ -423,10 +428,13 @@ func printTable(idle float64) {
 		if r.aim > 0 {
 			aim = fmt.Sprintf("%.2f", r.aim)
 		}
-		fmt.Printf("| %-58s | %4d | %7.2f | %7s | %5s | %5s | %-14s |\n", r.what, len(r.midaz), median(r.midaz).Seconds(), theirs, ratio, aim, r.verdict(composeVersion))
+		fmt.Printf("| %-58s | %4d | %7.2f | %7s | %5s | %5s | %-14s |\n", r.what, len(r.midaz), median(r.midaz).Seconds(), theirs, ratio, aim,
+			r.verdict(composeVersion))
 	}
-	fmt.Println("\nSame services, same engine, in turns. The 50 services have gate: { stable_for: 1ms } for midaz\nunless said otherwise: like Compose, it then returns when all are started.")
+	fmt.Println("\nSame services, same engine, in turns. The 50 services have gate: { stable_for: 1ms } for midaz\nunless said otherwise: " +
+		"like Compose, it then returns when all are started.")
 	if idle > float64(runtime.NumCPU())/2 {
-		fmt.Printf("The machine was busy with other things before this began (load %.1f on %d CPUs): the ratios say little.\n", idle, runtime.NumCPU())
+		fmt.Printf("The machine was busy with other things before this began (load %.1f on %d CPUs): the ratios say little.\n", idle,
+			runtime.NumCPU())
 	}
 }

@@ -88,7 +88,8 @@ func Tiny(ctx context.Context, c *client.Client) (string, error) {
 	if arch == "" {
 		arch = runtime.GOARCH
 	}
-	if err := build(ctx, path, "./e2e/testdata/tiny", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=-buildvcs=false -ldflags=-s"); err != nil {
+	if err := build(ctx, path, "./e2e/testdata/tiny", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch,
+		"GOFLAGS=-buildvcs=false -ldflags=-s"); err != nil {
 		return "", err
 	}
 	data, err := os.ReadFile(path)

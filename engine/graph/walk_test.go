@@ -170,14 +170,15 @@ func TestWalkGateHoldsNoPlace(t *testing.T) {
 	g.Add("gate")
 	g.Add("work")
 	open := make(chan struct{})
-	out := Walk(t.Context(), g, WalkOptions[string]{Limit: 1, Free: func(k string) bool { return k == "gate" }}, func(_ context.Context, k string) error {
-		if k == "gate" {
-			<-open // passes only once the work beside it has run
+	out := Walk(t.Context(), g, WalkOptions[string]{Limit: 1, Free: func(k string) bool { return k == "gate" }},
+		func(_ context.Context, k string) error {
+			if k == "gate" {
+				<-open // passes only once the work beside it has run
+				return nil
+			}
+			close(open)
 			return nil
-		}
-		close(open)
-		return nil
-	})
+		})
 	if out["gate"].State != Done || out["work"].State != Done {
 		t.Errorf("outcomes %+v", out)
 	}

@@ -31,11 +31,18 @@ const (
 // Rules of policies, codes MZ053 to MZ055.
 var (
 	ruleExpression = &specs.Rule{Code: "MZ053", Severity: specs.Error, Title: "policy rule that cannot be read",
-		Explain: "The expression of a rule under `policy` is not CEL, uses a name or function that is not there, or gives something else than true or false. It sees `plan` (what `midaz plan -json` prints), `change` (each entry of its `resource_changes` in turn), `stack` and `now` (a time). The language is described at https://cel.dev; strings have `matches`, `split`, `startsWith` and the like, `has(x.y)` asks whether a key is there, and `x.?y.orValue(z)` takes another value for one that is not.\n\n```yaml\npolicy:\n  volumes-stay-on-fridays:\n    deny: change.type == \"volume\" && \"delete\" in change.change.actions && now.getDayOfWeek() == 5\n```"}
+		Explain: "The expression of a rule under `policy` is not CEL, uses a name or function that is not there, or gives something else than " +
+			"true or false. It sees `plan` (what `midaz plan -json` prints), `change` (each entry of its `resource_changes` in turn), `stack` " +
+			"and `now` (a time). The language is described at https://cel.dev; strings have `matches`, `split`, `startsWith` and the like, " +
+			"`has(x.y)` asks whether a key is there, and `x.?y.orValue(z)` takes another value for one that is not.\n\n```yaml\npolicy:\n  " +
+			"volumes-stay-on-fridays:\n    deny: change.type == \"volume\" && \"delete\" in change.change.actions && now.getDayOfWeek() == 5\n```"}
 	ruleWarned = &specs.Rule{Code: "MZ054", Severity: specs.Warning, Title: "a policy warns of the plan",
-		Explain: "A rule under `policy`, or in a file given with `-policy`, has a `warn` that is true of the plan. It changes no exit status. The rule's own place is named beside the change. A rule with `deny` refuses the plan instead, with exit status 7; nobody can consent to that with a flag: change the plan, or the rule."}
+		Explain: "A rule under `policy`, or in a file given with `-policy`, has a `warn` that is true of the plan. It changes no exit status. " +
+			"The rule's own place is named beside the change. A rule with `deny` refuses the plan instead, with exit status 7; nobody can " +
+			"consent to that with a flag: change the plan, or the rule."}
 	ruleUntestable = &specs.Rule{Code: "MZ055", Severity: specs.Error, Title: "test of a policy rule that cannot be",
-		Explain: "A test of a rule expects `deny` of a rule that only warns, or the other way round, or it gives a rule about each `change` no change to look at. Correct the expectation, or add `change:` with what the rule reads."}
+		Explain: "A test of a rule expects `deny` of a rule that only warns, or the other way round, or it gives a rule about each `change` " +
+			"no change to look at. Correct the expectation, or add `change:` with what the rule reads."}
 )
 
 // Codes returns the rules of this package.
@@ -123,7 +130,8 @@ func (r *rule) checkTests(report resources.Report) {
 	for _, t := range r.Tests {
 		switch {
 		case t.Expect != "pass" && t.Expect != r.word():
-			report(ruleUntestable.At(t.Pos, fmt.Sprintf("rule %q cannot %s: it has `%s`", r.Name, t.Expect, r.word()), "expect "+r.word()+" or pass"))
+			report(ruleUntestable.At(t.Pos, fmt.Sprintf("rule %q cannot %s: it has `%s`", r.Name, t.Expect, r.word()),
+				"expect "+r.word()+" or pass"))
 		case r.each && t.Change == nil && t.Plan["resource_changes"] == nil:
 			report(ruleUntestable.At(t.Pos, fmt.Sprintf("rule %q is about each change, and the test has none", r.Name), "add `change: {...}`"))
 		}

@@ -35,7 +35,8 @@ func change(addr, action string) map[string]any {
 }
 
 func TestJudge(t *testing.T) {
-	plan := map[string]any{"summary": map[string]any{"remove": int64(2)}, "resource_changes": []any{change("box/a", "delete"), change("box/b", "create")}}
+	plan := map[string]any{"summary": map[string]any{"remove": int64(2)}, "resource_changes": []any{change("box/a", "delete"),
+		change("box/b", "create")}}
 	for expr, want := range map[string]string{
 		`"delete" in change.change.actions`: "box/a",
 		`plan.summary.remove > 1`:           "the plan",
@@ -119,7 +120,8 @@ func FuzzCompile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, expr string) {
 		var at []specs.Pos
 		node := specs.NewScalar(specs.Pos{File: "p", Line: 1, Col: 1}, specs.String, expr, false)
-		p := Compile([]resources.PolicyRule{{Name: "r", Deny: true, Expr: expr, Node: node}}, (&specs.Spec{}).Place, func(p *specs.Problem) { at = append(at, p.Pos) })
+		p := Compile([]resources.PolicyRule{{Name: "r", Deny: true, Expr: expr, Node: node}}, (&specs.Spec{}).Place,
+			func(p *specs.Problem) { at = append(at, p.Pos) })
 		if p.IsEmpty() && len(at) == 0 {
 			t.Fatal("neither a rule nor a problem")
 		}

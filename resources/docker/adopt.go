@@ -123,7 +123,8 @@ func (k *recorder) adopted(ctx context.Context, stack string, applied []*resourc
 // is sealed under a random key, so labels themselves cannot be compared.
 func sameMarks(labels map[string]string, r *resources.Resource) bool {
 	sealed, declared := appliedOf(labels), rememberedOf(r)
-	if sealed == nil || labels[labelAddress] != r.Addr.String() || len(sealed.Fields) != len(declared) || r.Protect != (labels[labelProtect] == "true") {
+	if sealed == nil || labels[labelAddress] != r.Addr.String() || len(sealed.Fields) != len(declared) ||
+		r.Protect != (labels[labelProtect] == "true") {
 		return false
 	}
 	for field, v := range declared {

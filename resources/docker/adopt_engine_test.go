@@ -32,8 +32,10 @@ func foreigners(y *yard) (containerID string) {
 		y.t.Fatal(err)
 	}
 	y.t.Cleanup(func() { _ = y.raw.VolumeRemove(ctx, y.stack+"_v", true) })
-	return y.foreign("web", &container.Config{Labels: compose}, &container.HostConfig{NetworkMode: container.NetworkMode(y.stack + "_n"), Binds: []string{y.stack + "_v:/data"}},
-		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{y.stack + "_n": {Aliases: []string{"web", y.stack + "-web"}}}})
+	return y.foreign("web", &container.Config{Labels: compose}, &container.HostConfig{NetworkMode: container.NetworkMode(y.stack + "_n"),
+		Binds: []string{y.stack + "_v:/data"}},
+		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{y.stack +
+			"_n": {Aliases: []string{"web", y.stack + "-web"}}}})
 }
 
 const adoptedSpec = `
@@ -109,7 +111,8 @@ func TestAdoptedIsReplacedAndForgotten(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
 	id := foreigners(y)
-	one, two := y.spec(adoptedSpec), y.spec(strings.Replace(adoptedSpec, "restart: always", "restart: always, command: [serve, -body, other]", 1))
+	one, two := y.spec(adoptedSpec), y.spec(strings.Replace(adoptedSpec, "restart: always", "restart: always, command: [serve, -body, other]",
+		1))
 	y.must(one)
 	if err := release(y.e, y, one); err != nil {
 		t.Fatal(err)
@@ -154,14 +157,16 @@ func TestAdoptThatIsKilledIsGivenBack(t *testing.T) {
 					}
 					y := newYard(t)
 					id := foreigners(y)
-					if _, err := y.raw.ContainerUpdate(t.Context(), id, container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: "on-failure", MaximumRetryCount: 3}}); err != nil {
+					if _, err := y.raw.ContainerUpdate(t.Context(), id,
+						container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: "on-failure", MaximumRetryCount: 3}}); err != nil {
 						t.Fatal(err)
 					}
 					before := y.inspect(id)
 					was := formerOf(&before)
 					k := &killer{writeAPI: y.e.api, left: n, after: true}
 					first := newEngine(t.Context(), k, y.e.host)
-					err := y.apply(first, y.spec(rest+`services: { web: { image: TINY, networks: [n, m], volumes: ["v:/data"], restart: always`+fields+" } }"))
+					err := y.apply(first, y.spec(rest+`services: { web: { image: TINY, networks: [n, m], volumes: ["v:/data"], restart: always`+fields+
+						" } }"))
 					first.pulse.close()
 					if killed = k.left <= 0; !killed && err != nil {
 						t.Errorf("not killed, and %v", err)

@@ -42,7 +42,8 @@ type limits struct {
 }
 
 func limitsOf(h *container.HostConfig) limits {
-	l := limits{Memory: h.Memory, MemorySwap: h.MemorySwap, MemoryReservation: h.MemoryReservation, NanoCPUs: h.NanoCPUs, CPUShares: h.CPUShares,
+	l := limits{Memory: h.Memory, MemorySwap: h.MemorySwap, MemoryReservation: h.MemoryReservation, NanoCPUs: h.NanoCPUs,
+		CPUShares: h.CPUShares,
 		CPUPeriod: h.CPUPeriod, CPUQuota: h.CPUQuota, CpusetCpus: h.CpusetCpus, CpusetMems: h.CpusetMems, BlkioWeight: h.BlkioWeight}
 	if h.PidsLimit != nil {
 		l.Pids = *h.PidsLimit
@@ -61,7 +62,8 @@ func (l limits) update() container.UpdateConfig {
 // formerOf returns what a container has before it is taken over.
 func formerOf(c *container.InspectResponse) *former {
 	final, _, _ := splitSwapName(nameOf(c))
-	f := &former{Name: final, Restart: c.HostConfig.RestartPolicy, Running: isUp(c.State), Limits: limitsOf(c.HostConfig), Networks: map[string]*network.EndpointSettings{}}
+	f := &former{Name: final, Restart: c.HostConfig.RestartPolicy, Running: isUp(c.State), Limits: limitsOf(c.HostConfig),
+		Networks: map[string]*network.EndpointSettings{}}
 	if c.NetworkSettings != nil {
 		for name, ep := range c.NetworkSettings.Networks {
 			f.Networks[name] = settingsOf(ep, c)
@@ -73,7 +75,8 @@ func formerOf(c *container.InspectResponse) *former {
 // giveBack gives containers back to their owners whose adoption was begun and did
 // not end well, in this run or in one that was killed. One whose replacement still
 // exists waits until that has gone; it returns the keys of those.
-func (k *recorder) giveBack(ctx context.Context, r *record, applied map[string]*resources.Resource, there map[string]bool) (waiting map[string]bool, err error) {
+func (k *recorder) giveBack(ctx context.Context, r *record, applied map[string]*resources.Resource,
+	there map[string]bool) (waiting map[string]bool, err error) {
 	w, waiting := containerWriter{k.e}, map[string]bool{}
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(r.content.Adopted)) {
@@ -126,7 +129,8 @@ func (c recordContent) isAdopting() bool {
 func (w containerWriter) hasReplacement(ctx context.Context, id string) (bool, error) {
 	lctx, cancel := lasting(ctx, readTimeout)
 	defer cancel()
-	list, err := w.e.api.ContainerList(lctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelReplaces+"="+id))})
+	list, err := w.e.api.ContainerList(lctx, container.ListOptions{All: true,
+		Filters: filters.NewArgs(filters.Arg("label", labelReplaces+"="+id))})
 	if err != nil {
 		return false, fmt.Errorf("list containers: %w", err)
 	}
@@ -173,14 +177,16 @@ func (w containerWriter) restoreLimits(ctx context.Context, c *container.Inspect
 	}
 	// The engine takes some limits in place and does not take them back.
 	if now, err := w.inspect(ctx, c.ID); err == nil && limitsOf(now.HostConfig) != was {
-		return &resources.Diagnosis{Err: fmt.Errorf("the engine cannot take back a limit that it was given: it has %+v, and had %+v", limitsOf(now.HostConfig), was),
+		return &resources.Diagnosis{Err: fmt.Errorf("the engine cannot take back a limit that it was given: it has %+v, and had %+v",
+			limitsOf(now.HostConfig), was),
 			Hint: "only a new container is without it"}
 	}
 	return nil
 }
 
 // restoreNetworks joins what the container was on before it leaves what it joined.
-func (w containerWriter) restoreNetworks(ctx context.Context, c *container.InspectResponse, was map[string]*network.EndpointSettings) error {
+func (w containerWriter) restoreNetworks(ctx context.Context, c *container.InspectResponse,
+	was map[string]*network.EndpointSettings) error {
 	now := map[string]*network.EndpointSettings{}
 	if c.NetworkSettings != nil {
 		maps.Copy(now, c.NetworkSettings.Networks)
@@ -204,5 +210,6 @@ func (w containerWriter) restoreNetworks(ctx context.Context, c *container.Inspe
 
 // sameAsked compares what was asked for of two endpoints.
 func sameAsked(a, b *network.EndpointSettings) bool {
-	return slices.Equal(a.Aliases, b.Aliases) && sameIPAM(a.IPAMConfig, b.IPAMConfig) && maps.Equal(a.DriverOpts, b.DriverOpts) && a.GwPriority == b.GwPriority
+	return slices.Equal(a.Aliases, b.Aliases) && sameIPAM(a.IPAMConfig, b.IPAMConfig) && maps.Equal(a.DriverOpts, b.DriverOpts) &&
+		a.GwPriority == b.GwPriority
 }

@@ -38,8 +38,10 @@ func TestRecordsAreRead(t *testing.T) {
 		{name: "the later stack has it", volumes: []*volume.Volume{
 			recordVolume("b", 1, map[string]adoptedObject{id: takenBy("b", "service/x", 2)}),
 			recordVolume("a", 1, map[string]adoptedObject{id: takenBy("a", "service/x", 1)})}, owner: "b"},
-		{name: "of another name", volumes: []*volume.Volume{{Name: "copy", Labels: recordVolume("a", 1, map[string]adoptedObject{id: takenBy("a", "service/x", 1)}).Labels}}},
-		{name: "broken", volumes: []*volume.Volume{{Name: recordName("a", 1), Labels: map[string]string{labelStack: "a", labelRecord: "1", labelRecordContent: "{"}}}},
+		{name: "of another name", volumes: []*volume.Volume{{Name: "copy",
+			Labels: recordVolume("a", 1, map[string]adoptedObject{id: takenBy("a", "service/x", 1)}).Labels}}},
+		{name: "broken", volumes: []*volume.Volume{{Name: recordName("a", 1), Labels: map[string]string{labelStack: "a", labelRecord: "1",
+			labelRecordContent: "{"}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := recordsOf(c.volumes).marks(sortContainer, idOf("x"), "")[labelStack]; got != c.owner {
@@ -56,7 +58,8 @@ func TestAdoptedContainersAreListed(t *testing.T) {
 	adopted, lost := s.put(t, web(t, ""), "theirs", "running"), s.put(t, web(t, ""), "lost", "running")
 	adopted.Config.Labels = map[string]string{"com.docker.compose.project": "p", labelReplaces: "old"}
 	s.volumes = []*volume.Volume{
-		recordVolume("test", 1, map[string]adoptedObject{objectKey(sortContainer, adopted.ID): takenBy("test", "service/web", 1), objectKey(sortContainer, idOf("gone")): takenBy("test", "service/gone", 1)}),
+		recordVolume("test", 1, map[string]adoptedObject{objectKey(sortContainer, adopted.ID): takenBy("test", "service/web", 1),
+			objectKey(sortContainer, idOf("gone")): takenBy("test", "service/gone", 1)}),
 		recordVolume("other", 1, map[string]adoptedObject{objectKey(sortContainer, lost.ID): takenBy("other", "service/web", 1)}),
 	}
 	api := withRecords(s)
@@ -90,7 +93,8 @@ func TestAdoptedContainersAreListed(t *testing.T) {
 		}
 	}
 	c, err := api.ContainerInspect(t.Context(), "theirs")
-	if err != nil || c.Config.Labels[labelAddress] != "service/web" || c.Config.Labels["com.docker.compose.project"] != "p" || c.Config.Labels[labelReplaces] != "" {
+	if err != nil || c.Config.Labels[labelAddress] != "service/web" || c.Config.Labels["com.docker.compose.project"] != "p" ||
+		c.Config.Labels[labelReplaces] != "" {
 		t.Errorf("%v, labels %v", err, c.Config.Labels)
 	}
 }
@@ -120,7 +124,8 @@ func TestMarksOfOtherToolsAreNoDifference(t *testing.T) {
 	if d := (networkKind{}).Compare(n, seen); len(d) != 1 || d[0].Field != "owner" || d[0].Cost != resources.InPlace {
 		t.Errorf("network: %v", d)
 	}
-	if d := (volumeKind{}).Compare(v, observeVolume(&volume.Volume{Name: v.Config.Text("name"), Driver: "local", Labels: compose}, v.Addr, v.Config)); len(d) != 1 {
+	if d := (volumeKind{}).Compare(v, observeVolume(&volume.Volume{Name: v.Config.Text("name"), Driver: "local", Labels: compose}, v.Addr,
+		v.Config)); len(d) != 1 {
 		t.Errorf("volume: %v", d)
 	}
 }

@@ -63,9 +63,10 @@ func TestGateAsksAgainWhileTheEngineIsBusy(t *testing.T) {
 		notes   int
 		err     string // "" when it finds the container
 	}{
-		"at once":           {limit: time.Hour},
-		"after two looks":   {answers: []error{noAnswer, noAnswer}, limit: time.Hour, notes: 2},
-		"not within it":     {answers: []error{noAnswer, noAnswer, noAnswer, noAnswer}, limit: 2 * time.Minute, notes: 1, err: "did not say within 2m0s"},
+		"at once":         {limit: time.Hour},
+		"after two looks": {answers: []error{noAnswer, noAnswer}, limit: time.Hour, notes: 2},
+		"not within it": {answers: []error{noAnswer, noAnswer, noAnswer, noAnswer}, limit: 2 * time.Minute, notes: 1,
+			err: "did not say within 2m0s"},
 		"another error":     {answers: []error{refused}, limit: time.Hour, err: "refused"},
 		"another one after": {answers: []error{noAnswer, refused}, limit: time.Hour, notes: 1, err: "refused"},
 	} {
@@ -73,7 +74,8 @@ func TestGateAsksAgainWhileTheEngineIsBusy(t *testing.T) {
 			w, _, r := busyWriter(t, c.answers...)
 			notes := 0
 			got, err := w.awaitedWithin(t.Context(), r, c.limit, func(string, ...any) { notes++ })
-			if found := got != nil && got.Name == "/test-web"; found != (c.err == "") || c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+			if found := got != nil && got.Name == "/test-web"; found != (c.err == "") || c.err == "" && err != nil || c.err != "" &&
+				(err == nil || !strings.Contains(err.Error(), c.err)) {
 				t.Errorf("container %v, error %v", got, err)
 			}
 			if notes != c.notes {
@@ -91,7 +93,8 @@ func TestGateDoesNotAskAgainWhenTheRunEnds(t *testing.T) {
 	w, b, r := busyWriter(t, noAnswer, noAnswer, noAnswer)
 	ctx, end := context.WithCancel(t.Context())
 	b.onLook = func(context.Context) { end() }
-	if _, err := w.awaitedWithin(ctx, r, time.Hour, func(string, ...any) { t.Error("it was told") }); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := w.awaitedWithin(ctx, r, time.Hour, func(string, ...any) { t.Error("it was told") }); !errors.Is(err,
+		context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }

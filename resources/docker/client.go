@@ -62,7 +62,8 @@ type writeAPI interface {
 
 // changeAPI is every call that changes something.
 type changeAPI interface {
-	ContainerCreate(ctx context.Context, config *container.Config, hostConfig *container.HostConfig, networkingConfig *network.NetworkingConfig, platform *ocispec.Platform, containerName string) (container.CreateResponse, error)
+	ContainerCreate(ctx context.Context, config *container.Config, hostConfig *container.HostConfig,
+		networkingConfig *network.NetworkingConfig, platform *ocispec.Platform, containerName string) (container.CreateResponse, error)
 	ContainerStart(ctx context.Context, container string, options container.StartOptions) error
 	ContainerStop(ctx context.Context, container string, options container.StopOptions) error
 	ContainerKill(ctx context.Context, container, signal string) error
@@ -155,7 +156,8 @@ func Open(ctx context.Context, o dockerapi.Options) (*Engine, error) {
 
 func newReadEngine(ctx context.Context, api readAPI, at dockerapi.EngineHost) *ReadEngine {
 	recorded := withRecords(api)
-	e := &ReadEngine{api: recorded, recorded: recorded, host: at, local: at.IsLocal(), version: at.Version, auth: dockerapi.RegistryAuths{Dir: at.ConfigDir}, images: map[string]*image.InspectResponse{}}
+	e := &ReadEngine{api: recorded, recorded: recorded, host: at, local: at.IsLocal(), version: at.Version,
+		auth: dockerapi.RegistryAuths{Dir: at.ConfigDir}, images: map[string]*image.InspectResponse{}}
 	e.info = sync.OnceValues(func() (system.Info, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()

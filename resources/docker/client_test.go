@@ -82,13 +82,16 @@ func TestEndpointOrder(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		"nothing":                     {env: map[string]string{"DOCKER_CONFIG": t.TempDir()}, want: "unix:///var/run/docker.sock from Docker's default"},
+		"nothing": {env: map[string]string{"DOCKER_CONFIG": t.TempDir()},
+			want: "unix:///var/run/docker.sock from Docker's default"},
 		"current context":             {env: base, want: `tcp://prod:2376 from the current Docker context "prod"`},
 		"default context":             {env: with("DOCKER_CONTEXT", "default"), want: "unix:///var/run/docker.sock from Docker's default"},
 		"DOCKER_CONTEXT":              {env: with("DOCKER_CONTEXT", "prod"), want: `tcp://prod:2376 from DOCKER_CONTEXT "prod"`},
 		"DOCKER_HOST beats a context": {env: with("DOCKER_HOST", "tcp://a:1", "DOCKER_CONTEXT", "prod"), want: "tcp://a:1 from DOCKER_HOST"},
-		"--context beats DOCKER_HOST": {o: dockerapi.Options{Context: "prod"}, env: with("DOCKER_HOST", "tcp://a:1"), want: `tcp://prod:2376 from context "prod" of the command line`},
-		"--host beats all":            {o: dockerapi.Options{Host: "unix:///x", Context: "prod"}, env: with("DOCKER_HOST", "tcp://a:1"), want: "unix:///x from --host"},
+		"--context beats DOCKER_HOST": {o: dockerapi.Options{Context: "prod"}, env: with("DOCKER_HOST", "tcp://a:1"),
+			want: `tcp://prod:2376 from context "prod" of the command line`},
+		"--host beats all": {o: dockerapi.Options{Host: "unix:///x", Context: "prod"}, env: with("DOCKER_HOST", "tcp://a:1"),
+			want: "unix:///x from --host"},
 	} {
 		c.o.LookupEnv = env(c.env)
 		at, err := c.o.Endpoint()
@@ -96,9 +99,12 @@ func TestEndpointOrder(t *testing.T) {
 			t.Errorf("%s: %s %v, want %s", name, got, err, c.want)
 		}
 	}
-	for _, bad := range []map[string]string{with("DOCKER_CONTEXT", "nowhere"), with("DOCKER_HOST", "localhost:2375"), with("DOCKER_HOST", "ftp://x"),
-		with("DOCKER_HOST", "ssh://-oProxyCommand=x"), with("DOCKER_HOST", "ssh://u:p@h"), with("DOCKER_HOST", "tcp://h:1", "DOCKER_TLS_VERIFY", "1", "DOCKER_CERT_PATH", dir+"/config.json"),
-		with("DOCKER_HOST", "tcp://h:1", "DOCKER_TLS_VERIFY", "1", "DOCKER_CERT_PATH", dir+"/missing"), with("DOCKER_HOST", "tcp://h:1", "DOCKER_CERT_PATH", t.TempDir())} {
+	for _, bad := range []map[string]string{with("DOCKER_CONTEXT", "nowhere"), with("DOCKER_HOST", "localhost:2375"),
+		with("DOCKER_HOST", "ftp://x"),
+		with("DOCKER_HOST", "ssh://-oProxyCommand=x"), with("DOCKER_HOST", "ssh://u:p@h"), with("DOCKER_HOST", "tcp://h:1", "DOCKER_TLS_VERIFY",
+			"1", "DOCKER_CERT_PATH", dir+"/config.json"),
+		with("DOCKER_HOST", "tcp://h:1", "DOCKER_TLS_VERIFY", "1", "DOCKER_CERT_PATH", dir+"/missing"),
+		with("DOCKER_HOST", "tcp://h:1", "DOCKER_CERT_PATH", t.TempDir())} {
 		if _, err := (dockerapi.Options{LookupEnv: env(bad)}).Endpoint(); err == nil {
 			t.Errorf("%v is accepted", bad)
 		}
@@ -118,7 +124,8 @@ func TestSSHArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(h.Args(), " "); got != "-T -o ConnectTimeout=30 -o BatchMode=yes -l deploy -p 2222 -- build.example.test docker system dial-stdio" {
+	if got := strings.Join(h.Args(), " "); got != "-T -o ConnectTimeout=30 -o BatchMode=yes -l deploy -p 2222 -- build.example.test docker "+
+		"system dial-stdio" {
 		t.Error(got)
 	}
 	if h.Target() != "deploy@build.example.test" {
@@ -286,7 +293,8 @@ func TestFacts(t *testing.T) {
 }
 
 func TestPublicName(t *testing.T) {
-	for host, want := range map[string]string{"unix:///var/run/docker.sock": "127.0.0.1", "tcp://10.0.0.5:2376": "10.0.0.5", "tcp://[fd00::1]:2376": "fd00::1", "tcp://h": "h"} {
+	for host, want := range map[string]string{"unix:///var/run/docker.sock": "127.0.0.1", "tcp://10.0.0.5:2376": "10.0.0.5",
+		"tcp://[fd00::1]:2376": "fd00::1", "tcp://h": "h"} {
 		if got := (dockerapi.EngineHost{Host: host}).PublicName(); got != want {
 			t.Errorf("%s: %s, want %s", host, got, want)
 		}
@@ -295,7 +303,8 @@ func TestPublicName(t *testing.T) {
 	if got := (dockerapi.EngineHost{Host: "ssh://u@h:22", SSH: ssh}).PublicName(); got != "h" {
 		t.Error(got)
 	}
-	for host, want := range map[string]bool{"unix:///var/run/docker.sock": true, "tcp://127.0.0.1:2375": true, "tcp://10.0.0.5:2376": false, "ssh://h": false, "unix:///home/u/.docker/desktop/docker.sock": false} {
+	for host, want := range map[string]bool{"unix:///var/run/docker.sock": true, "tcp://127.0.0.1:2375": true, "tcp://10.0.0.5:2376": false,
+		"ssh://h": false, "unix:///home/u/.docker/desktop/docker.sock": false} {
 		if got := (dockerapi.EngineHost{Host: host}).IsLocal(); got != want {
 			t.Errorf("%s: local %v", host, got)
 		}

@@ -19,7 +19,8 @@ import (
 // confirm returns an error for what is not as it was meant on a container that was
 // just written. shown is what the engine shows of it now, nil to ask. Differences
 // at the paths of stay were there before and were not to be removed.
-func (w containerWriter) confirm(ctx context.Context, r *resources.Resource, id string, shown *container.InspectResponse, stay resources.Delta) error {
+func (w containerWriter) confirm(ctx context.Context, r *resources.Resource, id string, shown *container.InspectResponse,
+	stay resources.Delta) error {
 	left, err := w.left(ctx, r, id, shown)
 	if err != nil {
 		return err
@@ -29,7 +30,8 @@ func (w containerWriter) confirm(ctx context.Context, r *resources.Resource, id 
 
 // left returns the differences between the resource and its container, apart from
 // those that a gate waits for and those that its host cannot do.
-func (w containerWriter) left(ctx context.Context, r *resources.Resource, id string, shown *container.InspectResponse) (resources.Delta, error) {
+func (w containerWriter) left(ctx context.Context, r *resources.Resource, id string, shown *container.InspectResponse) (resources.Delta,
+	error) {
 	seen, err := w.readBack(ctx, r, id, shown)
 	if err != nil {
 		return nil, err
@@ -46,7 +48,8 @@ func (w containerWriter) left(ctx context.Context, r *resources.Resource, id str
 // readBack observes one container, as if all that is declared had been applied to
 // it. Files are left out: they are slow to look at, and the call that places them
 // tells whether it could.
-func (w containerWriter) readBack(ctx context.Context, r *resources.Resource, id string, shown *container.InspectResponse) (*resources.Observed, error) {
+func (w containerWriter) readBack(ctx context.Context, r *resources.Resource, id string,
+	shown *container.InspectResponse) (*resources.Observed, error) {
 	f, err := w.e.facts(ctx)
 	if err != nil {
 		return nil, err
@@ -69,7 +72,8 @@ func (w containerWriter) readBack(ctx context.Context, r *resources.Resource, id
 	}
 	lctx, cancel := lasting(ctx, readTimeout)
 	defer cancel()
-	v := &view{e: w.e.ReadEngine, kind: r.Addr.Kind, facts: f, record: rec, scope: resources.Scope{Stack: r.Stack, Want: []*resources.Resource{&want}}}
+	v := &view{e: w.e.ReadEngine, kind: r.Addr.Kind, facts: f, record: rec,
+		scope: resources.Scope{Stack: r.Stack, Want: []*resources.Resource{&want}}}
 	return v.one(lctx, r.Addr, &want, id)
 }
 

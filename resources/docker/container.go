@@ -82,7 +82,8 @@ func (w containerWriter) make(ctx context.Context, r *resources.Resource, req *r
 }
 
 // create makes the container and returns what the engine warned of.
-func (w containerWriter) create(ctx context.Context, r *resources.Resource, req *request, again bool) (id string, said []string, err error) {
+func (w containerWriter) create(ctx context.Context, r *resources.Resource, req *request, again bool) (id string, said []string,
+	err error) {
 	lctx, cancel := lasting(ctx, writeTimeout)
 	defer cancel()
 	made, err := w.e.api.ContainerCreate(lctx, req.Config, req.Host, req.Net, req.Platform, req.Name)
@@ -109,7 +110,8 @@ func (w containerWriter) nameTaken(ctx context.Context, r *resources.Resource, n
 	other, err := w.inspect(ctx, name)
 	if cerrdefs.IsNotFound(err) {
 		return false, &resources.Diagnosis{Err: fmt.Errorf("create container %s: %w", name, cause),
-			Hint: "the engine holds the name for a container that it has half removed, a fault of old versions: restart it (`sudo systemctl restart docker`)"}
+			Hint: "the engine holds the name for a container that it has half removed, a fault of old versions: restart it (`sudo systemctl " +
+				"restart docker`)"}
 	}
 	if err != nil {
 		return false, fmt.Errorf("inspect container %s: %w", name, err)
@@ -122,8 +124,10 @@ func (w containerWriter) nameTaken(ctx context.Context, r *resources.Resource, n
 		defer w.e.naming.Unlock()
 		return true, errors.Join(cause, w.setNameAside(ctx, name, other.ID))
 	}
-	return false, &resources.Diagnosis{Err: fmt.Errorf("create container %s: the name is taken by a container of %s: %w", name, ownerText(other.Config.Labels), cause),
-		Hint: fmt.Sprintf("rename or remove that one (`docker rename %s NAME`), give this one a `container_name`, or take it over with `-adopt '%s'`", name, r.Addr)}
+	return false, &resources.Diagnosis{Err: fmt.Errorf("create container %s: the name is taken by a container of %s: %w", name,
+		ownerText(other.Config.Labels), cause),
+		Hint: fmt.Sprintf("rename or remove that one (`docker rename %s NAME`), give this one a `container_name`, or take it over with "+
+			"`-adopt '%s'`", name, r.Addr)}
 }
 
 // createError says what to do about a container that could not be created.
@@ -134,7 +138,8 @@ func (w containerWriter) createError(r *resources.Resource, req *request, err er
 	case cerrdefs.IsNotFound(err) && strings.Contains(text, "image"):
 		return &resources.Diagnosis{Err: wrapped, Hint: fmt.Sprintf("the engine has no image %s any more: plan again", req.Config.Image)}
 	case strings.Contains(text, "bind source path does not exist"):
-		return &resources.Diagnosis{Err: wrapped, Hint: fmt.Sprintf("bind mounts name paths on the host of the engine (%s): make the folder there, use a volume, or place single files with `files`", w.e.Host())}
+		return &resources.Diagnosis{Err: wrapped, Hint: fmt.Sprintf("bind mounts name paths on the host of the engine (%s): make the folder "+
+			"there, use a volume, or place single files with `files`", w.e.Host())}
 	case strings.Contains(text, "no space left on device"):
 		return &resources.Diagnosis{Err: wrapped, Hint: diskHint(w.e.Host())}
 	case strings.Contains(text, "No command specified") || strings.Contains(text, "no command specified"):
@@ -166,7 +171,8 @@ func isLostCall(err error) bool {
 // A limit that differs here is no drift: the engine's host cannot do it, and would
 // show the difference for ever. What decides what runs, and with which data and
 // networks, is an error.
-func (w containerWriter) verify(ctx context.Context, r *resources.Resource, req *request, id string, said []string, note resources.Note) error {
+func (w containerWriter) verify(ctx context.Context, r *resources.Resource, req *request, id string, said []string,
+	note resources.Note) error {
 	seen, err := w.readBack(ctx, r, id, nil)
 	if err != nil || seen.Presence != resources.Present {
 		return nil //nolint:nilerr // it is compared again after its start
@@ -197,7 +203,8 @@ func isEssential(d resources.Diff) bool {
 	if d.Field == "networks" { // a setting of an endpoint may be beyond the engine, the endpoint is not
 		return len(resources.SplitPath(d.Path)) == 2
 	}
-	return slices.Contains([]string{"image", "command", "entrypoint", "environment", "user", "working_dir", "ports", "volumes", "network_mode"}, d.Field)
+	return slices.Contains([]string{"image", "command", "entrypoint", "environment", "user", "working_dir", "ports", "volumes",
+		"network_mode"}, d.Field)
 }
 
 // notTaken notes what the engine's host could not do.
@@ -254,7 +261,8 @@ func (w containerWriter) startNew(ctx context.Context, r *resources.Resource, re
 
 // confirmStart is confirm for a container that was started for the first time.
 // One that stands beside another gets its aliases and its name later.
-func (w containerWriter) confirmStart(ctx context.Context, r *resources.Resource, req *request, id string, shown *container.InspectResponse) error {
+func (w containerWriter) confirmStart(ctx context.Context, r *resources.Resource, req *request, id string,
+	shown *container.InspectResponse) error {
 	left, err := w.left(ctx, r, id, shown)
 	if err != nil {
 		return err
@@ -487,7 +495,8 @@ func (w containerWriter) removeUnread(ctx context.Context, have *resources.Obser
 }
 
 // Update changes what can be changed on the living container.
-func (w containerWriter) Update(ctx context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta, note resources.Note) error {
+func (w containerWriter) Update(ctx context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta,
+	note resources.Note) error {
 	c, err := w.inspect(ctx, have.ID)
 	if cerrdefs.IsNotFound(err) {
 		return fmt.Errorf("container of %s: %w", r.Addr, resources.ErrMoved)
@@ -524,7 +533,8 @@ func (w containerWriter) Update(ctx context.Context, r *resources.Resource, have
 }
 
 // change makes the changes that leave the process alone.
-func (w containerWriter) change(ctx context.Context, r *resources.Resource, c *container.InspectResponse, have *resources.Observed, d resources.Delta, note resources.Note) error {
+func (w containerWriter) change(ctx context.Context, r *resources.Resource, c *container.InspectResponse, have *resources.Observed,
+	d resources.Delta, note resources.Note) error {
 	if d.Has("container_name") {
 		if err := w.takeName(ctx, r, c, containerName(r)); err != nil {
 			return err
@@ -546,7 +556,8 @@ func (w containerWriter) change(ctx context.Context, r *resources.Resource, c *c
 
 // revive starts a container that does not run, and restarts one that shares
 // namespaces of a process that has ended.
-func (w containerWriter) revive(ctx context.Context, r *resources.Resource, c *container.InspectResponse, d resources.Delta, note resources.Note) error {
+func (w containerWriter) revive(ctx context.Context, r *resources.Resource, c *container.InspectResponse, d resources.Delta,
+	note resources.Note) error {
 	if d.Has("state") {
 		return w.run(ctx, r, c, note)
 	}
@@ -731,7 +742,8 @@ func (w containerWriter) networks(ctx context.Context, r *resources.Resource, c 
 // reconnect makes an endpoint again with other settings. When that fails, the
 // endpoint of before comes back: the engine keeps what was asked for, but the
 // container is not on the network.
-func (w containerWriter) reconnect(ctx context.Context, net string, c *container.InspectResponse, was, want *network.EndpointSettings) error {
+func (w containerWriter) reconnect(ctx context.Context, net string, c *container.InspectResponse, was,
+	want *network.EndpointSettings) error {
 	if err := w.disconnect(ctx, net, c); err != nil {
 		return err
 	}
@@ -789,7 +801,8 @@ func (w containerWriter) disconnect(ctx context.Context, net string, c *containe
 
 // keeps reports whether an endpoint is as wanted, on the network that has the
 // name now.
-func (w containerWriter) keeps(ctx context.Context, name string, have, want *network.EndpointSettings, c *container.InspectResponse) (bool, error) {
+func (w containerWriter) keeps(ctx context.Context, name string, have, want *network.EndpointSettings, c *container.InspectResponse) (bool,
+	error) {
 	if want == nil || have == nil {
 		return false, nil
 	}
@@ -806,7 +819,10 @@ func (w containerWriter) keeps(ctx context.Context, name string, have, want *net
 		}
 	}
 	asked := settingsOf(have, c)
-	asked.Aliases = slices.DeleteFunc(asked.Aliases, func(a string) bool { return a == c.Config.Hostname && !slices.Contains(want.Aliases, a) })
+	asked.Aliases = slices.DeleteFunc(asked.Aliases, func(a string) bool {
+		return a == c.Config.Hostname &&
+			!slices.Contains(want.Aliases, a)
+	})
 	wanted := slices.Clone(want.Aliases)
 	slices.Sort(wanted)
 	return slices.Equal(asked.Aliases, slices.Compact(wanted)) && sameIPAM(asked.IPAMConfig, want.IPAMConfig) &&
@@ -824,7 +840,8 @@ func sameIPAM(a, b *network.EndpointIPAMConfig) bool {
 }
 
 // files places those that differ and sends the signals they ask for.
-func (w containerWriter) files(ctx context.Context, r *resources.Resource, c *container.InspectResponse, d resources.Delta, note resources.Note) error {
+func (w containerWriter) files(ctx context.Context, r *resources.Resource, c *container.InspectResponse, d resources.Delta,
+	note resources.Note) error {
 	meant := partsOf(d, "files")
 	want := slices.DeleteFunc(filesOf(r), func(f file) bool { return !meant[f.Target] })
 	have, err := w.e.filesHave(ctx, c.ID, want, true)

@@ -92,7 +92,8 @@ func TestSwapRollsBack(t *testing.T) {
 			if !errors.As(err, &failed) {
 				t.Fatalf("%v is no failure of a gate", err)
 			}
-			if failed.ExitCode == nil || *failed.ExitCode != 1 || !slices.Contains(failed.Logs, "tiny gives up") || failed.Next.Logs+failed.Next.Container == "" {
+			if failed.ExitCode == nil || *failed.ExitCode != 1 || !slices.Contains(failed.Logs, "tiny gives up") ||
+				failed.Next.Logs+failed.Next.Container == "" {
 				t.Errorf("%+v", failed)
 			}
 			now := y.inspect(y.stack + "-web")
@@ -162,7 +163,8 @@ func TestSwapThatCannotStart(t *testing.T) {
 	old := y.inspect(y.stack + "-web")
 	for _, spec := range []string{
 		strings.Replace(fmt.Sprintf(sharingService, "two", ""), "command:", "entrypoint: [/nowhere]\n    command:", 1),
-		strings.Replace(fmt.Sprintf(sharingService, "two", ""), `["data:/data"]`, `["data:/data", {type: bind, source: /no/such/folder, target: /x, bind: {create_host_path: false}}]`, 1),
+		strings.Replace(fmt.Sprintf(sharingService, "two", ""), `["data:/data"]`,
+			`["data:/data", {type: bind, source: /no/such/folder, target: /x, bind: {create_host_path: false}}]`, 1),
 	} {
 		err := y.apply(y.e, y.spec(spec))
 		if err == nil || hint(err) == "" {
@@ -386,7 +388,8 @@ services:
 		"renamed": func() error { return y.raw.ContainerRename(t.Context(), old.ID, y.stack+"-elsewhere") },
 		"off":     func() error { return y.raw.NetworkDisconnect(t.Context(), y.stack+"_a", old.ID, true) },
 		"limit": func() error {
-			_, err := y.raw.ContainerUpdate(t.Context(), old.ID, container.UpdateConfig{Resources: container.Resources{Memory: 128 << 20, MemorySwap: 256 << 20}})
+			_, err := y.raw.ContainerUpdate(t.Context(), old.ID,
+				container.UpdateConfig{Resources: container.Resources{Memory: 128 << 20, MemorySwap: 256 << 20}})
 			return err
 		},
 	} {

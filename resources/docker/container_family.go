@@ -79,7 +79,10 @@ const (
 // known, and only the other one has ever worked.
 func standingOf(c candidate, all []candidate, final string) standing {
 	replaced := c.labels[labelReplaces]
-	predecessor := replaced != "" && slices.ContainsFunc(all, func(o candidate) bool { return o.id == replaced && o.id != c.id && o.role() != "bad" })
+	predecessor := replaced != "" && slices.ContainsFunc(all, func(o candidate) bool {
+		return o.id == replaced && o.id != c.id &&
+			o.role() != "bad"
+	})
 	switch role := c.role(); {
 	case role == "bad":
 		return isRejected

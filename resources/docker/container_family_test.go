@@ -16,7 +16,8 @@ func familyOf(lines []string) []candidate {
 	for i, line := range lines {
 		words := strings.Fields(line)
 		_, _, gen := splitSwapName(words[0])
-		c := candidate{id: id(words[0]), name: words[0], state: words[1], created: int64(i), labels: map[string]string{labelGen: strconv.Itoa(max(gen, 1))}}
+		c := candidate{id: id(words[0]), name: words[0], state: words[1], created: int64(i),
+			labels: map[string]string{labelGen: strconv.Itoa(max(gen, 1))}}
 		for _, w := range words[2:] {
 			switch key, value, _ := strings.Cut(w, "="); key {
 			case "g":
@@ -71,7 +72,8 @@ func TestPickContainer(t *testing.T) {
 		{"a rejected one is no predecessor", []string{"w.bad-2 exited", "w created g=3 r=w.bad-2"}, "w", []string{"w.bad-2"}},
 
 		{"replaced twice, never proven", []string{"w.old-2 exited", "w.old-3 exited r=w.old-2", "w running g=3 r=w.old-3"}, "w", nil},
-		{"replaced twice, the last never started", []string{"w.old-2 exited", "w.old-3 exited r=w.old-2", "w created g=3 r=w.old-3"}, "w.old-3", []string{"w"}},
+		{"replaced twice, the last never started", []string{"w.old-2 exited", "w.old-3 exited r=w.old-2", "w created g=3 r=w.old-3"}, "w.old-3",
+			[]string{"w"}},
 		{"the final name has changed too", []string{"v running", "w.new-2 created r=v"}, "v", []string{"w.new-2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

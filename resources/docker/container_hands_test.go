@@ -53,7 +53,8 @@ func TestSharedNamespacesThatEnded(t *testing.T) {
 func TestEndpointThatIsNotConnected(t *testing.T) {
 	r := web(t, "networks: {default: {ipv4_address: 10.1.0.7}}")
 	c := running(&container.HostConfig{NetworkMode: "test_default"})
-	c.NetworkSettings.Networks = map[string]*network.EndpointSettings{"test_default": {Aliases: []string{"web"}, IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: "10.1.0.7"}}}
+	c.NetworkSettings.Networks = map[string]*network.EndpointSettings{"test_default": {Aliases: []string{"web"},
+		IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: "10.1.0.7"}}}
 	sealed := resources.Seal(remembered(r))
 	differs := func() bool {
 		s := &sight{c: c, want: r, applied: &sealed, facts: &facts{API: "1.51"}}
@@ -119,7 +120,8 @@ func TestRenamedNetworkIsCreatedBesideTheOldOne(t *testing.T) {
 func TestNamesThatARunGivesUp(t *testing.T) {
 	set, _ := declared(t, "services: { a: { image: x, container_name: is-b }, b: { image: x, container_name: is-a } }")
 	a, b := set.Get(resources.NewAddr("service", "a")), set.Get(resources.NewAddr("service", "b"))
-	k := &recorder{stack: "test", names: map[resources.Addr]string{a.Addr: containerName(a), b.Addr: containerName(b)}, leaving: []resources.Addr{resources.NewAddr("service", "gone")}}
+	k := &recorder{stack: "test", names: map[resources.Addr]string{a.Addr: containerName(a), b.Addr: containerName(b)},
+		leaving: []resources.Addr{resources.NewAddr("service", "gone")}}
 	for _, c := range []struct {
 		stack, addr, name string
 		want              bool

@@ -208,7 +208,8 @@ func (k containerKind) Manner(want *resources.Resource, have *resources.Observed
 	case !ok || k.name == "job" || !isUp(old.State):
 		return resources.Manner{}
 	case o.startFirst:
-		return resources.Manner{Order: "start_first", Text: "the new one is started beside the old one, because " + o.why + ": no downtime expected"}
+		return resources.Manner{Order: "start_first", Text: "the new one is started beside the old one, because " + o.why +
+			": no downtime expected"}
 	default:
 		return resources.Manner{Order: "stop_first", Text: "the old one is stopped before the new one is started, because " + o.why}
 	}
@@ -224,7 +225,8 @@ func (k containerKind) Hazards(a resources.Action, want *resources.Resource, hav
 	if !ok || o.startFirst || !isUp(old.State) {
 		return out
 	}
-	return append(out, resources.Hazard{Code: resources.Downtime, Msg: fmt.Sprintf("expected for about 1s, for the stop of the old one (at most %s), and until the new one is ready", graceText(old))})
+	return append(out, resources.Hazard{Code: resources.Downtime,
+		Msg: fmt.Sprintf("expected for about 1s, for the stop of the old one (at most %s), and until the new one is ready", graceText(old))})
 }
 
 func graceText(c *container.InspectResponse) string {

@@ -216,7 +216,8 @@ func anonymousAt(c *container.InspectResponse, target string) string {
 
 // takePlace stops the old container, sets it aside and starts the replacement
 // under its name. Each step can be told from names and state alone.
-func (w containerWriter) takePlace(ctx context.Context, r *resources.Resource, old *container.InspectResponse, req *request, id string, gen int, note resources.Note) error {
+func (w containerWriter) takePlace(ctx context.Context, r *resources.Resource, old *container.InspectResponse, req *request, id string,
+	gen int, note resources.Note) error {
 	name := containerName(r)
 	if isUp(old.State) {
 		note("stopping the old one")
@@ -367,7 +368,8 @@ func (w containerWriter) rollBack(ctx context.Context, r *resources.Resource, ha
 // proven returns the container that the old one had replaced, when that stands
 // aside still because the run that replaced it was killed, and the old one was
 // seen not to be well: then it is what last worked. It returns nil otherwise.
-func (w containerWriter) proven(ctx context.Context, r *resources.Resource, old *container.InspectResponse) (*container.InspectResponse, error) {
+func (w containerWriter) proven(ctx context.Context, r *resources.Resource, old *container.InspectResponse) (*container.InspectResponse,
+	error) {
 	if old.State == nil || stateText(old) == "running" && old.RestartCount == 0 {
 		return nil, nil
 	}
@@ -412,7 +414,8 @@ func originalName(before *container.InspectResponse, r *resources.Resource) stri
 // putBack rejects the replacement and starts the old container again, with its
 // restart policy. A policy of none may be that of a killed run, which had turned
 // it off; the container remembers its own.
-func (w containerWriter) putBack(ctx context.Context, r *resources.Resource, old *container.InspectResponse, policy container.RestartPolicy) error {
+func (w containerWriter) putBack(ctx context.Context, r *resources.Resource, old *container.InspectResponse,
+	policy container.RestartPolicy) error {
 	fresh, err := w.replacementOf(ctx, r, old.ID)
 	if err != nil {
 		return err

@@ -28,8 +28,9 @@ func collect(into *[]string) resources.Report {
 // running returns a container that runs, as inspect shows it.
 func running(host *container.HostConfig, mounts ...container.MountPoint) *container.InspectResponse {
 	return &container.InspectResponse{
-		ContainerJSONBase: &container.ContainerJSONBase{ID: "1", Name: "/s-web", State: &container.State{Running: true, Status: "running"}, HostConfig: host},
-		Config:            &container.Config{}, Mounts: mounts, NetworkSettings: &container.NetworkSettings{},
+		ContainerJSONBase: &container.ContainerJSONBase{ID: "1", Name: "/s-web", State: &container.State{Running: true, Status: "running"},
+			HostConfig: host},
+		Config: &container.Config{}, Mounts: mounts, NetworkSettings: &container.NetworkSettings{},
 	}
 }
 
@@ -49,22 +50,30 @@ func TestOrderOfReplacement(t *testing.T) {
 		old    *container.InspectResponse
 		first  bool
 	}{
-		"nothing shared":               {"{}", running(&container.HostConfig{}), true},
-		"the spec says stop":           {"{update: {order: stop_first}}", running(&container.HostConfig{}), false},
-		"a fixed port":                 {"{ports: [\"8080:80\"]}", running(&container.HostConfig{PortBindings: ports}), false},
-		"a fixed port, spec or not":    {"{ports: [\"8080:80\"], update: {order: start_first}}", running(&container.HostConfig{PortBindings: ports}), false},
-		"another fixed port, by spec":  {"{ports: [\"8081:80\"], update: {order: start_first}}", running(&container.HostConfig{PortBindings: ports}), true},
-		"another fixed port":           {"{ports: [\"8081:80\"]}", running(&container.HostConfig{PortBindings: ports}), true},
-		"a port it was given":          {"{ports: [\"8083:80\"]}", given, false},
-		"a port it was not given":      {"{ports: [\"8084:80\"]}", given, true},
-		"any port":                     {"{ports: [\"80\"]}", running(&container.HostConfig{}), true},
-		"host network":                 {"{network_mode: host}", running(&container.HostConfig{}), false},
-		"a volume both write":          {"{volumes: [\"data:/x\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: "test_data", RW: true}), false},
-		"a volume one writes":          {"{volumes: [\"data:/x:ro\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: "test_data", RW: true}), true},
-		"a folder both write":          {"{volumes: [{type: bind, source: /srv, target: /x}]}", running(&container.HostConfig{}, container.MountPoint{Type: "bind", Source: "/srv", RW: true}), false},
-		"a folder with SELinux label":  {"{volumes: [\"/srv:/x:z\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "bind", Source: "/srv", RW: true}), false},
-		"a folder one writes":          {"{volumes: [\"/srv:/x:ro\"]}", running(&container.HostConfig{}, container.MountPoint{Type: "bind", Source: "/srv", RW: true}), true},
-		"a volume without a name":      {"{}", running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: strings.Repeat("a", 64), Destination: "/x", RW: true}), false},
+		"nothing shared":     {"{}", running(&container.HostConfig{}), true},
+		"the spec says stop": {"{update: {order: stop_first}}", running(&container.HostConfig{}), false},
+		"a fixed port":       {"{ports: [\"8080:80\"]}", running(&container.HostConfig{PortBindings: ports}), false},
+		"a fixed port, spec or not": {"{ports: [\"8080:80\"], update: {order: start_first}}",
+			running(&container.HostConfig{PortBindings: ports}), false},
+		"another fixed port, by spec": {"{ports: [\"8081:80\"], update: {order: start_first}}",
+			running(&container.HostConfig{PortBindings: ports}), true},
+		"another fixed port":      {"{ports: [\"8081:80\"]}", running(&container.HostConfig{PortBindings: ports}), true},
+		"a port it was given":     {"{ports: [\"8083:80\"]}", given, false},
+		"a port it was not given": {"{ports: [\"8084:80\"]}", given, true},
+		"any port":                {"{ports: [\"80\"]}", running(&container.HostConfig{}), true},
+		"host network":            {"{network_mode: host}", running(&container.HostConfig{}), false},
+		"a volume both write": {"{volumes: [\"data:/x\"]}",
+			running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: "test_data", RW: true}), false},
+		"a volume one writes": {"{volumes: [\"data:/x:ro\"]}",
+			running(&container.HostConfig{}, container.MountPoint{Type: "volume", Name: "test_data", RW: true}), true},
+		"a folder both write": {"{volumes: [{type: bind, source: /srv, target: /x}]}",
+			running(&container.HostConfig{}, container.MountPoint{Type: "bind", Source: "/srv", RW: true}), false},
+		"a folder with SELinux label": {"{volumes: [\"/srv:/x:z\"]}",
+			running(&container.HostConfig{}, container.MountPoint{Type: "bind", Source: "/srv", RW: true}), false},
+		"a folder one writes": {"{volumes: [\"/srv:/x:ro\"]}",
+			running(&container.HostConfig{}, container.MountPoint{Type: "bind", Source: "/srv", RW: true}), true},
+		"a volume without a name": {"{}", running(&container.HostConfig{},
+			container.MountPoint{Type: "volume", Name: strings.Repeat("a", 64), Destination: "/x", RW: true}), false},
 		"a fixed address":              {"{networks: {default: {ipv4_address: 10.1.0.7}}}", running(&container.HostConfig{}), false},
 		"its address, spec or not":     {"{networks: {default: {ipv4_address: 10.1.0.7}}, update: {order: start_first}}", at("10.1.0.7"), false},
 		"another address, by spec":     {"{networks: {default: {ipv4_address: 10.1.0.7}}, update: {order: start_first}}", at("10.1.0.8"), true},
@@ -72,7 +81,8 @@ func TestOrderOfReplacement(t *testing.T) {
 		"the old one does not run":     {"{}", &container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{State: &container.State{}, HostConfig: &container.HostConfig{}}}, false},
 	} {
 		fields := strings.Replace(c.fields, "{", "{image: x, ", 1)
-		set, ps := declared(t, "services: { web: "+fields+" }\nvolumes: { data: }\nnetworks: { default: { ipam: { config: [{ subnet: 10.1.0.0/24 }] } } }")
+		set, ps := declared(t, "services: { web: "+fields+
+			" }\nvolumes: { data: }\nnetworks: { default: { ipam: { config: [{ subnet: 10.1.0.0/24 }] } } }")
 		if ps.Errors() > 0 {
 			t.Fatal(name, ps)
 		}
@@ -86,7 +96,8 @@ func TestOrderOfReplacement(t *testing.T) {
 			if got.startFirst != c.first || got.why == "" {
 				t.Errorf("%s, API %s: %+v", name, api, got)
 			}
-			if plan, _, ok := (containerKind{name: "service"}).planned(r, &resources.Observed{Native: &seenContainer{inspect: *c.old}}); !ok || plan != got {
+			if plan, _, ok := (containerKind{name: "service"}).planned(r, &resources.Observed{Native: &seenContainer{inspect: *c.old}}); !ok ||
+				plan != got {
 				t.Errorf("%s, API %s: the plan says %+v, the swap %+v", name, api, plan, got)
 			}
 		}
@@ -120,10 +131,11 @@ func TestStartedWithoutAllItNeeds(t *testing.T) {
 
 func TestPortInUse(t *testing.T) {
 	for text, want := range map[string]string{
-		"driver failed programming external connectivity on endpoint a-b (0f12): Bind for 127.0.0.1:5701 failed: port is already allocated":                              "127.0.0.1 5701",
-		"Bind for 0.0.0.0:80 failed: port is already allocated":                                                                                                          "0.0.0.0 80",
-		"driver failed programming external connectivity on endpoint x (ab:cd): Error starting userland proxy: listen tcp4 127.0.0.1:5701: bind: address already in use": "127.0.0.1 5701",
-		"failed to bind host port for [::1]:5701:172.18.0.2:5432/tcp: address already in use":                                                                            "[::1] 5701",
+		"driver failed programming external connectivity on endpoint a-b (0f12): Bind for 127.0.0.1:5701 failed: port is already allocated": "127.0.0.1 5701",
+		"Bind for 0.0.0.0:80 failed: port is already allocated":                                                                             "0.0.0.0 80",
+		"driver failed programming external connectivity on endpoint x (ab:cd): Error starting userland proxy: listen tcp4 127.0.0.1:5701: " +
+			"bind: address already in use": "127.0.0.1 5701",
+		"failed to bind host port for [::1]:5701:172.18.0.2:5432/tcp: address already in use": "[::1] 5701",
 	} {
 		m := portInUse.FindStringSubmatch(text)
 		if m == nil || m[1]+" "+m[2] != want {
@@ -186,7 +198,8 @@ func TestPulse(t *testing.T) {
 	if got := <-api.since; got != "2026-01-01T00:00:00Z" {
 		t.Errorf("since %s", got)
 	}
-	api.messages <- events.Message{Action: events.ActionDie, Actor: events.Actor{ID: "a", Attributes: map[string]string{"exitCode": "7"}}, TimeNano: 1_700_000_000_000_000_005}
+	api.messages <- events.Message{Action: events.ActionDie, Actor: events.Actor{ID: "a", Attributes: map[string]string{"exitCode": "7"}},
+		TimeNano: 1_700_000_000_000_000_005}
 	woken(t, a)
 	if code, ok := p.exit("a"); !ok || code != 7 {
 		t.Errorf("exit %d %v", code, ok)

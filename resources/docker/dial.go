@@ -133,7 +133,8 @@ func (e *ReadEngine) networkedBy(ctx context.Context, c *container.InspectRespon
 		case slices.Contains(seen, of.ID):
 			return nil, fmt.Errorf("container %s shares its own network: %w", nameOf(&of), resources.ErrUnreachable)
 		case !hasProcess(of.State):
-			return nil, fmt.Errorf("container %s, whose network it shares, does not run: it is %s: %w", nameOf(&of), stateText(&of), resources.ErrUnreachable)
+			return nil, fmt.Errorf("container %s, whose network it shares, does not run: it is %s: %w", nameOf(&of), stateText(&of),
+				resources.ErrUnreachable)
 		case leftBehind(c.State, parseTime(of.State.StartedAt)):
 			return nil, fmt.Errorf("container %s, whose network it shares, was started after it: %w", nameOf(&of), resources.ErrUnreachable)
 		}

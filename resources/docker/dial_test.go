@@ -26,7 +26,8 @@ func sharing(t *testing.T) (*Engine, *shelf) {
 	for i, name := range []string{"web", "mid", "side"} {
 		s.containers["test-"+name] = &container.InspectResponse{
 			ContainerJSONBase: &container.ContainerJSONBase{ID: idOf(name), Name: "/test-" + name,
-				State:      &container.State{Running: true, Status: container.StateRunning, StartedAt: began.Add(time.Duration(i) * time.Second).Format(time.RFC3339Nano)},
+				State: &container.State{Running: true, Status: container.StateRunning,
+					StartedAt: began.Add(time.Duration(i) * time.Second).Format(time.RFC3339Nano)},
 				HostConfig: &container.HostConfig{NetworkMode: container.NetworkMode(in)}},
 			Config:          &container.Config{},
 			NetworkSettings: &container.NetworkSettings{},
@@ -59,8 +60,9 @@ func TestGateReachesAContainerInTheNetworkOfAnother(t *testing.T) {
 		"the host's": {func(_ *Engine, web *container.InspectResponse) {
 			web.NetworkSettings.Networks, web.HostConfig.NetworkMode = nil, "host"
 		}, ""},
-		"gone":    {func(_ *Engine, web *container.InspectResponse) { web.ID = idOf("another") }, "whose network it shares, is gone"},
-		"stopped": {func(_ *Engine, web *container.InspectResponse) { web.State.Running, web.State.Status = false, "exited" }, "test-web, whose network it shares, does not run: it is exited"},
+		"gone": {func(_ *Engine, web *container.InspectResponse) { web.ID = idOf("another") }, "whose network it shares, is gone"},
+		"stopped": {func(_ *Engine, web *container.InspectResponse) { web.State.Running, web.State.Status = false, "exited" },
+			"test-web, whose network it shares, does not run: it is exited"},
 		"started after": {func(_ *Engine, web *container.InspectResponse) { web.State.StartedAt = "2026-01-02T00:00:00Z" },
 			"test-web, whose network it shares, was started after it"},
 		"in a circle": {func(_ *Engine, web *container.InspectResponse) {

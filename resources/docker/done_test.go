@@ -46,7 +46,8 @@ func TestJobIsDoneWithoutItsContainer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.volumes = append(tc.volumes, &volume.Volume{Name: recordName("test", 1), Labels: map[string]string{labelStack: "test", labelRecord: "1", labelRecordContent: text}})
+			s.volumes = append(tc.volumes, &volume.Volume{Name: recordName("test", 1), Labels: map[string]string{labelStack: "test",
+				labelRecord: "1", labelRecordContent: text}})
 			o := s.observe(t, "job", true, is)[is.Addr.String()]
 			if o.Presence != resources.Absent || (o.Done != "") != tc.want || o.Finished != tc.want || tc.want && o.Gone != "" {
 				t.Errorf("%+v", o)
@@ -64,11 +65,14 @@ func TestRecordForgetsJobs(t *testing.T) {
 		want    []string
 		left    []string // of the objects
 	}{
-		"nothing is removed":                        {[]string{"job/once", "service/a"}, nil, false, []string{"job/once"}, []string{"job/once", "service/a"}},
-		"removed, and data stays":                   {[]string{"volume/v"}, []resources.Addr{once}, true, []string{"job/once"}, []string{"volume/v"}},
-		"removed, and no data is there":             {[]string{"service/a"}, []resources.Addr{once}, false, nil, []string{"service/a"}},
-		"all goes but volumes, without a container": {[]string{"job/once", "volume/v"}, []resources.Addr{resources.NewAddr("service", "a")}, true, []string{"job/once"}, []string{"volume/v"}},
-		"all goes, without a container":             {[]string{"job/once"}, []resources.Addr{resources.NewAddr("service", "a")}, true, nil, nil},
+		"nothing is removed": {[]string{"job/once", "service/a"}, nil, false, []string{"job/once"},
+			[]string{"job/once", "service/a"}},
+		"removed, and data stays": {[]string{"volume/v"}, []resources.Addr{once}, true, []string{"job/once"},
+			[]string{"volume/v"}},
+		"removed, and no data is there": {[]string{"service/a"}, []resources.Addr{once}, false, nil, []string{"service/a"}},
+		"all goes but volumes, without a container": {[]string{"job/once", "volume/v"}, []resources.Addr{resources.NewAddr("service", "a")}, true,
+			[]string{"job/once"}, []string{"volume/v"}},
+		"all goes, without a container": {[]string{"job/once"}, []resources.Addr{resources.NewAddr("service", "a")}, true, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := recordContent{Objects: tc.objects, Done: []string{"job/once"}}

@@ -72,7 +72,8 @@ func (e *Engine) placeFiles(ctx context.Context, id string, files []file) error 
 		return e.placed(ctx, id, files)
 	case strings.Contains(err.Error(), "read-only"):
 		return &resources.Diagnosis{Err: fmt.Errorf("place files: %w", err),
-			Hint: "files cannot be placed in a container with `read_only: true` or below a read-only mount: mount a volume there, or leave `read_only` out"}
+			Hint: "files cannot be placed in a container with `read_only: true` or below a read-only mount: mount a volume there, or leave " +
+				"`read_only` out"}
 	case strings.Contains(err.Error(), "no space left on device"):
 		return &resources.Diagnosis{Err: fmt.Errorf("place files: %w", err), Hint: diskHint(e.Host())}
 	default:
@@ -142,7 +143,8 @@ func (e *ReadEngine) fileHave(ctx context.Context, id string, f file, deep bool)
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case st.Mode.IsRegular() && st.LinkTarget == "" && st.Size == int64(len(resources.Text(f.Content))) && permBits(st.Mode) == f.Mode && st.Mtime.Unix() == f.stamp().Unix():
+	case st.Mode.IsRegular() && st.LinkTarget == "" && st.Size == int64(len(resources.Text(f.Content))) && permBits(st.Mode) == f.Mode &&
+		st.Mtime.Unix() == f.stamp().Unix():
 		return f.value(), nil
 	}
 	return e.readFile(ctx, id, f)

@@ -18,7 +18,8 @@ func frame(stream byte, announced uint32, text string) string {
 
 func TestFramesAreBounded(t *testing.T) {
 	whole := frame(1, 5, "hello") + frame(2, 0, "") + frame(2, 4, "oops") + frame(1, 1, "!")
-	for name, r := range map[string]io.Reader{"at once": strings.NewReader(whole), "byte by byte": iotest.OneByteReader(strings.NewReader(whole))} {
+	for name, r := range map[string]io.Reader{"at once": strings.NewReader(whole),
+		"byte by byte": iotest.OneByteReader(strings.NewReader(whole))} {
 		var out, errs bytes.Buffer
 		if err := splitFrames(&out, &errs, r); err != nil || out.String() != "hello!" || errs.String() != "oops" {
 			t.Errorf("%s: %q %q %v", name, out.String(), errs.String(), err)

@@ -63,14 +63,16 @@ func (w containerWriter) awaited(ctx context.Context, r *resources.Resource) (*c
 
 // awaitedWithin asks again while the engine does not answer: it says nothing of a
 // container that it is starting, which takes long on a busy host.
-func (w containerWriter) awaitedWithin(ctx context.Context, r *resources.Resource, limit time.Duration, note resources.Note) (*container.InspectResponse, error) {
+func (w containerWriter) awaitedWithin(ctx context.Context, r *resources.Resource, limit time.Duration,
+	note resources.Note) (*container.InspectResponse, error) {
 	for end := w.e.now().Add(limit); ; {
 		c, err := w.awaited(ctx, r)
 		switch {
 		case !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
 			return c, err
 		case !w.e.now().Before(end):
-			return nil, &resources.GateError{Addr: r.Addr, Cause: fmt.Sprintf("the engine did not say within %v how its container is: %s", limit, dockerapi.OneLine(err.Error()))}
+			return nil, &resources.GateError{Addr: r.Addr, Cause: fmt.Sprintf("the engine did not say within %v how its container is: %s", limit,
+				dockerapi.OneLine(err.Error()))}
 		}
 		note("the engine does not say how its container is: %s", dockerapi.OneLine(err.Error()))
 	}

@@ -44,23 +44,31 @@ func TestGates(t *testing.T) {
 	t.Parallel()
 	const probe = "/tiny, probe, \"http://127.0.0.1:8080/health\""
 	for name, c := range map[string]struct{ settings, fails string }{
-		"healthy, by a probe of ours": {"command: [serve, -healthy-after, 300ms]\nhealthcheck: { test: [CMD, " + probe + "], interval: 1h }\ngate: { healthy: true }", ""},
-		"healthy, by the engine":      {"command: [serve]\nhealthcheck: { test: [CMD, " + probe + "], interval: 100ms }", ""},
-		"tcp":                         {"command: [serve, -after, 300ms]\ngate: { tcp: 8080 }", ""},
-		"http":                        {"command: [serve, -healthy-after, 300ms]\ngate: { http: { port: 8080, path: /health, body: \"^well\" } }", ""},
-		"exec":                        {"command: [serve, -healthy-after, 300ms]\ngate: { exec: [" + probe + "] }", ""},
-		"log":                         {"command: [serve, -log, \"ready 7\", -log-after, 300ms]\ngate: { log: \"^ready \\\\d+$\" }", ""},
-		"stable":                      {"command: [serve]\ngate: { stable_for: 300ms }", ""},
-		"all of them":                 {"command: [serve, -log, ready]\ngate: { tcp: 8080, http: { port: 8080 }, log: ready, stable_for: 300ms }", ""},
-		"eventual, through an exit":   {"command: [serve, -fail-first, /tmp/x]\nrestart: always\ngate: { tcp: 8080, mode: eventual }", ""},
+		"healthy, by a probe of ours": {"command: [serve, -healthy-after, 300ms]\nhealthcheck: { test: [CMD, " + probe +
+			"], interval: 1h }\ngate: { healthy: true }", ""},
+		"healthy, by the engine": {"command: [serve]\nhealthcheck: { test: [CMD, " + probe + "], interval: 100ms }", ""},
+		"tcp":                    {"command: [serve, -after, 300ms]\ngate: { tcp: 8080 }", ""},
+		"http": {"command: [serve, -healthy-after, 300ms]\ngate: { http: { port: 8080, path: /health, body: \"^well\" } }",
+			""},
+		"exec":   {"command: [serve, -healthy-after, 300ms]\ngate: { exec: [" + probe + "] }", ""},
+		"log":    {"command: [serve, -log, \"ready 7\", -log-after, 300ms]\ngate: { log: \"^ready \\\\d+$\" }", ""},
+		"stable": {"command: [serve]\ngate: { stable_for: 300ms }", ""},
+		"all of them": {"command: [serve, -log, ready]\ngate: { tcp: 8080, http: { port: 8080 }, log: ready, stable_for: 300ms }",
+			""},
+		"eventual, through an exit": {"command: [serve, -fail-first, /tmp/x]\nrestart: always\ngate: { tcp: 8080, mode: eventual }", ""},
 
-		"exited":               {"command: [serve, -exit-after, 100ms, -exit-code, \"3\", -after, 1h]\ngate: { tcp: 8080, mode: eventual }", "the container exited with code 3"},
-		"exited, fail fast":    {"command: [serve, -exit-after, 100ms, -exit-code, \"3\", -after, 1h]\nrestart: always\ngate: { tcp: 8080, mode: fail_fast }", "the container exited with code 3 and was restarted"},
-		"restarts":             {"command: [serve, -exit-after, 100ms, -after, 1h]\nrestart: always\ngate: { stable_for: 2s, timeout: 3s, mode: eventual }", "timed out after 3s; the container was restarted"},
-		"times out":            {"command: [serve, -healthy-after, 1h]\nhealthcheck: { test: [CMD, " + probe + "], interval: 1h }\ngate: { healthy: true, timeout: 1s }", "timed out after 1s, waiting for health check"},
-		"unhealthy, fail fast": {"command: [serve, -healthy-after, 1h]\nhealthcheck: { test: [CMD, " + probe + "], interval: 100ms, retries: 1 }\ngate: { healthy: true, mode: fail_fast }", "the health check failed"},
-		"wrong status":         {"command: [serve, -status, \"500\"]\ngate: { http: { port: 8080 }, timeout: 1s }", "timed out after 1s"},
-		"no health check":      {"command: [serve]\ngate: { healthy: true, timeout: 1h }", "has none"},
+		"exited": {"command: [serve, -exit-after, 100ms, -exit-code, \"3\", -after, 1h]\ngate: { tcp: 8080, mode: eventual }",
+			"the container exited with code 3"},
+		"exited, fail fast": {"command: [serve, -exit-after, 100ms, -exit-code, \"3\", -after, 1h]\nrestart: always\ngate: { tcp: 8080, " +
+			"mode: fail_fast }", "the container exited with code 3 and was restarted"},
+		"restarts": {"command: [serve, -exit-after, 100ms, -after, 1h]\nrestart: always\ngate: { stable_for: 2s, timeout: 3s, " +
+			"mode: eventual }", "timed out after 3s; the container was restarted"},
+		"times out": {"command: [serve, -healthy-after, 1h]\nhealthcheck: { test: [CMD, " + probe +
+			"], interval: 1h }\ngate: { healthy: true, timeout: 1s }", "timed out after 1s, waiting for health check"},
+		"unhealthy, fail fast": {"command: [serve, -healthy-after, 1h]\nhealthcheck: { test: [CMD, " + probe +
+			"], interval: 100ms, retries: 1 }\ngate: { healthy: true, mode: fail_fast }", "the health check failed"},
+		"wrong status":    {"command: [serve, -status, \"500\"]\ngate: { http: { port: 8080 }, timeout: 1s }", "timed out after 1s"},
+		"no health check": {"command: [serve]\ngate: { healthy: true, timeout: 1h }", "has none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			y := newYard(t)
@@ -77,7 +85,8 @@ func TestGates(t *testing.T) {
 				t.Fatalf("%v is no failure of a gate", err)
 			}
 			// One that fails at once may do so before the process has said anything.
-			if !strings.Contains(failed.Cause, c.fails) || failed.Next.Logs+failed.Next.Container == "" || len(failed.Logs) == 0 && c.fails != "has none" {
+			if !strings.Contains(failed.Cause, c.fails) || failed.Next.Logs+failed.Next.Container == "" || len(failed.Logs) == 0 &&
+				c.fails != "has none" {
 				t.Errorf("%+v", failed)
 			}
 		})
@@ -101,7 +110,8 @@ func TestGateShowsNoSecret(t *testing.T) {
 	}
 	err := w.Await(t.Context(), r, y.note(r.Addr))
 	var failed *resources.GateError
-	if !errors.As(err, &failed) || strings.Contains(fmt.Sprintf("%+v", *failed), "hunter2") || !strings.Contains(strings.Join(failed.Logs, ""), resources.Masked) {
+	if !errors.As(err, &failed) || strings.Contains(fmt.Sprintf("%+v", *failed), "hunter2") || !strings.Contains(strings.Join(failed.Logs, ""),
+		resources.Masked) {
 		t.Errorf("%+v", failed)
 	}
 }
@@ -113,7 +123,8 @@ func TestManyGates(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("services:\n")
 	for i := range 8 {
-		fmt.Fprintf(&b, "  s%d: { image: TINY, command: [serve, -healthy-after, 300ms], healthcheck: { test: [CMD, /tiny, probe, \"http://127.0.0.1:8080/health\"], interval: 1h } }\n", i)
+		fmt.Fprintf(&b, "  s%d: { image: TINY, command: [serve, -healthy-after, 300ms], healthcheck: { test: [CMD, /tiny, probe, "+
+			"\"http://127.0.0.1:8080/health\"], interval: 1h } }\n", i)
 	}
 	all := y.spec(b.String())
 	for _, n := range all.Of("network") {
@@ -187,13 +198,15 @@ func TestPublishedPortIsNotTakenForTheService(t *testing.T) {
 func TestLook(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.must(y.spec("services:\n  web: { image: TINY, command: [serve, -log, hello], ports: [\"127.0.0.1::8080\"], gate: { log: hello } }\njobs:\n  init: { image: TINY, command: [say, done] }\n"))
+	y.must(y.spec("services:\n  web: { image: TINY, command: [serve, -log, hello], ports: [\"127.0.0.1::8080\"], gate: { log: hello } " +
+		"}\njobs:\n  init: { image: TINY, command: [say, done] }\n"))
 	all, err := y.e.Services(t.Context(), y.stack)
 	if err != nil || len(all) != 2 {
 		t.Fatal(all, err)
 	}
 	web, init := all[0], all[1]
-	if web.Addr.String() != "service/web" || web.State != "running" || len(web.Ports) != 1 || !strings.HasSuffix(web.Ports[0], "->8080/tcp") || web.Age <= 0 || web.Image != y.tiny {
+	if web.Addr.String() != "service/web" || web.State != "running" || len(web.Ports) != 1 || !strings.HasSuffix(web.Ports[0], "->8080/tcp") ||
+		web.Age <= 0 || web.Image != y.tiny {
 		t.Errorf("%+v", web)
 	}
 	if init.Addr.String() != "job/init" || init.State != "exited (0)" || init.Ended.IsZero() {
@@ -224,7 +237,8 @@ func TestLook(t *testing.T) {
 
 // buildable is a spec of an image that is built, and the folder it is built from.
 func buildable(y *yard, more string) *resources.Declared {
-	return y.spec("services:\n  web:\n    image: " + y.stack + "/app:1\n    build: { context: app, args: { V: \"1\" }" + more + " }\n    command: [serve]\n")
+	return y.spec("services:\n  web:\n    image: " + y.stack + "/app:1\n    build: { context: app, args: { V: \"1\" }" + more +
+		" }\n    command: [serve]\n")
 }
 
 func (y *yard) write(name, text string) {
@@ -268,7 +282,8 @@ func TestBuild(t *testing.T) {
 		t.Errorf("%+v %v", img.Config, err)
 	}
 	files, err := y.e.filesHave(t.Context(), now.ID, []file{{Target: "/src/a.txt"}, {Target: "/src/ignored.log"}, {Target: "/src/link"}}, true)
-	if err != nil || mapOf(files["/src/a.txt"])["content"] != "two" || files["/src/ignored.log"] != nil || mapOf(files["/src/link"])["content"] != "(a symbolic link to /etc/passwd)" {
+	if err != nil || mapOf(files["/src/a.txt"])["content"] != "two" || files["/src/ignored.log"] != nil ||
+		mapOf(files["/src/link"])["content"] != "(a symbolic link to /etc/passwd)" {
 		t.Errorf("%v %v", files, err)
 	}
 	// Other options are another image, too.
@@ -285,7 +300,8 @@ func TestBuildInline(t *testing.T) {
 	all := buildable(y, ", dockerfile_inline: \"FROM "+y.tiny+"\\nCOPY . /src/\\n\"")
 	y.must(all)
 	y.converged(all)
-	files, err := y.e.filesHave(t.Context(), y.inspect(y.stack+"-web").ID, []file{{Target: "/src/a.txt"}, {Target: "/src/" + addedDockerfile}}, true)
+	files, err := y.e.filesHave(t.Context(), y.inspect(y.stack+"-web").ID, []file{{Target: "/src/a.txt"}, {Target: "/src/" + addedDockerfile}},
+		true)
 	if err != nil || files["/src/a.txt"] == nil || files["/src/"+addedDockerfile] != nil {
 		t.Errorf("%v %v", files, err)
 	}
@@ -355,7 +371,8 @@ func TestBuildOnAnotherImage(t *testing.T) {
 	y := newYard(t)
 	t.Cleanup(func() { removeImages(y); removeImage(y, y.stack+"/base:1") })
 	spec := func() *resources.Declared {
-		return y.spec("services:\n  web: { image: " + y.stack + "/app:1, build: { context: app } }\n  base: { image: " + y.stack + "/base:1, build: { context: base } }\n")
+		return y.spec("services:\n  web: { image: " + y.stack + "/app:1, build: { context: app } }\n  base: { image: " + y.stack +
+			"/base:1, build: { context: base } }\n")
 	}
 	y.write("base/Dockerfile", "FROM "+y.tiny+"\nCOPY a.txt /\n")
 	y.write("base/a.txt", "one")

@@ -384,7 +384,8 @@ func (g *gate) log(expr string) (*condition, error) {
 
 // outputOf shows the last line that a job has printed; it decides nothing.
 func (g *gate) outputOf() *condition {
-	return &condition{name: outputName, met: true, follow: func(ctx context.Context, c *container.InspectResponse, tell func(bool, string, error)) {
+	return &condition{name: outputName, met: true, follow: func(ctx context.Context, c *container.InspectResponse,
+		tell func(bool, string, error)) {
 		var last time.Time
 		_ = g.w.e.follow(ctx, c, func(line string) bool {
 			if text := dockerapi.OneLine(line); text != "" && time.Since(last) > 200*time.Millisecond {
@@ -402,7 +403,8 @@ var errStopped = errors.New("seen enough")
 // follow passes on each line of a container's output since its start, until
 // line returns false, the container ends, or ctx.
 func (e *ReadEngine) follow(ctx context.Context, c *container.InspectResponse, line func(string) bool) error {
-	body, err := e.api.ContainerLogs(ctx, c.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: true, Since: endOfRunBefore(c)})
+	body, err := e.api.ContainerLogs(ctx, c.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: true,
+		Since: endOfRunBefore(c)})
 	if err != nil {
 		return err
 	}

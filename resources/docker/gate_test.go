@@ -28,11 +28,13 @@ func TestStableForCountsFromWhenTheRunWasSeen(t *testing.T) {
 			return
 		}
 		first.Do(func() { first.Time = time.Now() })
-		state := container.State{Running: true, Status: container.StateRunning, StartedAt: first.Add(-400 * time.Millisecond).Format(time.RFC3339Nano)}
+		state := container.State{Running: true, Status: container.StateRunning,
+			StartedAt: first.Add(-400 * time.Millisecond).Format(time.RFC3339Nano)}
 		if time.Since(first.Time) > 200*time.Millisecond {
 			state.Running, state.Status, state.ExitCode = false, container.StateExited, 1
 		}
-		_ = json.NewEncoder(w).Encode(container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{ID: "web", Name: "/web", State: &state, HostConfig: &container.HostConfig{}}, Config: &container.Config{}})
+		_ = json.NewEncoder(w).Encode(container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{ID: "web", Name: "/web",
+			State: &state, HostConfig: &container.HostConfig{}}, Config: &container.Config{}})
 	})
 	e, err := Open(t.Context(), dockerapi.Options{Host: host})
 	if err != nil {

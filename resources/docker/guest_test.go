@@ -21,7 +21,8 @@ func TestGuestsOfANetworkAreAHazard(t *testing.T) {
 		code   string
 		says   []string
 	}{
-		{"{ internal: true }", resources.Replace, guests, resources.ConnectionLoss, []string{"container theirs of stack \"b\"", "02:00:00:00:00:07", "published ports stop"}},
+		{"{ internal: true }", resources.Replace, guests, resources.ConnectionLoss,
+			[]string{"container theirs of stack \"b\"", "02:00:00:00:00:07", "published ports stop"}},
 		{"{ labels: {a: b} }", resources.Replace, guests, resources.ConnectionLoss, []string{"theirs"}},
 		{"{ name: other }", resources.Replace, guests, resources.Refused, []string{"theirs", "keep the name"}},
 		{"{ internal: true }", resources.Replace, nil, "", nil},
@@ -65,7 +66,8 @@ func TestGuestOf(t *testing.T) {
 }
 
 func TestWhatAnEndpointLacks(t *testing.T) {
-	want := &network.EndpointSettings{Aliases: []string{"a"}, Links: []string{"b:c"}, DriverOpts: map[string]string{"k": "v"}, IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: "10.1.0.7"}}
+	want := &network.EndpointSettings{Aliases: []string{"a"}, Links: []string{"b:c"}, DriverOpts: map[string]string{"k": "v"},
+		IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: "10.1.0.7"}}
 	if got := lacks(want.Copy(), want); got != "" {
 		t.Errorf("lacks %q", got)
 	}

@@ -33,17 +33,21 @@ func (w containerWriter) startError(ctx context.Context, r *resources.Resource, 
 	case strings.Contains(text, "port is already allocated"), strings.Contains(text, "ddress already in use") && portInUse.MatchString(text):
 		return w.portError(ctx, name, id, wrapped, text)
 	case strings.Contains(text, "Address already in use"):
-		return &resources.Diagnosis{Err: wrapped, Hint: "another container has this fixed address: choose another `ipv4_address`, or leave the choice to the engine (`docker network inspect NETWORK` lists them)"}
+		return &resources.Diagnosis{Err: wrapped, Hint: "another container has this fixed address: choose another `ipv4_address`, or leave " +
+			"the choice to the engine (`docker network inspect NETWORK` lists them)"}
 	case containsAny(text, "executable file not found", "no such file or directory: unknown", "exec format error"):
-		return &resources.Diagnosis{Err: wrapped, Hint: "the command is not in the image, or not for this platform: correct `command`, `entrypoint` or `platform`"}
+		return &resources.Diagnosis{Err: wrapped, Hint: "the command is not in the image, or not for this platform: correct `command`, " +
+			"`entrypoint` or `platform`"}
 	case strings.Contains(text, "permission denied: unknown"):
-		return &resources.Diagnosis{Err: wrapped, Hint: "the command may not be executed: give it the permission in the image, or `mode: \"0755\"` when it stands under `files`"}
+		return &resources.Diagnosis{Err: wrapped, Hint: "the command may not be executed: give it the permission in the image, or `mode: " +
+			"\"0755\"` when it stands under `files`"}
 	case strings.Contains(text, "no space left on device"):
 		return &resources.Diagnosis{Err: wrapped, Hint: diskHint(w.e.Host())}
 	case strings.Contains(text, "network") && strings.Contains(text, "not found"):
 		return &resources.Diagnosis{Err: wrapped, Hint: "the network it was on is gone: apply again"}
 	case strings.Contains(text, "rlimit"):
-		return &resources.Diagnosis{Err: wrapped, Hint: "the engine may not give the container this limit: lower `ulimits`, or raise the engine's own limit on its host (`LimitNOFILE`, `LimitNPROC` of docker.service)"}
+		return &resources.Diagnosis{Err: wrapped, Hint: "the engine may not give the container this limit: lower `ulimits`, or raise the " +
+			"engine's own limit on its host (`LimitNOFILE`, `LimitNPROC` of docker.service)"}
 	case isLostCall(err):
 		return resources.Transient(wrapped)
 	}

@@ -41,8 +41,10 @@ type family struct {
 const recipes = "see docs/operations.md, \"Another version of a database\""
 
 var families = []family{
-	{name: "PostgreSQL", images: []string{"postgres", "postgresql", "postgresql-repmgr", "postgis", "pgvector", "timescaledb", "timescaledb-ha", "supabase-postgres"}, series: 1,
-		paths: []string{"/var/lib/postgresql/data", "/var/lib/postgresql", "/bitnami/postgresql", "/home/postgres/pgdata"}, variables: []string{"PGDATA", "POSTGRESQL_DATA_DIR"}, release: "PG_VERSION",
+	{name: "PostgreSQL", images: []string{"postgres", "postgresql", "postgresql-repmgr", "postgis", "pgvector", "timescaledb",
+		"timescaledb-ha", "supabase-postgres"}, series: 1,
+		paths:     []string{"/var/lib/postgresql/data", "/var/lib/postgresql", "/bitnami/postgresql", "/home/postgres/pgdata"},
+		variables: []string{"PGDATA", "POSTGRESQL_DATA_DIR"}, release: "PG_VERSION",
 		recipe: "dump with pg_dumpall and restore into a new volume, or run pg_upgrade"},
 	{name: "MySQL", images: []string{"mysql", "mysql-server", "percona", "percona-server"}, series: 2,
 		paths: []string{"/var/lib/mysql", "/bitnami/mysql"}, release: "MYSQL_VERSION",
@@ -50,8 +52,9 @@ var families = []family{
 	{name: "MariaDB", images: []string{"mariadb", "mariadb-galera"}, series: 2,
 		paths: []string{"/var/lib/mysql", "/bitnami/mariadb"}, release: "MARIADB_VERSION",
 		recipe: "back up with mariadb-dump, then set MARIADB_AUTO_UPGRADE=1; there is no way back"},
-	{name: "MongoDB", images: []string{"mongo", "mongodb", "mongodb-community-server", "mongodb-enterprise-server", "percona-server-mongodb"}, series: 1,
-		paths: []string{"/data/db", "/bitnami/mongodb"}, release: "MONGO_VERSION",
+	{name: "MongoDB", images: []string{"mongo", "mongodb", "mongodb-community-server", "mongodb-enterprise-server", "percona-server-mongodb"},
+		series: 1,
+		paths:  []string{"/data/db", "/bitnami/mongodb"}, release: "MONGO_VERSION",
 		recipe: "back up with mongodump, set the feature compatibility version to that of the old release, and go up one major version at a time"},
 	{name: "Valkey", images: []string{"valkey", "valkey-cluster", "valkey-bundle"}, series: 1,
 		paths: []string{"/data", "/bitnami/valkey/data"}, release: "VALKEY_VERSION",
@@ -60,8 +63,10 @@ var families = []family{
 		paths: []string{"/data", "/bitnami/redis/data"}, release: "REDIS_VERSION",
 		recipe: "copy dump.rdb and the append-only files first: an older version cannot read what a newer one writes"},
 	{name: "RabbitMQ", images: []string{"rabbitmq", "rabbitmq-server"}, series: 1,
-		paths: []string{"/var/lib/rabbitmq", "/bitnami/rabbitmq/mnesia", "/var/lib/rabbitmq/mnesia"}, variables: []string{"RABBITMQ_MNESIA_BASE", "RABBITMQ_MNESIA_DIR"}, release: "RABBITMQ_VERSION",
-		recipe: "enable all stable feature flags first (`rabbitmqctl enable_feature_flag all`), and go from 3.x through 3.13 to 4.x; there is no way back"},
+		paths:     []string{"/var/lib/rabbitmq", "/bitnami/rabbitmq/mnesia", "/var/lib/rabbitmq/mnesia"},
+		variables: []string{"RABBITMQ_MNESIA_BASE", "RABBITMQ_MNESIA_DIR"}, release: "RABBITMQ_VERSION",
+		recipe: "enable all stable feature flags first (`rabbitmqctl enable_feature_flag all`), and go from 3.x through 3.13 to 4.x; there is " +
+			"no way back"},
 	{name: "Redpanda", images: []string{"redpanda"}, series: 2, paths: []string{"/var/lib/redpanda/data"},
 		recipe: "go up one feature release at a time; there is no way back once it runs"},
 	{name: "Grafana", images: []string{"grafana", "grafana-oss", "grafana-enterprise"}, series: 1, paths: []string{"/var/lib/grafana"},
@@ -70,9 +75,11 @@ var families = []family{
 		recipe: "back up its volume: the new versions convert their databases, and never back"},
 	{name: "Vault", images: []string{"vault"}, series: 2, paths: []string{"/vault/file", "/vault/data", "/vault/raft"},
 		recipe: "take a snapshot first: an older version may not read what a newer one writes"},
-	{name: "etcd", images: []string{"etcd"}, series: 2, paths: []string{"/etcd-data", "/var/lib/etcd", "/bitnami/etcd/data"}, release: "ETCD_VERSION",
-		recipe: "take a snapshot with etcdctl, and go up one minor version at a time"},
-	{name: "Elasticsearch", images: []string{"elasticsearch", "opensearch"}, series: 1, paths: []string{"/usr/share/elasticsearch/data", "/usr/share/opensearch/data"},
+	{name: "etcd", images: []string{"etcd"}, series: 2, paths: []string{"/etcd-data", "/var/lib/etcd", "/bitnami/etcd/data"},
+		release: "ETCD_VERSION",
+		recipe:  "take a snapshot with etcdctl, and go up one minor version at a time"},
+	{name: "Elasticsearch", images: []string{"elasticsearch", "opensearch"}, series: 1, paths: []string{"/usr/share/elasticsearch/data",
+		"/usr/share/opensearch/data"},
 		recipe: "take a snapshot, and go up one major version at a time"},
 }
 
@@ -295,7 +302,8 @@ func strands(old, now side) []resources.Hazard {
 	}
 	if old.user != now.user && (old.user != "" || now.user != "") {
 		out = append(out, resources.Hazard{Code: resources.Downtime,
-			Msg: fmt.Sprintf("the files in %s were written as %s, and the new one runs as %s: it may not be allowed to read them", source, userText(old.user), userText(now.user))})
+			Msg: fmt.Sprintf("the files in %s were written as %s, and the new one runs as %s: it may not be allowed to read them", source,
+				userText(old.user), userText(now.user))})
 	}
 	return out
 }
@@ -351,9 +359,11 @@ func otherEdition(was, is edition) string {
 		return fmt.Sprintf("another publisher's image of %s keeps data in another folder and as another user", is.name)
 	case n > 0 && slices.Compare(after[:n], before[:n]) > 0:
 		return fmt.Sprintf("%s %s takes the place of %s", is.name, showVersion(after), showVersion(before))
-	case len(was.version) > 0 && len(is.version) > 0 && slices.Compare(is.version, was.version[:min(len(was.version), len(is.version))]) < 0 && is.name != "PostgreSQL",
+	case len(was.version) > 0 && len(is.version) > 0 && slices.Compare(is.version, was.version[:min(len(was.version), len(is.version))]) < 0 &&
+		is.name != "PostgreSQL",
 		n > 0 && slices.Compare(after[:n], before[:n]) < 0:
-		return fmt.Sprintf("%s %s takes the place of the newer %s, whose files it may not read", is.name, showVersion(is.version), showVersion(was.version))
+		return fmt.Sprintf("%s %s takes the place of the newer %s, whose files it may not read", is.name, showVersion(is.version),
+			showVersion(was.version))
 	case is.name == "PostgreSQL" && was.musl != is.musl && len(is.version) > 0:
 		return "images of PostgreSQL on Alpine and on Debian have other user ids and sort texts otherwise, so that indexes no longer match"
 	}
@@ -375,7 +385,8 @@ func otherNode(is edition, old, now side) string {
 		if _, declared, ok := strings.Cut(before, "@"); ok {
 			host = declared
 		}
-		return fmt.Sprintf("the name of the node changes, as its host name is a new one in each container: queues, users and messages of %s would be gone; write `hostname: %s` to keep them", before, host)
+		return fmt.Sprintf("the name of the node changes, as its host name is a new one in each container: queues, users and messages of %s "+
+			"would be gone; write `hostname: %s` to keep them", before, host)
 	}
 	return fmt.Sprintf("the name of the node changes from %s to %s: queues, users and messages of the old one would be gone", before, after)
 }
@@ -478,7 +489,8 @@ func (c *checker) brokerName() {
 			if m.Bool("read_only") || !isUnder(target, "/var/lib/rabbitmq") && !isUnder(target, "/bitnami/rabbitmq") {
 				continue
 			}
-			c.problem(ruleNodeName, r.Pos("/volumes"), "write `hostname: "+r.Addr.Parts()[0]+"`; for a broker that has data already, the host name that it has now",
+			c.problem(ruleNodeName, r.Pos("/volumes"), "write `hostname: "+r.Addr.Parts()[0]+
+				"`; for a broker that has data already, the host name that it has now",
 				"%s keeps its data at %s under the name of its node, and has no fixed host name", r.Addr, target)
 			break
 		}

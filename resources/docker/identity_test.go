@@ -84,27 +84,33 @@ func hazardCodes(all []resources.Hazard) string {
 
 // TestIdentity: what else than the version decides whether a server finds its data.
 func TestIdentity(t *testing.T) {
-	postgres := side{image: "postgres:17", hostname: "0123456789ab", env: map[string]string{"PGDATA": "/var/lib/postgresql/data"}, data: map[string]string{"/var/lib/postgresql/data": "volume pg"}}
+	postgres := side{image: "postgres:17", hostname: "0123456789ab", env: map[string]string{"PGDATA": "/var/lib/postgresql/data"},
+		data: map[string]string{"/var/lib/postgresql/data": "volume pg"}}
 	rabbit := side{image: "rabbitmq:4.0", hostname: "0123456789ab", data: map[string]string{"/var/lib/rabbitmq": "volume mq"}}
 	for name, c := range map[string]struct {
 		old    side
 		change func(*side)
 		want   string // a part of the only hazard, "" for none
 	}{
-		"nothing":                      {postgres, func(s *side) { s.hostname, s.env = "", nil }, ""},
-		"PGDATA elsewhere":             {postgres, func(s *side) { s.env = map[string]string{"PGDATA": "/var/lib/postgresql/data/new"} }, "looks at /var/lib/postgresql/data/new"},
-		"mounted elsewhere":            {postgres, func(s *side) { s.data = map[string]string{"/data": "volume pg"} }, "has that at /data"},
-		"mounted above":                {postgres, func(s *side) { s.data = map[string]string{"/var/lib/postgresql": "volume pg"} }, "has that at /var/lib/postgresql"},
+		"nothing": {postgres, func(s *side) { s.hostname, s.env = "", nil }, ""},
+		"PGDATA elsewhere": {postgres, func(s *side) { s.env = map[string]string{"PGDATA": "/var/lib/postgresql/data/new"} },
+			"looks at /var/lib/postgresql/data/new"},
+		"mounted elsewhere": {postgres, func(s *side) { s.data = map[string]string{"/data": "volume pg"} }, "has that at /data"},
+		"mounted above": {postgres, func(s *side) { s.data = map[string]string{"/var/lib/postgresql": "volume pg"} },
+			"has that at /var/lib/postgresql"},
 		"another volume":               {postgres, func(s *side) { s.data = map[string]string{"/var/lib/postgresql/data": "volume other"} }, ""},
 		"another user":                 {postgres, func(s *side) { s.user = "1000" }, "written as the image's user"},
 		"a broker without a host name": {rabbit, func(s *side) { s.hostname = "" }, "write `hostname: 0123456789ab`"},
 		"a broker that keeps it":       {rabbit, func(*side) {}, ""},
 		"a broker renamed":             {rabbit, func(s *side) { s.hostname = "rabbitmq" }, "from rabbit@0123456789ab to rabbit@rabbitmq"},
 		"a broker with a node name":    {withEnv(rabbit, "RABBITMQ_NODENAME", "rabbit@localhost"), func(s *side) { s.hostname = "" }, ""},
-		"a broker with half a name":    {withEnv(rabbit, "RABBITMQ_NODENAME", "hare"), func(s *side) { s.hostname = "" }, "of hare@0123456789ab would be gone"},
-		"another node name": {withEnv(rabbit, "RABBITMQ_NODENAME", "a@localhost"), func(s *side) { s.env = map[string]string{"RABBITMQ_NODENAME": "b@localhost"} },
+		"a broker with half a name": {withEnv(rabbit, "RABBITMQ_NODENAME", "hare"), func(s *side) { s.hostname = "" },
+			"of hare@0123456789ab would be gone"},
+		"another node name": {withEnv(rabbit, "RABBITMQ_NODENAME", "a@localhost"),
+			func(s *side) { s.env = map[string]string{"RABBITMQ_NODENAME": "b@localhost"} },
 			"from a@localhost to b@localhost"},
-		"another base":            {rabbit, func(s *side) { s.env = map[string]string{"RABBITMQ_MNESIA_BASE": "/var/lib/rabbitmq/other"} }, "looks at /var/lib/rabbitmq/other"},
+		"another base": {rabbit, func(s *side) { s.env = map[string]string{"RABBITMQ_MNESIA_BASE": "/var/lib/rabbitmq/other"} },
+			"looks at /var/lib/rabbitmq/other"},
 		"a broker with no volume": {side{image: "rabbitmq:4.0", hostname: "a"}, func(s *side) { s.hostname = "" }, ""},
 	} {
 		now := c.old
@@ -127,11 +133,14 @@ func TestEmpties(t *testing.T) {
 		old, now side
 		want     string // a part of the reason, "" where the topology comes along
 	}{
-		"as it was":         {side{image: "rabbitmq:4.0", hostname: "a", data: volume}, side{image: "rabbitmq:4.0", hostname: "a", data: volume}, ""},
-		"another name":      {side{image: "rabbitmq:4.0", hostname: "a", data: volume}, side{image: "rabbitmq:4.0", hostname: "b", data: volume}, "from rabbit@a to rabbit@b"},
-		"mounted elsewhere": {side{image: "rabbitmq:4.0", hostname: "a", data: volume}, side{image: "rabbitmq:4.0", hostname: "a", data: map[string]string{"/data": "volume mq"}}, "has that at /data"},
-		"without a volume":  {side{image: "rabbitmq:4.0", hostname: "a"}, side{image: "rabbitmq:4.0", hostname: "a"}, "in the container itself"},
-		"no broker":         {side{image: "postgres:17"}, side{image: "postgres:17"}, ""},
+		"as it was": {side{image: "rabbitmq:4.0", hostname: "a", data: volume}, side{image: "rabbitmq:4.0", hostname: "a", data: volume},
+			""},
+		"another name": {side{image: "rabbitmq:4.0", hostname: "a", data: volume}, side{image: "rabbitmq:4.0", hostname: "b", data: volume},
+			"from rabbit@a to rabbit@b"},
+		"mounted elsewhere": {side{image: "rabbitmq:4.0", hostname: "a", data: volume},
+			side{image: "rabbitmq:4.0", hostname: "a", data: map[string]string{"/data": "volume mq"}}, "has that at /data"},
+		"without a volume": {side{image: "rabbitmq:4.0", hostname: "a"}, side{image: "rabbitmq:4.0", hostname: "a"}, "in the container itself"},
+		"no broker":        {side{image: "postgres:17"}, side{image: "postgres:17"}, ""},
 	} {
 		if got := empties(c.old, c.now); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
@@ -160,9 +169,11 @@ func TestSameEditionIsNoHazard(t *testing.T) {
 // What a replacement does to data is the same against a recording.
 func TestIdentityIsRecorded(t *testing.T) {
 	c := container.InspectResponse{
-		ContainerJSONBase: &container.ContainerJSONBase{ID: "1", Name: "/test-web", HostConfig: &container.HostConfig{}, State: &container.State{}},
-		Config:            &container.Config{Hostname: "mq", User: "999", Env: []string{"RABBITMQ_NODENAME=mq@one", "RABBITMQ_MNESIA_BASE=/data", "RABBITMQ_VERSION=4.0.5", "RABBITMQ_DEFAULT_PASS=hush"}},
-		Mounts:            []container.MountPoint{{Type: mount.TypeVolume, Name: "mq", Destination: "/data", RW: true}},
+		ContainerJSONBase: &container.ContainerJSONBase{ID: "1", Name: "/test-web", HostConfig: &container.HostConfig{},
+			State: &container.State{}},
+		Config: &container.Config{Hostname: "mq", User: "999", Env: []string{"RABBITMQ_NODENAME=mq@one", "RABBITMQ_MNESIA_BASE=/data",
+			"RABBITMQ_VERSION=4.0.5", "RABBITMQ_DEFAULT_PASS=hush"}},
+		Mounts: []container.MountPoint{{Type: mount.TypeVolume, Name: "mq", Destination: "/data", RW: true}},
 	}
 	memory, err := json.Marshal(containerKind{}.Record(&resources.Observed{ID: "1", Native: &seenContainer{inspect: c}}, nil))
 	if err != nil {

@@ -42,11 +42,14 @@ var imageTable = resources.Table{
 
 var (
 	ruleTwoBuilds = &specs.Rule{Code: "MZ083", Severity: specs.Error, Title: "one image made in two ways",
-		Explain: "Two services run an image of one name but disagree on how it is built, or for which platform. The engine holds one image of a name, so one of them would run the other's. Give them different `image` names, or the same `build` and `platform`."}
+		Explain: "Two services run an image of one name but disagree on how it is built, or for which platform. The engine holds one image of " +
+			"a name, so one of them would run the other's. Give them different `image` names, or the same `build` and `platform`."}
 	ruleImageName = &specs.Rule{Code: "MZ084", Severity: specs.Error, Title: "image name not valid",
-		Explain: "A built image without a name of its own is called STACK-SERVICE. Image names have small letters, digits and `.`, `_`, `-` only. Write a valid name under `image`."}
+		Explain: "A built image without a name of its own is called STACK-SERVICE. Image names have small letters, digits and `.`, `_`, `-` " +
+			"only. Write a valid name under `image`."}
 	ruleNoContext = &specs.Rule{Code: "MZ085", Severity: specs.Error, Title: "build cannot be read",
-		Explain: "The folder or the Dockerfile that an image is built from is not there, or cannot be read. Paths are relative to the spec, that of the Dockerfile to the folder."}
+		Explain: "The folder or the Dockerfile that an image is built from is not there, or cannot be read. Paths are relative to the spec, " +
+			"that of the Dockerfile to the folder."}
 )
 
 // Names of the labels that a built image carries. They are not those of other
@@ -122,7 +125,8 @@ func (imageKind) Derive(all *resources.Declared) []*resources.Resource {
 }
 
 func imageOf(r *resources.Resource, ref string) *resources.Resource {
-	img := &resources.Resource{Addr: resources.ImageAddr(ref), Stack: r.Stack, Node: r.Node, KeyPos: r.Pos("/image"), Dir: r.Dir, Dormant: r.Dormant, Config: resources.Config{}}
+	img := &resources.Resource{Addr: resources.ImageAddr(ref), Stack: r.Stack, Node: r.Node, KeyPos: r.Pos("/image"), Dir: r.Dir,
+		Dormant: r.Dormant, Config: resources.Config{}}
 	build := r.Config.Map("build")
 	if build != nil {
 		img.Config["build"] = build
@@ -187,7 +191,8 @@ func (imageKind) Check(all *resources.Declared, report resources.Report) {
 			continue
 		}
 		if _, err := reference.ParseAnyReference(ref); err != nil {
-			report(ruleImageName.At(r.Pos("/build"), fmt.Sprintf("the image of %s would be named %q, which is not valid", r.Addr, ref), "write a name under `image`"))
+			report(ruleImageName.At(r.Pos("/build"), fmt.Sprintf("the image of %s would be named %q, which is not valid", r.Addr, ref),
+				"write a name under `image`"))
 			continue
 		}
 		first := firsts[ref]
@@ -198,14 +203,16 @@ func (imageKind) Check(all *resources.Declared, report resources.Report) {
 		for _, key := range []string{"build", "platform"} {
 			a, b := first.Config[key], r.Config[key]
 			if a != nil && b != nil && !resources.Equal(a, b) {
-				report(ruleTwoBuilds.At(r.Pos("/"+key), fmt.Sprintf("%s and %s run image %s with a different `%s`", first.Addr, r.Addr, ref, key), "give one of them another `image` name").
+				report(ruleTwoBuilds.At(r.Pos("/"+key), fmt.Sprintf("%s and %s run image %s with a different `%s`", first.Addr, r.Addr, ref, key),
+					"give one of them another `image` name").
 					And(first.Pos("/"+key), "the other one"))
 			}
 		}
 	}
 	for _, img := range all.Of("image") {
 		if rec, ok := img.Native.(*recipe); ok && rec.problem != nil && !img.Dormant {
-			report(ruleNoContext.At(img.Pos("/build"), fmt.Sprintf("%s: %v", img.Addr, rec.problem), "correct `build`; paths are relative to the spec"))
+			report(ruleNoContext.At(img.Pos("/build"), fmt.Sprintf("%s: %v", img.Addr, rec.problem),
+				"correct `build`; paths are relative to the spec"))
 		}
 	}
 }
@@ -231,11 +238,13 @@ func (imageKind) Compare(want *resources.Resource, have *resources.Observed) res
 		delta = append(delta, seen.inputs.compare(labelsOfImage(seen.inspect)[labelBuild])...)
 	}
 	if seen.remote != "" && !hasDigest(seen.inspect, seen.remote) {
-		delta = append(delta, resources.Diff{Path: "digest", Field: "pull_policy", Before: localDigest(seen.inspect), After: seen.remote, Cost: resources.InPlace, Pending: true,
+		delta = append(delta, resources.Diff{Path: "digest", Field: "pull_policy", Before: localDigest(seen.inspect), After: seen.remote,
+			Cost: resources.InPlace, Pending: true,
 			Why: "the registry has another image of that name now"})
 	}
 	if p := want.Config.Text("platform"); p != "" && !platformFits(p, seen.inspect) {
-		delta = append(delta, resources.Diff{Path: "platform", Field: "platform", Before: platformOf(seen.inspect), After: p, Cost: resources.InPlace, Pending: true})
+		delta = append(delta, resources.Diff{Path: "platform", Field: "platform", Before: platformOf(seen.inspect), After: p,
+			Cost: resources.InPlace, Pending: true})
 	}
 	return delta
 }
@@ -441,7 +450,8 @@ func (in *buildInputs) compare(label string) resources.Delta {
 	now := strings.Split(in.markWith(old[1]), ":")
 	var delta resources.Delta
 	for i, field := range []struct{ path, why string }{
-		{"build.context", "its files have changed"}, {"build.options", "its options have changed"}, {"build.base", "the image it is built on has changed"},
+		{"build.context", "its files have changed"}, {"build.options", "its options have changed"},
+		{"build.base", "the image it is built on has changed"},
 	} {
 		if old[i+2] != now[i+2] {
 			delta = append(delta, diff(field.path, field.why, shortID(old[i+2]), shortID(now[i+2])))

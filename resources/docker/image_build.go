@@ -65,7 +65,8 @@ func (k imageWriter) build(ctx context.Context, r *resources.Resource, note reso
 	return nil
 }
 
-func (k imageWriter) buildOptions(ctx context.Context, r *resources.Resource, rec *recipe, inputs *buildInputs) (build.ImageBuildOptions, error) {
+func (k imageWriter) buildOptions(ctx context.Context, r *resources.Resource, rec *recipe, inputs *buildInputs) (build.ImageBuildOptions,
+	error) {
 	c := resources.Config(r.Config.Map("build"))
 	opts := build.ImageBuildOptions{
 		Tags: append([]string{r.Addr.Name}, c.Texts("tags")...), Dockerfile: rec.name(), Target: c.Text("target"),

@@ -262,7 +262,8 @@ func (rec *recipe) walk(ctx context.Context, to sink) error {
 		return err
 	}
 	// The added Dockerfile must not end up in the image, so it is ignored, too.
-	for _, e := range []*entry{added(ignoreFile, append(text, "\n"+addedDockerfile+"\n"+ignoreFile+"\n"...)), added(addedDockerfile, rec.text)} {
+	for _, e := range []*entry{added(ignoreFile, append(text, "\n"+addedDockerfile+"\n"+ignoreFile+"\n"...)),
+		added(addedDockerfile, rec.text)} {
 		if err := to.add(e); err != nil {
 			return err
 		}
@@ -355,7 +356,8 @@ func (s hashSink) add(e *entry) error {
 type tarSink struct{ *tar.Writer }
 
 func (s tarSink) add(e *entry) error {
-	h := &tar.Header{Name: e.path, Mode: int64(e.mode.Perm()), ModTime: e.changed.Truncate(time.Second), Size: e.size, Typeflag: tar.TypeReg, Format: tar.FormatPAX}
+	h := &tar.Header{Name: e.path, Mode: int64(e.mode.Perm()), ModTime: e.changed.Truncate(time.Second), Size: e.size, Typeflag: tar.TypeReg,
+		Format: tar.FormatPAX}
 	switch {
 	case e.mode.IsDir():
 		h.Name, h.Typeflag = e.path+"/", tar.TypeDir

@@ -38,7 +38,8 @@ func (k imageWriter) Create(ctx context.Context, r *resources.Resource, note res
 	}
 }
 
-func (k imageWriter) Update(ctx context.Context, r *resources.Resource, _ *resources.Observed, _ resources.Delta, note resources.Note) error {
+func (k imageWriter) Update(ctx context.Context, r *resources.Resource, _ *resources.Observed, _ resources.Delta,
+	note resources.Note) error {
 	return k.Create(ctx, r, note)
 }
 
@@ -185,7 +186,8 @@ func pullError(ref, host string, err error) error {
 }
 
 // otherWays is what to do about an image that cannot be pulled.
-const otherWays = "or bring the image to the engine another way: `docker load`, a `build:` in the spec, or an overlay that names another image (`midaz apply -f SPEC -f OVERLAY`)"
+const otherWays = "or bring the image to the engine another way: `docker load`, a `build:` in the spec, or an overlay that names " +
+	"another image (`midaz apply -f SPEC -f OVERLAY`)"
 
 // fetchError adds what to do to an error that came of asking a registry. An
 // error of another sort is returned as it is.
@@ -198,14 +200,16 @@ func fetchError(err error, registry, host string) error {
 		return &resources.Diagnosis{Err: err, Hint: fmt.Sprintf("%s limits pulls without a login: `docker login`, or wait", registry)}
 	case containsAny(text, "no matching manifest"):
 		return &resources.Diagnosis{Err: err, Hint: "the image does not exist for this platform: set `platform`, or choose another image"}
-	case containsAny(text, "no such host", "server misbehaving", "name resolution", "connection refused", "no route to host", "network is unreachable",
+	case containsAny(text, "no such host", "server misbehaving", "name resolution", "connection refused", "no route to host",
+		"network is unreachable",
 		"i/o timeout", "TLS handshake timeout", "Client.Timeout", "proxyconnect", "x509:", "awaiting headers"):
 		return &resources.Diagnosis{Err: err,
 			Hint: fmt.Sprintf("the engine cannot reach %s: check its network, DNS and proxy (`docker info`), %s", registry, otherWays)}
 	case containsAny(text, "manifest unknown", "manifest for ", "repository name not known"):
 		return &resources.Diagnosis{Err: fmt.Errorf("%w: %w", err, errNowhere),
 			Hint: fmt.Sprintf("%s has no such name or tag: correct `image`, %s", registry, otherWays)}
-	case containsAny(text, "pull access denied", "requested access to the resource is denied", "unauthorized", "authentication required", "no basic auth") || cerrdefs.IsUnauthorized(err):
+	case containsAny(text, "pull access denied", "requested access to the resource is denied", "unauthorized", "authentication required",
+		"no basic auth") || cerrdefs.IsUnauthorized(err):
 		return &resources.Diagnosis{Err: fmt.Errorf("%w: %w", err, errNowhere),
 			Hint: fmt.Sprintf("%s has no such image, or wants a login: correct `image`, or `docker login`, %s", registry, otherWays)}
 	case containsAny(text, "connection reset", "unexpected EOF", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway"):
@@ -215,5 +219,6 @@ func fetchError(err error, registry, host string) error {
 }
 
 func diskHint(host string) string {
-	return fmt.Sprintf("the disk of the engine at %s is full: see what takes the room with `docker system df`, and free some (`docker builder prune`, `docker image prune`, logs of containers)", host)
+	return fmt.Sprintf("the disk of the engine at %s is full: see what takes the room with `docker system df`, and free some (`docker "+
+		"builder prune`, `docker image prune`, logs of containers)", host)
 }

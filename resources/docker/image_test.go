@@ -93,7 +93,8 @@ func folder(t *testing.T, files map[string]string) string {
 func recipeIn(t *testing.T, dir string, build map[string]any) *resources.Resource {
 	t.Helper()
 	build["context"] = dir
-	img := &resources.Resource{Addr: resources.ImageAddr("app:1"), Stack: "s", Config: resources.Config{"build": build, "pull_policy": "build"}}
+	img := &resources.Resource{Addr: resources.ImageAddr("app:1"), Stack: "s",
+		Config: resources.Config{"build": build, "pull_policy": "build"}}
 	readRecipe(nil, img)
 	if rec := img.Native.(*recipe); rec.problem != nil {
 		t.Fatal(rec.problem)
@@ -136,14 +137,19 @@ func TestBuildSendsWhatIsNotIgnored(t *testing.T) {
 		want  []string
 	}{
 		"all": {map[string]string{"Dockerfile": "FROM x", "a/b": "1"}, map[string]any{}, []string{"Dockerfile", "a/", "a/b"}},
-		"ignored, but for the Dockerfile": {map[string]string{"Dockerfile": "FROM x", ".dockerignore": "*\n!keep", "a/b": "1", "keep": "1"}, map[string]any{},
+		"ignored, but for the Dockerfile": {map[string]string{"Dockerfile": "FROM x", ".dockerignore": "*\n!keep", "a/b": "1", "keep": "1"},
+			map[string]any{},
 			[]string{".dockerignore", "Dockerfile", "keep"}},
-		"an exception in an ignored folder": {map[string]string{"Dockerfile": "FROM x", ".dockerignore": "a\n!a/keep", "a/b": "1", "a/keep": "1"}, map[string]any{},
+		"an exception in an ignored folder": {map[string]string{"Dockerfile": "FROM x", ".dockerignore": "a\n!a/keep", "a/b": "1", "a/keep": "1"},
+			map[string]any{},
 			[]string{".dockerignore", "Dockerfile", "a/keep"}},
-		"the Dockerfile's own ignore file": {map[string]string{"d/Dockerfile": "FROM x", "d/Dockerfile.dockerignore": "b", ".dockerignore": "a", "a": "1", "b": "1"}, map[string]any{"dockerfile": "d/Dockerfile"},
+		"the Dockerfile's own ignore file": {map[string]string{"d/Dockerfile": "FROM x", "d/Dockerfile.dockerignore": "b", ".dockerignore": "a",
+			"a": "1", "b": "1"}, map[string]any{"dockerfile": "d/Dockerfile"},
 			[]string{".dockerignore", "a", "d/", "d/Dockerfile", "d/Dockerfile.dockerignore"}},
-		"links stay links": {map[string]string{"Dockerfile": "FROM x", "link:out": "/etc/passwd", "link:dir": ".."}, map[string]any{}, []string{"Dockerfile", "dir -> ..", "out -> /etc/passwd"}},
-		"inline":           {map[string]string{"a": "1", ".dockerignore": "b", "b": "1"}, map[string]any{"dockerfile_inline": "FROM x"}, []string{"a", ".dockerignore", addedDockerfile}},
+		"links stay links": {map[string]string{"Dockerfile": "FROM x", "link:out": "/etc/passwd", "link:dir": ".."}, map[string]any{},
+			[]string{"Dockerfile", "dir -> ..", "out -> /etc/passwd"}},
+		"inline": {map[string]string{"a": "1", ".dockerignore": "b", "b": "1"}, map[string]any{"dockerfile_inline": "FROM x"},
+			[]string{"a", ".dockerignore", addedDockerfile}},
 	} {
 		if got := names(t, recipeIn(t, folder(t, c.files), c.build)); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -157,7 +163,8 @@ func TestDockerfileStaysInside(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("FROM secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	img := &resources.Resource{Config: resources.Config{"build": map[string]any{"context": folder(t, map[string]string{"link:Dockerfile": secret})}}}
+	img := &resources.Resource{Config: resources.Config{"build": map[string]any{"context": folder(t,
+		map[string]string{"link:Dockerfile": secret})}}}
 	readRecipe(nil, img)
 	if rec := img.Native.(*recipe); rec.problem == nil {
 		t.Errorf("read %q", rec.text)
@@ -191,7 +198,8 @@ func TestBuildReadsNoPipes(t *testing.T) {
 	pipe(dir, ignoreFile)
 	img := &resources.Resource{Config: resources.Config{"build": map[string]any{"context": dir}}}
 	readRecipe(nil, img)
-	if err := img.Native.(*recipe).walk(t.Context(), hashSink{sha256.New()}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if err := img.Native.(*recipe).walk(t.Context(), hashSink{sha256.New()}); err == nil ||
+		!strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("%s: %v", ignoreFile, err)
 	}
 }
@@ -246,13 +254,16 @@ func TestBuildInputsAreCompared(t *testing.T) {
 	if got := paths(inputs(dir, args)); got != "" {
 		t.Errorf("the same: %q", got)
 	}
-	if got := paths(inputs(folder(t, map[string]string{"Dockerfile": "FROM scratch", "a": "1", ".dockerignore": "log", "log": "x"}), args)); got != "" {
+	if got := paths(inputs(folder(t, map[string]string{"Dockerfile": "FROM scratch", "a": "1", ".dockerignore": "log", "log": "x"}),
+		args)); got != "" {
 		t.Errorf("an ignored file, in another folder: %q", got)
 	}
-	if got := paths(inputs(folder(t, map[string]string{"Dockerfile": "FROM scratch", "a": "2", ".dockerignore": "log"}), args)); got != "build.context" {
+	if got := paths(inputs(folder(t, map[string]string{"Dockerfile": "FROM scratch", "a": "2", ".dockerignore": "log"}),
+		args)); got != "build.context" {
 		t.Errorf("another file: %q", got)
 	}
-	if got := paths(inputs(dir, map[string]any{"args": map[string]any{"A": "1", "TOKEN": resources.NewSecret("hunter3")}})); got != "build.options" {
+	if got := paths(inputs(dir, map[string]any{"args": map[string]any{"A": "1",
+		"TOKEN": resources.NewSecret("hunter3")}})); got != "build.options" {
 		t.Errorf("another secret: %q", got)
 	}
 	if err := os.Chmod(filepath.Join(dir, "a"), 0o755); err != nil {
@@ -270,7 +281,8 @@ func TestBuildInputsAreCompared(t *testing.T) {
 
 func TestImageIsCompared(t *testing.T) {
 	want := &resources.Resource{Config: resources.Config{"platform": "linux/amd64"}}
-	i := &image.InspectResponse{ID: "sha256:1", Os: "linux", Architecture: "amd64", RepoDigests: []string{"x@sha256:aa"}, Config: &dockerspec.DockerOCIImageConfig{}}
+	i := &image.InspectResponse{ID: "sha256:1", Os: "linux", Architecture: "amd64", RepoDigests: []string{"x@sha256:aa"},
+		Config: &dockerspec.DockerOCIImageConfig{}}
 	paths := func(s *seenImageState) string {
 		var out []string
 		for _, d := range (imageKind{}).Compare(want, &resources.Observed{Native: s}) {
@@ -316,7 +328,8 @@ func TestProgressHidesErrors(t *testing.T) {
 			said = append(said, s)
 		}
 	})
-	if want := "[pulling: 0 of 1 layers, 1MB pulling: 1 of 2 layers, 1MB pulling: 2 of 2 layers, 2MB]"; err != nil || fmt.Sprint(said) != want {
+	if want := "[pulling: 0 of 1 layers, 1MB pulling: 1 of 2 layers, 1MB pulling: 2 of 2 layers, 2MB]"; err != nil ||
+		fmt.Sprint(said) != want {
 		t.Errorf("%v %v", said, err)
 	}
 }
@@ -343,7 +356,8 @@ func TestPullErrorsSayWhatToDo(t *testing.T) {
 }
 
 func TestOutputOfABuildIsMasked(t *testing.T) {
-	hide := hider(&resources.Resource{}, map[string]any{"args": map[string]any{"A": resources.NewSecret("hunter2hunter2"), "B": "plain"}, "x": []any{resources.NewSecret("")}})
+	hide := hider(&resources.Resource{}, map[string]any{"args": map[string]any{"A": resources.NewSecret("hunter2hunter2"), "B": "plain"},
+		"x": []any{resources.NewSecret("")}})
 	if got := hide("Step 1: hunter2hunter2 plain"); got != "Step 1: "+resources.Masked+" plain" {
 		t.Error(got)
 	}

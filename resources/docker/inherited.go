@@ -23,7 +23,8 @@ func newMark() string {
 
 // alwaysMarked are the labels that are written on every container of a stack,
 // and on one of an earlier version of midaz all but labelMade.
-var alwaysMarked = map[string]bool{labelStack: true, labelAddress: true, labelSpec: true, labelEngine: true, labelGen: true, labelMade: true}
+var alwaysMarked = map[string]bool{labelStack: true, labelAddress: true, labelSpec: true, labelEngine: true, labelGen: true,
+	labelMade: true}
 
 // withoutInherited returns the labels of a container without the marks that come
 // from its image.

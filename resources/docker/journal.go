@@ -157,7 +157,8 @@ func (e *ReadEngine) Pin(ctx context.Context, root specs.Node, run *resources.Ru
 				return root, nil, err
 			}
 			if ref == "" {
-				missing = append(missing, fmt.Sprintf("the image %s that %s/%s ran (%s) is not on the engine any more, and no registry has it", image.Ref, kind, s.Key, shortID(image.ID)))
+				missing = append(missing, fmt.Sprintf("the image %s that %s/%s ran (%s) is not on the engine any more, and no registry has it",
+					image.Ref, kind, s.Key, shortID(image.ID)))
 				continue
 			}
 			services[j].Value = withImage(s.Value, ref)
@@ -197,7 +198,8 @@ func withImage(service specs.Node, ref string) specs.Node {
 	entries := slices.DeleteFunc(slices.Clone(service.Entries()), func(e specs.Entry) bool {
 		return e.Key == "image" || e.Key == "build" || e.Key == "pull_policy"
 	})
-	return specs.NewMap(service.Pos(), append(entries, specs.Entry{Key: "image", KeyPos: pos, Value: specs.NewScalar(pos, specs.String, ref, false)}))
+	return specs.NewMap(service.Pos(), append(entries,
+		specs.Entry{Key: "image", KeyPos: pos, Value: specs.NewScalar(pos, specs.String, ref, false)}))
 }
 
 // BeginRun writes that a run begins.
@@ -234,7 +236,8 @@ func (e *Engine) KeepPast(ctx context.Context, run *resources.Run, past *resourc
 		return err
 	}
 	if len(text) > resources.MaxPastLabel {
-		return fmt.Errorf("what the run is made from is too large to be kept: %d KiB compressed, and the journal takes %d", len(text)>>10, resources.MaxPastLabel>>10)
+		return fmt.Errorf("what the run is made from is too large to be kept: %d KiB compressed, and the journal takes %d", len(text)>>10,
+			resources.MaxPastLabel>>10)
 	}
 	return e.writeRun(ctx, run.Stack, run.ID, runSpec, text)
 }

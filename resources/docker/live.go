@@ -38,7 +38,8 @@ func (e *ReadEngine) Live(ctx context.Context, o LiveOptions) (*spec.Draft, erro
 	if err != nil {
 		return nil, err
 	}
-	l := &live{e: e, o: o, facts: f, draft: &spec.Draft{Stack: o.Stack}, networks: map[string]string{}, volumes: map[string]string{}, keys: map[string]string{}}
+	l := &live{e: e, o: o, facts: f, draft: &spec.Draft{Stack: o.Stack}, networks: map[string]string{}, volumes: map[string]string{},
+		keys: map[string]string{}}
 	list, err := l.containers(ctx)
 	if err != nil {
 		return nil, err
@@ -115,7 +116,8 @@ var notInKeys = regexp.MustCompile(`[^a-zA-Z0-9_.-]+`)
 // the container's name.
 func (l *live) keyOf(c container.Summary) string {
 	key := nameOfSummary(c)
-	if s := c.Labels["com.docker.compose.service"]; s != "" && (c.Labels["com.docker.compose.container-number"] == "1" || c.Labels["com.docker.compose.container-number"] == "") {
+	if s := c.Labels["com.docker.compose.service"]; s != "" && (c.Labels["com.docker.compose.container-number"] == "1" ||
+		c.Labels["com.docker.compose.container-number"] == "") {
 		key = s
 	} else if addr, err := resources.ParseAddr(c.Labels[labelAddress]); err == nil && isContainer(addr.Kind) {
 		key = addr.Parts()[0]
@@ -256,7 +258,8 @@ func (l *live) field(key string, v resources.Value, s *sight, e *spec.Entry) any
 		if key == "ipc" && (v == "private" || v == "shareable") {
 			return nil // the engine's own choice
 		}
-		mode := map[string]string{"network_mode": string(s.c.HostConfig.NetworkMode), "pid": string(s.c.HostConfig.PidMode), "ipc": string(s.c.HostConfig.IpcMode)}[key]
+		mode := map[string]string{"network_mode": string(s.c.HostConfig.NetworkMode), "pid": string(s.c.HostConfig.PidMode),
+			"ipc": string(s.c.HostConfig.IpcMode)}[key]
 		if peer, ok := l.keys[strings.TrimPrefix(mode, "container:")]; ok {
 			return spec.Literal("service:" + peer)
 		}

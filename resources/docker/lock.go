@@ -175,7 +175,8 @@ func (e *ReadEngine) holderIn(ctx context.Context, stack string, all []*volume.V
 	return &resources.LockedError{Holder: holder, Now: now}, nil
 }
 
-func (e *Engine) createLockVolume(ctx context.Context, name string, info resources.LockInfo, more map[string]string) (*volume.Volume, error) {
+func (e *Engine) createLockVolume(ctx context.Context, name string, info resources.LockInfo, more map[string]string) (*volume.Volume,
+	error) {
 	labels := map[string]string{
 		labelRecord: "lock", labelLock: info.Stack, labelLockID: info.ID, labelLockOp: info.Operation, labelLockWho: info.Who,
 		labelLockPID: strconv.Itoa(info.PID), labelLockMidaz: info.Version, labelLockProc: info.Process,
@@ -195,8 +196,10 @@ func (e *Engine) createLockVolume(ctx context.Context, name string, info resourc
 func lockInfoOf(v *volume.Volume) resources.LockInfo {
 	pid, _ := strconv.Atoi(v.Labels[labelLockPID])
 	return resources.LockInfo{
-		ID: v.Labels[labelLockID], Stack: v.Labels[labelLock], Operation: dockerapi.OneLine(v.Labels[labelLockOp]), Who: dockerapi.OneLine(v.Labels[labelLockWho]),
-		PID: pid, Version: dockerapi.OneLine(v.Labels[labelLockMidaz]), Process: v.Labels[labelLockProc], Created: createdAt(v), Heartbeat: createdAt(v),
+		ID: v.Labels[labelLockID], Stack: v.Labels[labelLock], Operation: dockerapi.OneLine(v.Labels[labelLockOp]),
+		Who: dockerapi.OneLine(v.Labels[labelLockWho]),
+		PID: pid, Version: dockerapi.OneLine(v.Labels[labelLockMidaz]), Process: v.Labels[labelLockProc], Created: createdAt(v),
+		Heartbeat: createdAt(v),
 	}
 }
 

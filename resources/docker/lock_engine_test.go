@@ -181,7 +181,8 @@ func TestClear(t *testing.T) {
 		}
 	}
 	clear("nothing", false, false)
-	if _, err := e.createLockVolume(t.Context(), lockName(stack)+"-dead-3", resources.LockInfo{ID: "dead", Stack: stack}, map[string]string{labelLockBeat: "3"}); err != nil {
+	if _, err := e.createLockVolume(t.Context(), lockName(stack)+"-dead-3", resources.LockInfo{ID: "dead", Stack: stack},
+		map[string]string{labelLockBeat: "3"}); err != nil {
 		t.Fatal(err)
 	}
 	clear("a sign of life without a lock", false, true)
@@ -249,7 +250,8 @@ func TestLockIsReleasedInSpiteOfAnError(t *testing.T) {
 			t.Fatal(err)
 		}
 		beat := lockName(stack) + "-" + l.ID() + "-1"
-		if _, err := e.createLockVolume(t.Context(), beat, resources.LockInfo{ID: l.ID(), Stack: stack}, map[string]string{labelLockBeat: "1"}); err != nil {
+		if _, err := e.createLockVolume(t.Context(), beat, resources.LockInfo{ID: l.ID(), Stack: stack},
+			map[string]string{labelLockBeat: "1"}); err != nil {
 			t.Fatal(err)
 		}
 		api.left = n

@@ -45,7 +45,8 @@ type Status struct {
 func (e *ReadEngine) Services(ctx context.Context, stack string) ([]Status, error) {
 	lctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	list, err := e.api.ContainerList(lctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelStack+"="+stack))})
+	list, err := e.api.ContainerList(lctx, container.ListOptions{All: true,
+		Filters: filters.NewArgs(filters.Arg("label", labelStack+"="+stack))})
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
@@ -196,7 +197,8 @@ func (e *ReadEngine) Logs(ctx context.Context, containerID string, o LogOptions,
 	body, err := e.api.ContainerLogs(ctx, containerID, opts)
 	if err != nil {
 		if strings.Contains(err.Error(), "does not support reading") {
-			return &resources.Diagnosis{Err: fmt.Errorf("logs of container %s: %w", nameOf(&c), err), Hint: "its log driver sends the output elsewhere: look there, or choose `logging: {driver: json-file}`"}
+			return &resources.Diagnosis{Err: fmt.Errorf("logs of container %s: %w", nameOf(&c), err),
+				Hint: "its log driver sends the output elsewhere: look there, or choose `logging: {driver: json-file}`"}
 		}
 		return fmt.Errorf("logs of container %s: %w", nameOf(&c), err)
 	}
@@ -282,8 +284,9 @@ func (e *ReadEngine) About(ctx context.Context) (*EngineFacts, error) {
 		return nil, err
 	}
 	i := f.Info
-	about := &EngineFacts{Host: e.Host(), From: e.host.From, Version: f.Version, API: f.API, OS: i.OperatingSystem, Arch: i.Architecture, Kernel: i.KernelVersion,
-		CPUs: i.NCPU, Memory: i.MemTotal, StorageDriver: i.Driver, CgroupVersion: i.CgroupVersion, Containers: i.Containers, Images: i.Images}
+	about := &EngineFacts{Host: e.Host(), From: e.host.From, Version: f.Version, API: f.API, OS: i.OperatingSystem, Arch: i.Architecture,
+		Kernel: i.KernelVersion,
+		CPUs:   i.NCPU, Memory: i.MemTotal, StorageDriver: i.Driver, CgroupVersion: i.CgroupVersion, Containers: i.Containers, Images: i.Images}
 	for _, w := range i.Warnings {
 		about.Warnings = append(about.Warnings, dockerapi.OneLine(w))
 	}

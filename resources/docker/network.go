@@ -29,7 +29,8 @@ const nameRule = `^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`
 
 // dockerNames are the names of networks, volumes, services and jobs, as in
 // Compose: they become part of names on the engine, and of a host name.
-var dockerNames = &resources.Names{Expr: regexp.MustCompile(nameRule), Doc: "letters, digits, `_`, `.` and `-`, beginning with a letter or digit: the names on the engine are made of it"}
+var dockerNames = &resources.Names{Expr: regexp.MustCompile(nameRule),
+	Doc: "letters, digits, `_`, `.` and `-`, beginning with a letter or digit: the names on the engine are made of it"}
 
 var networkTable = resources.Table{
 	Kind: "network", Section: "networks/*", NullOK: true, Names: dockerNames,
@@ -38,12 +39,15 @@ var networkTable = resources.Table{
 	Fields: []resources.Field{
 		{Key: "name", Name: true, Type: resources.Pattern("a network name (letters, digits, `_`, `.`, `-`)", nameRule), Cost: resources.Remake,
 			Doc: "Its name on the engine; STACK_KEY when not given.", Example: "midaz_infra", Other: "midaz_infra2"},
-		{Key: "driver", Type: resources.Pattern("the name of a network driver", `^[a-zA-Z0-9][a-zA-Z0-9_.:/-]*$`), Default: "bridge", Cost: resources.Remake,
-			Doc: "The driver that connects the containers.", Example: "bridge", Other: "macvlan"},
+		{Key: "driver", Type: resources.Pattern("the name of a network driver", `^[a-zA-Z0-9][a-zA-Z0-9_.:/-]*$`), Default: "bridge",
+			Cost: resources.Remake,
+			Doc:  "The driver that connects the containers.", Example: "bridge", Other: "macvlan"},
 		{Key: "driver_opts", Type: resources.Pairs(), Cost: resources.Remake,
-			Doc: "Options of the driver. Options that the daemon adds by itself are not compared.", Example: "{com.docker.network.driver.mtu: \"1450\"}", Other: "{com.docker.network.driver.mtu: \"1400\"}"},
+			Doc:     "Options of the driver. Options that the daemon adds by itself are not compared.",
+			Example: "{com.docker.network.driver.mtu: \"1450\"}", Other: "{com.docker.network.driver.mtu: \"1400\"}"},
 		{Key: "ipam", Type: ipamType, Open: true, Cost: resources.Remake,
-			Doc: "Its addresses. Without it the engine chooses a free subnet.", Example: "{config: [{subnet: 10.210.7.0/24}]}", Other: "{config: [{subnet: 10.210.8.0/24, gateway: 10.210.8.1}]}"},
+			Doc: "Its addresses. Without it the engine chooses a free subnet.", Example: "{config: [{subnet: 10.210.7.0/24}]}",
+			Other: "{config: [{subnet: 10.210.8.0/24, gateway: 10.210.8.1}]}"},
 		{Key: "internal", Type: resources.Bool(), Default: false, Cost: resources.Remake,
 			Doc: "Without a way out: containers reach each other, and nothing else.", Example: "true", Other: "false"},
 		{Key: "attachable", Type: resources.Bool(), Default: false, Cost: resources.Remake,
@@ -64,9 +68,11 @@ var networkTable = resources.Table{
 var ipamType = resources.Object{
 	What: "address management",
 	Fields: []resources.Field{
-		{Key: "driver", Type: resources.String(), Default: "default", Example: "default", Other: "dhcp", Doc: "The driver that hands out addresses."},
+		{Key: "driver", Type: resources.String(), Default: "default", Example: "default", Other: "dhcp",
+			Doc: "The driver that hands out addresses."},
 		{Key: "options", Type: resources.Pairs(), Example: "{foo: bar}", Other: "{foo: baz}", Doc: "Options of that driver."},
-		{Key: "config", Type: resources.List(ipamPool), Example: "[{subnet: 10.210.7.0/24}]", Other: "[{subnet: 10.210.8.0/24}]", Doc: "The subnets, one of each IP version."},
+		{Key: "config", Type: resources.List(ipamPool), Example: "[{subnet: 10.210.7.0/24}]", Other: "[{subnet: 10.210.8.0/24}]",
+			Doc: "The subnets, one of each IP version."},
 	},
 	Finish: func(v map[string]any) error {
 		drop(v, map[string]any{"driver": "default", "options": nil, "config": nil})
@@ -77,10 +83,14 @@ var ipamType = resources.Object{
 var ipamPool = resources.Object{
 	What: "a subnet",
 	Fields: []resources.Field{
-		{Key: "subnet", Type: resources.Checked("a subnet such as 10.210.7.0/24", canonicalPrefix), Required: true, Example: "10.210.7.0/24", Other: "10.210.8.0/24", Doc: "The subnet, in CIDR form."},
-		{Key: "gateway", Type: resources.Checked("an IP address", canonicalAddress), Example: "10.210.7.1", Other: "10.210.7.2", Doc: "The host's address in it."},
-		{Key: "ip_range", Type: resources.Checked("a subnet such as 10.210.7.128/25", canonicalPrefix), Example: "10.210.7.128/25", Other: "10.210.7.0/25", Doc: "The part of the subnet that containers get addresses from."},
-		{Key: "aux_addresses", Type: resources.MapOf(resources.Checked("an IP address", canonicalAddress)), Example: "{router: 10.210.7.5}", Other: "{router: 10.210.7.6}", Doc: "Addresses that are taken by others, by name."},
+		{Key: "subnet", Type: resources.Checked("a subnet such as 10.210.7.0/24", canonicalPrefix), Required: true, Example: "10.210.7.0/24",
+			Other: "10.210.8.0/24", Doc: "The subnet, in CIDR form."},
+		{Key: "gateway", Type: resources.Checked("an IP address", canonicalAddress), Example: "10.210.7.1", Other: "10.210.7.2",
+			Doc: "The host's address in it."},
+		{Key: "ip_range", Type: resources.Checked("a subnet such as 10.210.7.128/25", canonicalPrefix), Example: "10.210.7.128/25",
+			Other: "10.210.7.0/25", Doc: "The part of the subnet that containers get addresses from."},
+		{Key: "aux_addresses", Type: resources.MapOf(resources.Checked("an IP address", canonicalAddress)), Example: "{router: 10.210.7.5}",
+			Other: "{router: 10.210.7.6}", Doc: "Addresses that are taken by others, by name."},
 	},
 	Finish: checkPool,
 }
@@ -126,11 +136,13 @@ func checkPool(v map[string]any) error {
 // Rules of networks, volumes and images. Codes MZ080 to MZ089.
 var (
 	ruleNameTaken = &specs.Rule{Code: "MZ080", Severity: specs.Error, Title: "two objects with one name on the engine",
-		Explain: "Two networks, or two volumes, of the spec would have the same name on the engine, so the second could not be made, or both would be the same object. Give one of them another `name`."}
+		Explain: "Two networks, or two volumes, of the spec would have the same name on the engine, so the second could not be made, or both " +
+			"would be the same object. Give one of them another `name`."}
 	ruleSubnets = &specs.Rule{Code: "MZ081", Severity: specs.Error, Title: "subnets overlap",
 		Explain: "Two networks of the spec use the same addresses. The engine refuses the second one. Choose subnets that do not overlap."}
 	ruleIPv6Subnet = &specs.Rule{Code: "MZ082", Severity: specs.Error, Title: "IPv6 subnet without IPv6",
-		Explain: "A network with an IPv6 subnet gives no IPv6 addresses unless `enable_ipv6: true` is set; older engines keep the subnet all the same and show a network that differs for ever."}
+		Explain: "A network with an IPv6 subnet gives no IPv6 addresses unless `enable_ipv6: true` is set; older engines keep the subnet all " +
+			"the same and show a network that differs for ever."}
 )
 
 // Table returns the fields of a network.
@@ -217,7 +229,8 @@ func (networkKind) Hazards(a resources.Action, want *resources.Resource, have *r
 				Msg: fmt.Sprintf("%s is on the network, which would get another name: take the container off it first, or keep the name", who)})
 			continue
 		}
-		msg := who + " is taken off the network and put back with its settings: its connections break, and an address that is not fixed may change"
+		msg := who + " is taken off the network and put back with its settings: its connections break, and an address that is not fixed may " +
+			"change"
 		if g.MAC != "" {
 			msg += "; its fixed MAC address " + g.MAC + " is lost until it is created again"
 		}
@@ -325,11 +338,13 @@ func (networkKind) Check(all *resources.Declared, report resources.Report) {
 			}
 			at := r.Pos(fmt.Sprintf("/ipam/config/%d", i))
 			if subnet.Addr().Is6() && !r.Config.Bool("enable_ipv6") {
-				report(ruleIPv6Subnet.At(at, fmt.Sprintf("%s has an IPv6 subnet but not `enable_ipv6: true`", r.Addr), "add `enable_ipv6: true`, or remove the subnet"))
+				report(ruleIPv6Subnet.At(at, fmt.Sprintf("%s has an IPv6 subnet but not `enable_ipv6: true`", r.Addr),
+					"add `enable_ipv6: true`, or remove the subnet"))
 			}
 			for _, other := range pools {
 				if other.subnet.Overlaps(subnet) {
-					report(ruleSubnets.At(at, fmt.Sprintf("subnet %s overlaps with %s of %s", subnet, other.subnet, other.r.Addr), "choose another subnet").
+					report(ruleSubnets.At(at, fmt.Sprintf("subnet %s overlaps with %s of %s", subnet, other.subnet, other.r.Addr),
+						"choose another subnet").
 						And(other.at, "the other subnet"))
 				}
 			}
@@ -348,7 +363,8 @@ func checkNames(all []*resources.Resource, report resources.Report) {
 			byName[name] = r
 			continue
 		}
-		report(ruleNameTaken.At(r.Pos("/name"), fmt.Sprintf("%s and %s would both be named %q on the engine", first.Addr, r.Addr, name), "give one of them another `name`").
+		report(ruleNameTaken.At(r.Pos("/name"), fmt.Sprintf("%s and %s would both be named %q on the engine", first.Addr, r.Addr, name),
+			"give one of them another `name`").
 			And(first.KeyPos, "the other one"))
 	}
 }
@@ -359,8 +375,9 @@ func (networkKind) Compare(want *resources.Resource, have *resources.Observed) r
 	delta := networkTable.Compare(networkTable.Marked(want.Config), have.Have, have.Applied)
 	delta = append(ownerDiff(want, have), delta...)
 	if n, ok := have.Native.(*seenNetwork); ok && n.journal != nil {
-		delta = append(delta, resources.Diff{Path: "containers", Field: "containers", After: n.journal.names(), Cost: resources.Reconnect, Drift: true,
-			Why: "a run that was cut off had taken them off the network"})
+		delta = append(delta, resources.Diff{Path: "containers", Field: "containers", After: n.journal.names(), Cost: resources.Reconnect,
+			Drift: true,
+			Why:   "a run that was cut off had taken them off the network"})
 	}
 	return delta
 }
@@ -379,7 +396,8 @@ func ownerDiff(want *resources.Resource, have *resources.Observed) resources.Del
 	case have.Stack != "":
 		before = fmt.Sprintf("stack %q", have.Stack)
 	}
-	return resources.Delta{{Path: "owner", Field: "owner", Before: before, After: fmt.Sprintf("stack %q", want.Stack), Cost: resources.InPlace, Pending: true}}
+	return resources.Delta{{Path: "owner", Field: "owner", Before: before, After: fmt.Sprintf("stack %q", want.Stack), Cost: resources.InPlace,
+		Pending: true}}
 }
 
 // Follows: it is made when something that is on uses it.
@@ -441,7 +459,8 @@ func (k networkReader) Observe(ctx context.Context, scope resources.Scope) ([]*r
 		o := observeNetwork(*n, r.Addr, r.Config, k.e.api.ClientVersion())
 		seen := &seenNetwork{inspect: *n, journal: journals[r.Addr.String()]}
 		o.Native = seen
-		if doomed := scope.Doomed != nil && scope.Doomed(r.Addr); scope.Owned && !r.External && o.Stack == scope.Stack && (doomed || (networkKind{}).Compare(r, o).Cost() == resources.Remake) {
+		if doomed := scope.Doomed != nil && scope.Doomed(r.Addr); scope.Owned && !r.External && o.Stack == scope.Stack &&
+			(doomed || (networkKind{}).Compare(r, o).Cost() == resources.Remake) {
 			if seen.guests, err = k.e.guests(ctx, n, scope.Stack); err != nil {
 				return nil, err
 			}

@@ -39,7 +39,8 @@ services:
 	host := func() *container.HostConfig {
 		return &container.HostConfig{NetworkMode: container.NetworkMode(name)}
 	}
-	running := y.foreign("foreign", nil, host(), on(&network.EndpointSettings{Aliases: []string{"other"}, IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: fixed}}))
+	running := y.foreign("foreign", nil, host(),
+		on(&network.EndpointSettings{Aliases: []string{"other"}, IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: fixed}}))
 	stopped := y.foreign("stopped", nil, host(), on(&network.EndpointSettings{Aliases: []string{"sleeper"}}))
 	if err := y.raw.ContainerStop(y.t.Context(), stopped, container.StopOptions{}); err != nil {
 		y.t.Fatal(err)
@@ -232,7 +233,8 @@ func TestNetworkForms(t *testing.T) {
 	y := newYard(t)
 	for _, text := range []string{
 		"net:", "net: { driver: bridge, internal: true, attachable: true }", "net: { name: " + y.stack + "-given, labels: [a=b] }",
-		"net: { ipam: { config: [{ subnet: 10.211.41.7/24, gateway: 10.211.41.254, ip_range: 10.211.41.128/25, aux_addresses: { a: 10.211.41.5 } }] } }",
+		"net: { ipam: { config: [{ subnet: 10.211.41.7/24, gateway: 10.211.41.254, ip_range: 10.211.41.128/25, aux_addresses: { a: " +
+			"10.211.41.5 } }] } }",
 		"net: { driver_opts: { com.docker.network.bridge.enable_icc: \"false\", com.docker.network.driver.mtu: 1400 } }",
 		"net: { enable_ipv6: true, ipam: { config: [{ subnet: 10.211.42.0/24 }, { subnet: \"FD00:99:1::/64\" }] } }",
 	} {
@@ -265,7 +267,8 @@ func TestVolumes(t *testing.T) {
 		t.Errorf("took over a volume of nobody: %v", err)
 	}
 	y.foreign("user", &container.Config{Cmd: []string{"serve"}}, &container.HostConfig{Binds: []string{kept.Name + ":/x"}}, nil)
-	err = y.apply(y.e, y.spec("volumes: { data: { protect: false, labels: { a: b }, driver_opts: { type: tmpfs, device: tmpfs, o: size=1m } } }\n"))
+	err = y.apply(y.e, y.spec("volumes: { data: { protect: false, labels: { a: b }, driver_opts: { type: tmpfs, device: tmpfs, o: size=1m "+
+		"} } }\n"))
 	if err == nil || !strings.Contains(err.Error(), y.stack+"-user") {
 		t.Errorf("removed a volume in use, or did not say by whom: %v", err)
 	}

@@ -44,7 +44,8 @@ func TestNamesOnTheEngine(t *testing.T) {
 			t.Errorf("%s: %s", addr, got)
 		}
 	}
-	if !set.Get(resources.NewAddr("network", "b")).External || !set.Get(resources.NewAddr("volume", "a")).Protect || set.Get(resources.NewAddr("volume", "bb")).Protect {
+	if !set.Get(resources.NewAddr("network", "b")).External || !set.Get(resources.NewAddr("volume", "a")).Protect ||
+		set.Get(resources.NewAddr("volume", "bb")).Protect {
 		t.Error("external or protect is not taken over")
 	}
 }
@@ -90,7 +91,8 @@ func seenAs(t *testing.T, text string, n network.Summary, api string) string {
 
 func TestNetworkIsComparedAsEnginesShowIt(t *testing.T) {
 	pool := func(cs ...network.IPAMConfig) network.IPAM { return network.IPAM{Driver: "default", Config: cs} }
-	bridge := network.Summary{Driver: "bridge", EnableIPv4: true, IPAM: pool(network.IPAMConfig{Subnet: "172.18.0.0/16", Gateway: "172.18.0.1"})}
+	bridge := network.Summary{Driver: "bridge", EnableIPv4: true,
+		IPAM: pool(network.IPAMConfig{Subnet: "172.18.0.0/16", Gateway: "172.18.0.1"})}
 	with := func(change func(*network.Summary)) network.Summary { n := bridge; change(&n); return n }
 	const subnet = "{ ipam: { config: [{ subnet: 10.1.0.0/24 }] } }"
 	for name, c := range map[string]struct {
@@ -101,35 +103,42 @@ func TestNetworkIsComparedAsEnginesShowIt(t *testing.T) {
 	}{
 		"the engine's own choice":  {"", bridge, "1.51", ""},
 		"20.10 does not show IPv4": {"", with(func(n *network.Summary) { n.EnableIPv4 = false }), "1.41", ""},
-		"IPv4 turned off":          {"", with(func(n *network.Summary) { n.EnableIPv4, n.EnableIPv6 = false, true }), "1.51", "enable_ipv4 enable_ipv6"},
+		"IPv4 turned off": {"", with(func(n *network.Summary) { n.EnableIPv4, n.EnableIPv6 = false, true }), "1.51",
+			"enable_ipv4 enable_ipv6"},
 		"29 adds the gateway": {subnet, with(func(n *network.Summary) {
 			n.IPAM = pool(network.IPAMConfig{Subnet: "10.1.0.0/24", Gateway: "10.1.0.1"})
 		}), "1.51", ""},
-		"host bits, as 20.10 keeps them": {subnet, with(func(n *network.Summary) { n.IPAM = pool(network.IPAMConfig{Subnet: "10.1.0.7/24"}) }), "1.41", ""},
-		"another subnet":                 {subnet, bridge, "1.51", "ipam.config[0].subnet"},
+		"host bits, as 20.10 keeps them": {subnet, with(func(n *network.Summary) { n.IPAM = pool(network.IPAMConfig{Subnet: "10.1.0.7/24"}) }),
+			"1.41", ""},
+		"another subnet": {subnet, bridge, "1.51", "ipam.config[0].subnet"},
 		"a second subnet": {subnet, with(func(n *network.Summary) {
 			n.IPAM = pool(network.IPAMConfig{Subnet: "10.1.0.0/24"}, network.IPAMConfig{Subnet: "10.2.0.0/24"})
 		}), "1.51", "ipam.config[1]"},
-		"another order": {"{ enable_ipv6: true, ipam: { config: [{ subnet: 10.1.0.0/24 }, { subnet: \"fd00::/64\" }] } }", with(func(n *network.Summary) {
-			n.EnableIPv6 = true
-			n.IPAM = pool(network.IPAMConfig{Subnet: "FD00::/64"}, network.IPAMConfig{Subnet: "10.1.0.0/24"})
-		}), "1.51", ""},
+		"another order": {"{ enable_ipv6: true, ipam: { config: [{ subnet: 10.1.0.0/24 }, { subnet: \"fd00::/64\" }] } }",
+			with(func(n *network.Summary) {
+				n.EnableIPv6 = true
+				n.IPAM = pool(network.IPAMConfig{Subnet: "FD00::/64"}, network.IPAMConfig{Subnet: "10.1.0.0/24"})
+			}), "1.51", ""},
 		"another gateway": {"{ ipam: { config: [{ subnet: 10.1.0.0/24, gateway: 10.1.0.9 }] } }", with(func(n *network.Summary) {
 			n.IPAM = pool(network.IPAMConfig{Subnet: "10.1.0.0/24", Gateway: "10.1.0.1"})
 		}), "1.51", "ipam.config[0].gateway"},
-		"a subnet of the version that has none": {"{ enable_ipv6: true, ipam: { config: [{ subnet: \"fd00::/64\" }] } }", with(func(n *network.Summary) {
-			n.EnableIPv6 = true
-			n.IPAM = pool(network.IPAMConfig{Subnet: "172.18.0.0/16", Gateway: "172.18.0.1"}, network.IPAMConfig{Subnet: "fd00::/64"})
-		}), "1.41", ""},
-		"an IPv6 subnet from the engine's own": {"{ enable_ipv6: true, ipam: { config: [{ subnet: 10.1.0.0/24 }] } }", with(func(n *network.Summary) {
-			n.EnableIPv6 = true
-			n.IPAM = pool(network.IPAMConfig{Subnet: "10.1.0.0/24"}, network.IPAMConfig{Subnet: "fd12::/64", Gateway: "fd12::1"})
-		}), "1.51", ""},
-		"options that the daemon adds": {"{ driver_opts: { a: b } }", with(func(n *network.Summary) { n.Options = map[string]string{"a": "b", "mtu": "1450"} }), "1.51", ""},
-		"an option that differs":       {"{ driver_opts: { a: b } }", with(func(n *network.Summary) { n.Options = map[string]string{"a": "c"} }), "1.51", "driver_opts.a"},
-		"protect is no difference":     {"{ protect: true }", bridge, "1.51", ""},
-		"internal":                     {"{ internal: true }", bridge, "1.51", "internal"},
-		"labels are ours and theirs":   {"{ labels: { a: b } }", bridge, "1.51", "labels.a"},
+		"a subnet of the version that has none": {"{ enable_ipv6: true, ipam: { config: [{ subnet: \"fd00::/64\" }] } }",
+			with(func(n *network.Summary) {
+				n.EnableIPv6 = true
+				n.IPAM = pool(network.IPAMConfig{Subnet: "172.18.0.0/16", Gateway: "172.18.0.1"}, network.IPAMConfig{Subnet: "fd00::/64"})
+			}), "1.41", ""},
+		"an IPv6 subnet from the engine's own": {"{ enable_ipv6: true, ipam: { config: [{ subnet: 10.1.0.0/24 }] } }",
+			with(func(n *network.Summary) {
+				n.EnableIPv6 = true
+				n.IPAM = pool(network.IPAMConfig{Subnet: "10.1.0.0/24"}, network.IPAMConfig{Subnet: "fd12::/64", Gateway: "fd12::1"})
+			}), "1.51", ""},
+		"options that the daemon adds": {"{ driver_opts: { a: b } }",
+			with(func(n *network.Summary) { n.Options = map[string]string{"a": "b", "mtu": "1450"} }), "1.51", ""},
+		"an option that differs": {"{ driver_opts: { a: b } }", with(func(n *network.Summary) { n.Options = map[string]string{"a": "c"} }),
+			"1.51", "driver_opts.a"},
+		"protect is no difference":   {"{ protect: true }", bridge, "1.51", ""},
+		"internal":                   {"{ internal: true }", bridge, "1.51", "internal"},
+		"labels are ours and theirs": {"{ labels: { a: b } }", bridge, "1.51", "labels.a"},
 	} {
 		if got := seenAs(t, c.text, c.n, c.api); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -148,8 +157,10 @@ func TestPartsOfIPAMThatLeftTheSpec(t *testing.T) {
 		config      []network.IPAMConfig
 		want        string
 	}{
-		{"{ ipam: { config: [{ subnet: 10.1.0.0/24, gateway: 10.1.0.9 }] } }", "{ ipam: { config: [{ subnet: 10.1.0.0/24 }] } }", []network.IPAMConfig{v4}, "ipam.config[0].gateway"},
-		{"{ enable_ipv6: true, ipam: { config: [" + subnets + "] } }", "{ enable_ipv6: true, ipam: { config: [{ subnet: \"fd00::/64\" }] } }", []network.IPAMConfig{v6, v4}, "ipam.config[0]"},
+		{"{ ipam: { config: [{ subnet: 10.1.0.0/24, gateway: 10.1.0.9 }] } }", "{ ipam: { config: [{ subnet: 10.1.0.0/24 }] } }",
+			[]network.IPAMConfig{v4}, "ipam.config[0].gateway"},
+		{"{ enable_ipv6: true, ipam: { config: [" + subnets + "] } }", "{ enable_ipv6: true, ipam: { config: [{ subnet: \"fd00::/64\" }] } }",
+			[]network.IPAMConfig{v6, v4}, "ipam.config[0]"},
 	} {
 		one := func(text string) *resources.Resource {
 			set, ps := declared(t, "networks: { a: "+text+" }")
@@ -217,7 +228,8 @@ func TestOwners(t *testing.T) {
 func TestVolumeIsCompared(t *testing.T) {
 	set, _ := declared(t, "volumes: { data: { driver_opts: { type: tmpfs }, labels: { a: b } } }")
 	r := set.Of("volume")[0]
-	v := &volume.Volume{Name: r.Config.Text("name"), Driver: "local", Options: map[string]string{"type": "tmpfs"}, Labels: ownLabels(r, volumeTable.Marked(r.Config))}
+	v := &volume.Volume{Name: r.Config.Text("name"), Driver: "local", Options: map[string]string{"type": "tmpfs"},
+		Labels: ownLabels(r, volumeTable.Marked(r.Config))}
 	v.Labels["a"] = "b"
 	o := observeVolume(v, r.Addr, r.Config)
 	if d := (volumeKind{}).Compare(r, o); len(d) != 0 || !o.Protected || o.Stack != r.Stack {
@@ -238,7 +250,8 @@ func TestVolumeIsCompared(t *testing.T) {
 
 func TestEndpointIsRemembered(t *testing.T) {
 	c := &container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{ID: "0123456789abcdef"}}
-	ep := settingsOf(&network.EndpointSettings{Aliases: []string{"web", "0123456789ab", "web"}, IPAddress: "10.1.0.3", MacAddress: "02:42:0a:01:00:03", NetworkID: "x",
+	ep := settingsOf(&network.EndpointSettings{Aliases: []string{"web", "0123456789ab", "web"}, IPAddress: "10.1.0.3",
+		MacAddress: "02:42:0a:01:00:03", NetworkID: "x",
 		IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: "10.1.0.77", IPv6Address: "fd00::7"}}, c)
 	if strings.Join(ep.Aliases, ",") != "web" || ep.IPAddress != "" || ep.MacAddress != "" || ep.NetworkID != "" {
 		t.Errorf("%+v", ep)

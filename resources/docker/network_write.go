@@ -51,7 +51,8 @@ func (k networkWriter) createOptions(r *resources.Resource) (network.CreateOptio
 	}
 	if v, ok := c["enable_ipv4"].(bool); ok && !v {
 		if api := k.e.api.ClientVersion(); !dockerapi.AtLeast(api, "1.48") {
-			return opts, &resources.Diagnosis{Err: fmt.Errorf("create network %s: the engine cannot do without IPv4: its API is %s, and 1.48 is needed", c.Text("name"), api),
+			return opts, &resources.Diagnosis{Err: fmt.Errorf("create network %s: the engine cannot do without IPv4: its API is %s, and 1.48 is "+
+				"needed", c.Text("name"), api),
 				Hint: "remove `enable_ipv4: false`, or update Docker to 28"}
 		}
 		opts.EnableIPv4 = &v
@@ -123,7 +124,8 @@ func (k networkWriter) conflict(ctx context.Context, name string, r *resources.R
 		owner = ownerText(same[0].Labels)
 	}
 	return &resources.Diagnosis{Err: fmt.Errorf("create network %s: the name is taken by a network of %s: %w", name, owner, cause),
-		Hint: fmt.Sprintf("give it another `name`, remove the other one (`docker network rm %s`), or take it over with `-adopt '%s'`", name, r.Addr)}
+		Hint: fmt.Sprintf("give it another `name`, remove the other one (`docker network rm %s`), or take it over with `-adopt '%s'`", name,
+			r.Addr)}
 }
 
 // single removes what another creation at the same time has made twice.
@@ -194,12 +196,15 @@ func (k networkWriter) explain(ctx context.Context, name string, opts network.Cr
 	switch {
 	case strings.Contains(text, "non-overlapping") || strings.Contains(text, "address pools have been fully subnetted"):
 		return &resources.Diagnosis{Err: wrapped,
-			Hint: "the engine's address pools allow about thirty networks: remove unused ones (`docker network ls`), or give this one a subnet under `ipam`"}
+			Hint: "the engine's address pools allow about thirty networks: remove unused ones (`docker network ls`), or give this one a subnet " +
+				"under `ipam`"}
 	case strings.Contains(text, "overlaps") && opts.IPAM != nil:
 		if other := k.overlapping(ctx, opts.IPAM.Config); other != "" {
-			return &resources.Diagnosis{Err: wrapped, Hint: fmt.Sprintf("network %s uses these addresses: choose another subnet, or remove it", other)}
+			return &resources.Diagnosis{Err: wrapped, Hint: fmt.Sprintf("network %s uses these addresses: choose another subnet, or remove it",
+				other)}
 		}
-		return &resources.Diagnosis{Err: wrapped, Hint: "another network of the engine, or of its host, uses these addresses: choose another subnet"}
+		return &resources.Diagnosis{Err: wrapped, Hint: "another network of the engine, or of its host, uses these addresses: choose another " +
+			"subnet"}
 	case strings.Contains(text, "plugin") && strings.Contains(text, "not found"):
 		return &resources.Diagnosis{Err: wrapped, Hint: "correct the network's `driver`, or install the plugin"}
 	}
@@ -230,7 +235,8 @@ func (k networkWriter) overlapping(ctx context.Context, pools []network.IPAMConf
 // Update takes over a network of someone else's, and puts containers back that
 // a run that was cut off had taken off; all else of a network is changed by
 // Replace.
-func (k networkWriter) Update(ctx context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta, _ resources.Note) error {
+func (k networkWriter) Update(ctx context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta,
+	_ resources.Note) error {
 	if d.Has("owner") {
 		if err := k.e.recorder.take(ctx, r, have); err != nil {
 			return err
@@ -289,7 +295,8 @@ func (k networkWriter) remove(ctx context.Context, id string) error {
 	}
 	// The engine's own count is wrong and stays so until it starts again
 	// (moby#42119): trying again would never end.
-	return &resources.Diagnosis{Err: fmt.Errorf("remove network %s: the engine counts containers on it though there are none, a fault of Docker up to 28.0: %w", n.Name, err),
+	return &resources.Diagnosis{Err: fmt.Errorf("remove network %s: the engine counts containers on it though there are none, a fault of "+
+		"Docker up to 28.0: %w", n.Name, err),
 		Hint: "restart the engine (`sudo systemctl restart docker`), or give the network another `name`"}
 }
 
@@ -353,7 +360,8 @@ func (k networkWriter) undo(ctx context.Context, r *resources.Resource, old netw
 // attached returns who is on the network, running or not, ours or not, and how.
 func (k networkWriter) attached(ctx context.Context, n network.Inspect) (*journal, error) {
 	j := &journal{Containers: map[string]*network.EndpointSettings{}, Names: map[string]string{}}
-	list, err := k.e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("network", n.ID), filters.Arg("network", n.Name))})
+	list, err := k.e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("network", n.ID),
+		filters.Arg("network", n.Name))})
 	if err != nil {
 		return nil, fmt.Errorf("list containers on network %s: %w", n.Name, err)
 	}
@@ -460,7 +468,8 @@ func (k networkWriter) forget(ctx context.Context, j *journal) error {
 
 func (k networkWriter) detach(ctx context.Context, n network.Inspect, j *journal) error {
 	for _, id := range j.Halted {
-		if err := k.e.api.ContainerStop(ctx, id, container.StopOptions{}); err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsNotModified(err) {
+		if err := k.e.api.ContainerStop(ctx, id, container.StopOptions{}); err != nil && !cerrdefs.IsNotFound(err) &&
+			!cerrdefs.IsNotModified(err) {
 			return fmt.Errorf("stop container %s, which restarts all the time: %w", j.Names[id], err)
 		}
 	}

@@ -29,7 +29,8 @@ func TestPortsStayRanges(t *testing.T) {
 		"one port, any of a range":  {`["3000-3010:80"]`, map[string]any{"80/tcp": []any{"3000-3010"}}},
 		"three, each any of a range": {`["3000-3010:80", "3000-3010:81", "3000-3010:82"]`,
 			map[string]any{"80/tcp": []any{"3000-3010"}, "81/tcp": []any{"3000-3010"}, "82/tcp": []any{"3000-3010"}}},
-		"range at two places": {`["127.0.0.1:80-89:80-89", "[::1]:80-89:80-89"]`, map[string]any{"80-89/tcp": []any{"127.0.0.1:80-89", "[::1]:80-89"}}},
+		"range at two places": {`["127.0.0.1:80-89:80-89", "[::1]:80-89:80-89"]`,
+			map[string]any{"80-89/tcp": []any{"127.0.0.1:80-89", "[::1]:80-89"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, ps := one(t, "service", "image: app:1\nports: "+tc.ports)
@@ -79,7 +80,8 @@ func TestRangeReachesEngineAndComesBack(t *testing.T) {
 	r, _ := one(t, "service", `{image: "app:1", ports: ["127.0.0.1:5000-5999:1000-1999"], expose: ["80-89"]}`)
 	d := &draft{config: &container.Config{}, host: &container.HostConfig{}}
 	sendPorts(d, r.Config["ports"])
-	if got := d.host.PortBindings["1999/tcp"]; len(d.host.PortBindings) != 1000 || len(d.config.ExposedPorts) != 1000 || len(got) != 1 || got[0].HostPort != "5999" || got[0].HostIP != "127.0.0.1" {
+	if got := d.host.PortBindings["1999/tcp"]; len(d.host.PortBindings) != 1000 || len(d.config.ExposedPorts) != 1000 || len(got) != 1 ||
+		got[0].HostPort != "5999" || got[0].HostIP != "127.0.0.1" {
 		t.Fatalf("%d ports, the last one %v", len(d.host.PortBindings), got)
 	}
 	s := &sight{c: &container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{HostConfig: d.host}}}

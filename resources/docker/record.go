@@ -85,7 +85,8 @@ func (c recordContent) hasGivenUp() bool {
 
 // clone returns a copy whose maps may be changed.
 func (c recordContent) clone() recordContent {
-	out := recordContent{slices.Clone(c.Objects), map[string]updated{}, map[string]updated{}, map[string]untaken{}, map[string]adoptedObject{}, slices.Clone(c.Done)}
+	out := recordContent{slices.Clone(c.Objects), map[string]updated{}, map[string]updated{}, map[string]untaken{}, map[string]adoptedObject{},
+		slices.Clone(c.Done)}
 	maps.Copy(out.Updated, c.Updated)
 	maps.Copy(out.Meant, c.Meant)
 	maps.Copy(out.Untaken, c.Untaken)
@@ -124,7 +125,8 @@ func (u untaken) holds(d resources.Diff) bool {
 
 // warning tells of a difference at the place that asks for the value.
 func (u untaken) warning(r *resources.Resource, d resources.Diff) *specs.Problem {
-	msg := fmt.Sprintf("the engine has not taken %s = %s of %s and shows %s", d.Path, resources.Show(d.After), r.Addr, resources.Show(d.Before))
+	msg := fmt.Sprintf("the engine has not taken %s = %s of %s and shows %s", d.Path, resources.Show(d.After), r.Addr,
+		resources.Show(d.Before))
 	if u.Why != "" {
 		msg += "; it says: " + u.Why
 	}
@@ -472,7 +474,8 @@ func (k *recorder) save(ctx context.Context, stack string, now *record, empty bo
 	if !empty {
 		writer := make([]byte, 8)
 		_, _ = rand.Read(writer) // never fails: crypto/rand aborts the program
-		labels := map[string]string{labelStack: stack, labelRecord: strconv.Itoa(now.number + 1), labelRecordContent: text, labelRecordWriter: hex.EncodeToString(writer)}
+		labels := map[string]string{labelStack: stack, labelRecord: strconv.Itoa(now.number + 1), labelRecordContent: text,
+			labelRecordWriter: hex.EncodeToString(writer)}
 		name := recordName(stack, now.number+1)
 		v, err := k.e.api.VolumeCreate(lctx, volume.CreateOptions{Name: name, Driver: "local", Labels: labels})
 		if err != nil {

@@ -253,7 +253,10 @@ func TestUnfinishedUpdateIsNoDrift(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.Native.(*seenContainer).meant = r.meant(old.Addr, inspect.ID)
-		return slices.ContainsFunc((containerKind{"service"}).Compare(old, o), func(d resources.Diff) bool { return d.Field == "mem_limit" && d.Drift })
+		return slices.ContainsFunc((containerKind{"service"}).Compare(old, o), func(d resources.Diff) bool {
+			return d.Field == "mem_limit" &&
+				d.Drift
+		})
 	}
 	release := func(k *recorder, applied ...*resources.Resource) {
 		t.Helper()

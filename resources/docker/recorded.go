@@ -52,8 +52,10 @@ func (k containerKind) Record(o *resources.Observed, _ *resources.Resource) any 
 		return nil
 	}
 	c := &n.inspect
-	out := recordedContainer{Name: strings.TrimPrefix(c.Name, "/"), Address: c.Config.Labels[labelAddress], Status: string(c.State.Status), StartFailed: dockerapi.OneLine(c.State.Error),
-		Up: isUp(c.State), Upgraded: n.upgraded, Current: n.current, Grace: c.Config.StopTimeout, Ports: c.HostConfig.PortBindings, NetworkMode: string(c.HostConfig.NetworkMode), Untaken: n.untaken.Shown, Why: n.untaken.Why,
+	out := recordedContainer{Name: strings.TrimPrefix(c.Name, "/"), Address: c.Config.Labels[labelAddress], Status: string(c.State.Status),
+		StartFailed: dockerapi.OneLine(c.State.Error),
+		Up:          isUp(c.State), Upgraded: n.upgraded, Current: n.current, Grace: c.Config.StopTimeout, Ports: c.HostConfig.PortBindings,
+		NetworkMode: string(c.HostConfig.NetworkMode), Untaken: n.untaken.Shown, Why: n.untaken.Why,
 		Hostname: c.Config.Hostname, User: c.Config.User, Env: identityEnv(c.Config.Env)}
 	for _, m := range c.Mounts {
 		out.Mounts = append(out.Mounts, recordedMount{string(m.Type), m.Name, m.Source, m.Destination, m.RW})
@@ -71,14 +73,18 @@ func (k containerKind) Replay(o *resources.Observed, memory []byte, _ *resources
 		return err
 	}
 	c := container.InspectResponse{
-		ContainerJSONBase: &container.ContainerJSONBase{ID: o.ID, Name: "/" + was.Name, HostConfig: &container.HostConfig{PortBindings: was.Ports, NetworkMode: container.NetworkMode(was.NetworkMode)},
+		ContainerJSONBase: &container.ContainerJSONBase{ID: o.ID, Name: "/" + was.Name, HostConfig: &container.HostConfig{PortBindings: was.Ports,
+			NetworkMode: container.NetworkMode(was.NetworkMode)},
 			State: &container.State{Running: was.Up, Status: container.ContainerState(was.Status), Error: was.StartFailed}},
-		Config: &container.Config{Labels: map[string]string{labelAddress: was.Address}, StopTimeout: was.Grace, Hostname: was.Hostname, User: was.User, Env: was.Env},
+		Config: &container.Config{Labels: map[string]string{labelAddress: was.Address}, StopTimeout: was.Grace, Hostname: was.Hostname,
+			User: was.User, Env: was.Env},
 	}
 	for _, m := range was.Mounts {
-		c.Mounts = append(c.Mounts, container.MountPoint{Type: mount.Type(m.Type), Name: m.Name, Source: m.Source, Destination: m.Destination, RW: m.Writes})
+		c.Mounts = append(c.Mounts, container.MountPoint{Type: mount.Type(m.Type), Name: m.Name, Source: m.Source, Destination: m.Destination,
+			RW: m.Writes})
 	}
-	o.Native = &seenContainer{inspect: c, upgraded: was.Upgraded, current: was.Current, untaken: untaken{ID: o.ID, Shown: was.Untaken, Why: was.Why}}
+	o.Native = &seenContainer{inspect: c, upgraded: was.Upgraded, current: was.Current, untaken: untaken{ID: o.ID, Shown: was.Untaken,
+		Why: was.Why}}
 	return nil
 }
 
@@ -100,7 +106,8 @@ func (imageKind) Record(o *resources.Observed, bare *resources.Resource) any {
 	if !ok || seen.inspect == nil {
 		return nil
 	}
-	out := recordedImage{OS: seen.inspect.Os, Architecture: seen.inspect.Architecture, Variant: seen.inspect.Variant, Digests: seen.inspect.RepoDigests, Remote: seen.remote}
+	out := recordedImage{OS: seen.inspect.Os, Architecture: seen.inspect.Architecture, Variant: seen.inspect.Variant,
+		Digests: seen.inspect.RepoDigests, Remote: seen.remote}
 	if in := declaredInputs(bare); in != nil && seen.inputs != nil && len(seen.inputs.compare(labelsOfImage(seen.inspect)[labelBuild])) == 0 {
 		out.Build = in.mark()
 	}
@@ -114,7 +121,8 @@ func (imageKind) Replay(o *resources.Observed, memory []byte, now *resources.Res
 	if err := unmarshalMemory(memory, &was); err != nil {
 		return err
 	}
-	inspect := &image.InspectResponse{ID: o.ID, Os: was.OS, Architecture: was.Architecture, Variant: was.Variant, RepoDigests: was.Digests, Config: &dockerspec.DockerOCIImageConfig{}}
+	inspect := &image.InspectResponse{ID: o.ID, Os: was.OS, Architecture: was.Architecture, Variant: was.Variant, RepoDigests: was.Digests,
+		Config: &dockerspec.DockerOCIImageConfig{}}
 	inspect.Config.Labels = map[string]string{labelBuild: was.Build}
 	o.Native = &seenImageState{inspect: inspect, inputs: declaredInputs(now), remote: was.Remote}
 	return nil

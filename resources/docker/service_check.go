@@ -88,7 +88,8 @@ func (c *checker) names() {
 	for _, r := range c.containers {
 		key := r.Addr.Parts()[0]
 		if first := byKey[key]; first != nil {
-			c.problem(ruleSharedName, r.KeyPos, "rename one of them", "%s and %s have the same name", first.Addr, r.Addr).And(first.KeyPos, "the other one")
+			c.problem(ruleSharedName, r.KeyPos, "rename one of them", "%s and %s have the same name", first.Addr, r.Addr).And(first.KeyPos,
+				"the other one")
 			continue // their containers share a name by that
 		}
 		byKey[key] = r
@@ -218,7 +219,8 @@ func (c *checker) unpublished(r *resources.Resource) {
 		}
 	}
 	c.problem(ruleUnpublished, r.Pos("/ports"), "join a network that is not internal as well, or remove ports",
-		"%s publishes ports, and all its networks are internal: the engine does not publish them", r.Addr).And(first.Pos("/internal"), "the network is internal")
+		"%s publishes ports, and all its networks are internal: the engine does not publish them", r.Addr).And(first.Pos("/internal"),
+		"the network is internal")
 }
 
 func isPublic(place string) bool {
@@ -243,12 +245,14 @@ func (c *checker) addresses() {
 				}
 				at := r.Pos("/networks/" + escapePointer(key) + "/" + field)
 				if why := c.holds(key, ip); why != "" {
-					c.problem(ruleStaticAddress, at, "declare a subnet under `ipam` that holds the address", "%s cannot have the address %s: %s", r.Addr, ip, why)
+					c.problem(ruleStaticAddress, at, "declare a subnet under `ipam` that holds the address", "%s cannot have the address %s: %s", r.Addr,
+						ip, why)
 				}
 				id := key + " " + text
 				first, ok := taken[id]
 				if ok && together(first.r, r) {
-					c.problem(ruleStaticAddress, at, "give each its own", "%s and %s have the same address %s on network %s", first.r.Addr, r.Addr, ip, key).
+					c.problem(ruleStaticAddress, at, "give each its own", "%s and %s have the same address %s on network %s", first.r.Addr, r.Addr, ip,
+						key).
 						And(first.at, "the other one")
 				}
 				if !ok || first.r.Dormant {
@@ -312,7 +316,8 @@ func (c *checker) writers() {
 }
 
 // databases are images whose servers destroy data that another one writes.
-var databases = []string{"postgres", "mysql", "mariadb", "mongo", "redis", "valkey", "rabbitmq", "redpanda", "etcd", "elasticsearch", "clickhouse-server"}
+var databases = []string{"postgres", "mysql", "mariadb", "mongo", "redis", "valkey", "rabbitmq", "redpanda", "etcd", "elasticsearch",
+	"clickhouse-server"}
 
 // repository returns the name of an image without tag and digest.
 func repository(ref string) string {
@@ -332,7 +337,8 @@ func (c *checker) limits(r *resources.Resource) {
 	case !isZero(cfg["cpu_period"]):
 		c.problem(ruleTogether, r.Pos("/cpu_period"), "remove one of them", "cpus and cpu_period exclude each other")
 	}
-	memory, swap, reserved := resources.ParseBytes(cfg["mem_limit"]), resources.ParseBytes(cfg["memswap_limit"]), resources.ParseBytes(cfg["mem_reservation"])
+	memory, swap, reserved := resources.ParseBytes(cfg["mem_limit"]), resources.ParseBytes(cfg["memswap_limit"]),
+		resources.ParseBytes(cfg["mem_reservation"])
 	switch {
 	case swap > 0 && memory == 0 && !misread(r.Node, cfg, "mem_limit"):
 		c.problem(ruleMissing, r.Pos("/memswap_limit"), "add mem_limit", "memswap_limit needs mem_limit beside it")
@@ -438,7 +444,8 @@ func (c *checker) sysctls(r *resources.Resource) {
 		if m == nil || m[2] == "all" || m[2] == "default" || m[2] == "lo" {
 			continue
 		}
-		c.problem(ruleInterfaceSysctl, r.Pos("/sysctls/"+escapePointer(key)), "write it under networks, in driver_opts", "%s is of one interface", key)
+		c.problem(ruleInterfaceSysctl, r.Pos("/sysctls/"+escapePointer(key)), "write it under networks, in driver_opts", "%s is of one interface",
+			key)
 	}
 }
 
@@ -514,11 +521,14 @@ func (c *checker) dependencies(r *resources.Resource) {
 		service, job := c.all.Get(resources.NewAddr("service", name)), c.all.Get(resources.NewAddr("job", name))
 		switch {
 		case service != nil && condition == "service_completed_successfully":
-			c.problem(ruleDependency, at, "declare it under jobs, or wait with service_healthy", "%s keeps running, so it is never completed", service.Addr).And(service.KeyPos, "it is declared here")
+			c.problem(ruleDependency, at, "declare it under jobs, or wait with service_healthy", "%s keeps running, so it is never completed",
+				service.Addr).And(service.KeyPos, "it is declared here")
 		case job != nil && condition == "service_healthy":
-			c.problem(ruleDependency, at, "wait with service_completed_successfully", "%s ends, so it is never healthy", job.Addr).And(job.KeyPos, "it is declared here")
+			c.problem(ruleDependency, at, "wait with service_completed_successfully", "%s ends, so it is never healthy", job.Addr).And(job.KeyPos,
+				"it is declared here")
 		case service != nil && condition == "service_healthy" && !hasCheck(service):
-			c.problem(ruleNoCheck, at, "give it a healthcheck or a gate", "%s has neither a health check nor a gate in the spec", service.Addr).And(service.KeyPos, "it is declared here")
+			c.problem(ruleNoCheck, at, "give it a healthcheck or a gate", "%s has neither a health check nor a gate in the spec",
+				service.Addr).And(service.KeyPos, "it is declared here")
 		}
 	}
 }
@@ -561,7 +571,8 @@ func tooNew(wanted []*resources.Resource, f *facts) specs.Problems {
 }
 
 func tooNewProblem(r *resources.Resource, pointer, what, since, api string) *specs.Problem {
-	return ruleTooNew.At(r.Pos(pointer), fmt.Sprintf("%s of %s needs API %s, and this engine has %s", what, r.Addr, since, api), "update Docker, or leave it out")
+	return ruleTooNew.At(r.Pos(pointer), fmt.Sprintf("%s of %s needs API %s, and this engine has %s", what, r.Addr, since, api),
+		"update Docker, or leave it out")
 }
 
 // newer walks through a field and the ones inside it.
@@ -613,7 +624,8 @@ func tooNewMAC(r *resources.Resource, f *facts) specs.Problems {
 	for _, key := range sortedKeys(networks) {
 		m := resources.Config(mapOf(networks[key]))
 		if m["mac_address"] != nil && m.Text("name") != main {
-			ps = append(ps, tooNewProblem(r, "/networks/"+escapePointer(key)+"/mac_address", "mac_address on a network that is not the one of the highest priority", "1.44", f.API))
+			ps = append(ps, tooNewProblem(r, "/networks/"+escapePointer(key)+"/mac_address",
+				"mac_address on a network that is not the one of the highest priority", "1.44", f.API))
 		}
 	}
 	return ps

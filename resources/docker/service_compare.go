@@ -44,8 +44,9 @@ func movedDiff(want *resources.Resource, have *resources.Observed) resources.Del
 	if !isMoved(want, have) {
 		return nil
 	}
-	return resources.Delta{{Path: "address", Field: "address", Before: want.Moved.String(), After: want.Addr.String(), Cost: resources.Remake, Pending: true,
-		Why: "the engine does not let labels be changed"}}
+	return resources.Delta{{Path: "address", Field: "address", Before: want.Moved.String(), After: want.Addr.String(), Cost: resources.Remake,
+		Pending: true,
+		Why:     "the engine does not let labels be changed"}}
 }
 
 // isMoved reports whether the container still carries the address that the spec
@@ -177,7 +178,8 @@ func costOfFile(want *resources.Resource, path string) resources.Cost {
 
 // unremovable are the limits that the engine's update call can change but not
 // take away: it reads zero as "leave" (moby#22516).
-var unremovable = []string{"mem_limit", "mem_reservation", "cpus", "cpu_shares", "cpu_period", "cpuset", "cpuset_mems", "cpu_rt_runtime", "cpu_rt_period"}
+var unremovable = []string{"mem_limit", "mem_reservation", "cpus", "cpu_shares", "cpu_period", "cpuset", "cpuset_mems", "cpu_rt_runtime",
+	"cpu_rt_period"}
 
 // price corrects what a difference costs where it is not the field's own.
 func price(d *resources.Diff, want *resources.Resource, have *resources.Observed) {
@@ -196,7 +198,8 @@ func price(d *resources.Diff, want *resources.Resource, have *resources.Observed
 	case d.Field == "networks" && leavesMainNetwork(want, have):
 		remake("it leaves the network that the container was created with, without which it could not be started again")
 	case slices.Contains(peerFields, d.Field) && resources.Equal(d.Before, resources.Text(d.After)+isStale):
-		d.Cost, d.Why = resources.InPlace, "what it shares ended when the other was stopped or started again: it is restarted to share what is there now"
+		d.Cost, d.Why = resources.InPlace, "what it shares ended when the other was stopped or started again: it is restarted to share what "+
+			"is there now"
 	case d.Field == "image" && d.Before != nil && strings.HasPrefix(resources.Text(d.Before), resources.Text(d.After)+" ("):
 		d.Why = "the name stands for another image now"
 		if n, ok := have.Native.(*seenContainer); ok && n.current != "" {
@@ -263,7 +266,8 @@ func withoutUpgrade(delta resources.Delta, have *resources.Observed) resources.D
 	}
 	return slices.DeleteFunc(delta, func(d resources.Diff) bool {
 		row := rowByKey(d.Field)
-		return row != nil && row.Cost == resources.Remake && d.Cost == resources.Remake && d.Drift && !d.Pending && d.Field != "image" && d.Field != "files"
+		return row != nil && row.Cost == resources.Remake && d.Cost == resources.Remake && d.Drift && !d.Pending && d.Field != "image" &&
+			d.Field != "files"
 	})
 }
 
@@ -319,7 +323,8 @@ func jobDelta(delta resources.Delta, want *resources.Resource, have *resources.O
 	switch {
 	case have.State == "exited (0)":
 		if want.Config.Text("run") == "always" && len(delta) == 0 {
-			return resources.Delta{{Path: "run", Field: "run", Before: have.State, After: "always", Cost: resources.Remake, Why: "it runs at each apply", Pending: true, Repeats: true}}
+			return resources.Delta{{Path: "run", Field: "run", Before: have.State, After: "always", Cost: resources.Remake,
+				Why: "it runs at each apply", Pending: true, Repeats: true}}
 		}
 		return delta
 	case state == "exited":

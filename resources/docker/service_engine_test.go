@@ -51,7 +51,8 @@ func newBench(t *testing.T) *bench {
 	b.importImage()
 	for _, key := range []string{"default", "infra", "edge"} {
 		name := engineName(b.stack, key, "")
-		if _, err := raw.NetworkCreate(t.Context(), name, network.CreateOptions{Labels: map[string]string{labelStack: b.stack, labelAddress: "network/" + key}}); err != nil {
+		if _, err := raw.NetworkCreate(t.Context(), name,
+			network.CreateOptions{Labels: map[string]string{labelStack: b.stack, labelAddress: "network/" + key}}); err != nil {
 			t.Fatal(err)
 		}
 		b.cleanup(func(ctx context.Context) error { return raw.NetworkRemove(ctx, name) })
@@ -94,14 +95,17 @@ func (b *bench) importImage() {
 	for _, dir := range []string{"tmp/", "etc/", "app/", "data/"} {
 		_ = w.WriteHeader(&tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o777})
 	}
-	for name, text := range map[string][]byte{"tiny": text, "etc/passwd": []byte("root:x:0:0::/:/\napp:x:1000:1000::/app:/\n"), "etc/group": []byte("root:x:0:\napp:x:1000:\nmail:x:8:\n")} {
+	for name, text := range map[string][]byte{"tiny": text, "etc/passwd": []byte("root:x:0:0::/:/\napp:x:1000:1000::/app:/\n"),
+		"etc/group": []byte("root:x:0:\napp:x:1000:\nmail:x:8:\n")} {
 		_ = w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(text))})
 		_, _ = w.Write(text)
 	}
 	_ = w.Close()
-	rc, err := b.raw.ImageImport(t.Context(), image.ImportSource{Source: &buf, SourceName: "-"}, b.image, image.ImportOptions{Changes: []string{
-		"ENV LANG=C.UTF-8 APP_TOKEN=image", "ENTRYPOINT [\"/tiny\"]", "CMD [\"sleep\",\"1h\"]", "USER app", "WORKDIR /app", "EXPOSE 9000", "VOLUME /data",
-		"LABEL org.example.vendor=example", "HEALTHCHECK --interval=33s --retries=4 CMD [\"/tiny\",\"say\",\"ok\"]"}})
+	rc, err := b.raw.ImageImport(t.Context(), image.ImportSource{Source: &buf, SourceName: "-"}, b.image,
+		image.ImportOptions{Changes: []string{
+			"ENV LANG=C.UTF-8 APP_TOKEN=image", "ENTRYPOINT [\"/tiny\"]", "CMD [\"sleep\",\"1h\"]", "USER app", "WORKDIR /app", "EXPOSE 9000",
+			"VOLUME /data",
+			"LABEL org.example.vendor=example", "HEALTHCHECK --interval=33s --retries=4 CMD [\"/tiny\",\"say\",\"ok\"]"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,25 +193,31 @@ func (b *bench) delta(r *resources.Resource) resources.Delta {
 var values = map[string][]string{
 	"image": nil, "build": nil, "pull_policy": nil, "container_name": nil, "deploy": nil, "files": nil, "depends_on": nil, "env_file": nil,
 	"storage_opt": nil, "cpu_rt_runtime": nil, "cpu_rt_period": nil, // the host must be set up for them
-	"platform":    nil, // the image has one
-	"runtime":     {"runc"},
-	"command":     {"[sleep, 2h]", "sleep 3h", "\"sleep '1h30m'\"", "[]"},
-	"entrypoint":  {"[/tiny, sleep, 1h]", "/tiny sleep 2h"},
-	"environment": {"{A: \"1\", B: \"\", C: \"x=y\", PATH: /bin, LANG: C.UTF-8}", "[A=1, A=2, \"D=two\\nlines\"]", "{DB_PASSWORD: hunter2, APP_TOKEN: mine}"},
+	"platform":   nil, // the image has one
+	"runtime":    {"runc"},
+	"command":    {"[sleep, 2h]", "sleep 3h", "\"sleep '1h30m'\"", "[]"},
+	"entrypoint": {"[/tiny, sleep, 1h]", "/tiny sleep 2h"},
+	"environment": {"{A: \"1\", B: \"\", C: \"x=y\", PATH: /bin, LANG: C.UTF-8}", "[A=1, A=2, \"D=two\\nlines\"]",
+		"{DB_PASSWORD: hunter2, APP_TOKEN: mine}"},
 	"user":        {"root", "\"1000:1000\"", "\"0\"", "app", "\"\""},
 	"working_dir": {"/app/../tmp", "/tmp/", "/app"},
 	"hostname":    {"db", "db.example.test"},
 	"labels":      {"{org.example.vendor: me, a: \"\"}", "[a=b, c=d=e]"},
 	"stop_signal": {"15", "sigint", "TERM", "RTMIN+3", "SIGTERM"},
-	"healthcheck": {"{disable: true}", "{test: /tiny say hi}", "{test: [CMD, /tiny, say, hi], interval: 1h, timeout: 1.5s, retries: 2, start_period: 2s}", "{interval: 33s}", "{retries: 4}"},
-	"volumes": {"[\"data:/srv\"]", "[\"data:/srv/:ro\", /anon, \"@TMP@/host:/host\"]", "[{type: tmpfs, target: /cache, tmpfs: {size: 64m, mode: \"0700\"}}]",
-		"[{type: bind, source: /etc, target: /host, read_only: true, bind: {propagation: private, create_host_path: false}}]", "[\"data:/data\"]", "[{type: volume, source: data, target: /data, volume: {nocopy: true}}]"},
-	"tmpfs":         {"/cache", "[/run, \"/cache/:size=1m,mode=1777,noexec\"]"},
-	"shm_size":      {"64m", "1000000", "1g"},
-	"devices":       {"[/dev/null]", "[\"/dev/zero:/dev/z\", \"/dev/null:/dev/n:mr\"]", "[{source: /dev/null, permissions: r}]"},
-	"networks":      {"[infra]", "{infra: {aliases: [a, b, a]}, edge: {priority: 10}}", "{edge: {}, default: {aliases: [db]}}", "{infra: {mac_address: \"02:42:AC:11:00:99\"}}", "{infra: {driver_opts: {a: b}}}"},
-	"network_mode":  {"host", "none", "bridge", "default"},
-	"ports":         {"[\"127.0.0.1::80\", \"127.0.0.1:0:81/udp\"]", "[{target: 80, host_ip: \"::1\"}, \"9000\"]", "[\"127.0.0.1:20000-20100:80\", 7000-7003]", "[\"127.0.0.1:018003:8003\"]"},
+	"healthcheck": {"{disable: true}", "{test: /tiny say hi}",
+		"{test: [CMD, /tiny, say, hi], interval: 1h, timeout: 1.5s, retries: 2, start_period: 2s}", "{interval: 33s}", "{retries: 4}"},
+	"volumes": {"[\"data:/srv\"]", "[\"data:/srv/:ro\", /anon, \"@TMP@/host:/host\"]",
+		"[{type: tmpfs, target: /cache, tmpfs: {size: 64m, mode: \"0700\"}}]",
+		"[{type: bind, source: /etc, target: /host, read_only: true, bind: {propagation: private, create_host_path: false}}]", "[\"data:/data\"]",
+		"[{type: volume, source: data, target: /data, volume: {nocopy: true}}]"},
+	"tmpfs":    {"/cache", "[/run, \"/cache/:size=1m,mode=1777,noexec\"]"},
+	"shm_size": {"64m", "1000000", "1g"},
+	"devices":  {"[/dev/null]", "[\"/dev/zero:/dev/z\", \"/dev/null:/dev/n:mr\"]", "[{source: /dev/null, permissions: r}]"},
+	"networks": {"[infra]", "{infra: {aliases: [a, b, a]}, edge: {priority: 10}}", "{edge: {}, default: {aliases: [db]}}",
+		"{infra: {mac_address: \"02:42:AC:11:00:99\"}}", "{infra: {driver_opts: {a: b}}}"},
+	"network_mode": {"host", "none", "bridge", "default"},
+	"ports": {"[\"127.0.0.1::80\", \"127.0.0.1:0:81/udp\"]", "[{target: 80, host_ip: \"::1\"}, \"9000\"]",
+		"[\"127.0.0.1:20000-20100:80\", 7000-7003]", "[\"127.0.0.1:018003:8003\"]"},
 	"expose":        {"[\"9000\", \"4000-4002/UDP\"]", "[5000]"},
 	"dns":           {"[1.1.1.1, \"2001:DB8::1\"]", "9.9.9.9"},
 	"dns_search":    {"example.test", "[b.test, a.test]"},
@@ -216,23 +226,29 @@ var values = map[string][]string{
 	"restart":       {"always", "on-failure", "on-failure:2", "unless-stopped", "no"},
 	"mem_limit":     {"64m", "100000000", "1g", "0"},
 	"memswap_limit": {"2g", "-1"}, "mem_reservation": {"16m"}, "mem_swappiness": {"0", "60"},
-	"cpus": {"0.5", "1", "0.123456789", "\"1.50\""}, "cpu_quota": {"50000", "25ms", "-1"}, "cpu_period": {"50000", "20ms"}, "cpuset": {"\"0\"", "0-1", "\"0,1\""}, "cpuset_mems": {"\"0\""},
+	"cpus": {"0.5", "1", "0.123456789", "\"1.50\""}, "cpu_quota": {"50000", "25ms", "-1"}, "cpu_period": {"50000", "20ms"},
+	"cpuset": {"\"0\"", "0-1", "\"0,1\""}, "cpuset_mems": {"\"0\""},
 	"pids_limit": {"100", "-1", "0"}, "blkio_config": nil, // no device is on every host
 
-	"ulimits":      {"{nofile: 1024}", "{nofile: {soft: 1024, hard: 2048}, core: -1}"},
-	"cap_add":      {"[net_admin, NET_ADMIN, CAP_SYS_PTRACE]", "[ALL]"},
-	"cap_drop":     {"[MKNOD]", "[all]"},
-	"security_opt": {"[no-new-privileges]", "[\"no-new-privileges:true\", \"seccomp:unconfined\"]", "[\"label:disable\"]", "['seccomp={\"defaultAction\": \"SCMP_ACT_ALLOW\"}']"},
-	"ipc":          {"host", "shareable", "private", "none"}, "pid": {"host"}, "cgroup": {"host"}, "cgroup_parent": nil, // it stays behind on the host
+	"ulimits":  {"{nofile: 1024}", "{nofile: {soft: 1024, hard: 2048}, core: -1}"},
+	"cap_add":  {"[net_admin, NET_ADMIN, CAP_SYS_PTRACE]", "[ALL]"},
+	"cap_drop": {"[MKNOD]", "[all]"},
+	"security_opt": {"[no-new-privileges]", "[\"no-new-privileges:true\", \"seccomp:unconfined\"]", "[\"label:disable\"]",
+		"['seccomp={\"defaultAction\": \"SCMP_ACT_ALLOW\"}']"},
+	"ipc": {"host", "shareable", "private", "none"}, "pid": {"host"}, "cgroup": {"host"}, "cgroup_parent": nil, // it stays behind on the host
 
-	"group_add": {"[mail, \"1000\"]"}, "logging": {"{driver: json-file}", "{options: {max-size: 1m}}", "{driver: none}", "{driver: json-file, options: {max-size: 2m, labels: a}}"},
+	"group_add": {"[mail, \"1000\"]"}, "logging": {"{driver: json-file}", "{options: {max-size: 1m}}", "{driver: none}",
+		"{driver: json-file, options: {max-size: 2m, labels: a}}"},
 	"uts": {"host"}, "userns_mode": {"host"},
 }
 
 // apart are keys that no container can have together.
-var apart = [][2]string{{"network_mode", "networks"}, {"network_mode", "ports"}, {"network_mode", "dns"}, {"network_mode", "sysctls"}, {"network_mode", "hostname"}, {"network_mode", "extra_hosts"},
-	{"network_mode", "dns_search"}, {"network_mode", "dns_opt"}, {"cpus", "cpu_quota"}, {"cpus", "cpu_period"}, {"uts", "hostname"}, {"uts", "domainname"}, {"uts", "network_mode"}, {"ipc", "shm_size"}, {"privileged", "security_opt"},
-	{"privileged", "userns_mode"}, {"userns_mode", "privileged"}, {"tmpfs", "volumes"}, {"oom_kill_disable", "pid"}, {"read_only", "init"}, {"command", "entrypoint"}, {"cpu_period", "cpus"}, {"cgroup_parent", "cgroup"}}
+var apart = [][2]string{{"network_mode", "networks"}, {"network_mode", "ports"}, {"network_mode", "dns"}, {"network_mode", "sysctls"},
+	{"network_mode", "hostname"}, {"network_mode", "extra_hosts"},
+	{"network_mode", "dns_search"}, {"network_mode", "dns_opt"}, {"cpus", "cpu_quota"}, {"cpus", "cpu_period"}, {"uts", "hostname"},
+	{"uts", "domainname"}, {"uts", "network_mode"}, {"ipc", "shm_size"}, {"privileged", "security_opt"},
+	{"privileged", "userns_mode"}, {"userns_mode", "privileged"}, {"tmpfs", "volumes"}, {"oom_kill_disable", "pid"}, {"read_only", "init"},
+	{"command", "entrypoint"}, {"cpu_period", "cpus"}, {"cgroup_parent", "cgroup"}}
 
 // random returns fields with some rows set.
 func random(rnd *rand.Rand, image, api, tmp string) string {

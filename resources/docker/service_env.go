@@ -177,8 +177,10 @@ var envFileType = resources.OneOrMore(resources.Object{
 	},
 	Fields: []resources.Field{
 		{Key: "path", Type: resources.String(), Required: true, Example: "app.env", Other: "other.env", Doc: "the file, relative to the spec."},
-		{Key: "required", Type: resources.Bool(), Default: true, Example: "false", Other: "true", Doc: "Whether it is an error when the file is missing."},
-		{Key: "format", Unmarked: true, Type: resources.Enum("raw"), Example: "raw", Doc: "`raw` takes everything after the `=` as it stands, without quotes and ${X} having a meaning."},
+		{Key: "required", Type: resources.Bool(), Default: true, Example: "false", Other: "true",
+			Doc: "Whether it is an error when the file is missing."},
+		{Key: "format", Unmarked: true, Type: resources.Enum("raw"), Example: "raw",
+			Doc: "`raw` takes everything after the `=` as it stands, without quotes and ${X} having a meaning."},
 	},
 })
 

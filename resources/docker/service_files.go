@@ -208,7 +208,8 @@ func (f *finisher) place(v resources.Config, content resources.Value, mode fs.Fi
 	if v.Bool("sensitive") {
 		content = resources.SealAll(content)
 	}
-	m := map[string]any{"content": content, "mode": v.Text("mode"), "uid": v.Int("uid"), "gid": v.Int("gid"), "on_change": orDefault(v.Text("on_change"), "replace")}
+	m := map[string]any{"content": content, "mode": v.Text("mode"), "uid": v.Int("uid"), "gid": v.Int("gid"),
+		"on_change": orDefault(v.Text("on_change"), "replace")}
 	if m["mode"] == "" {
 		m["mode"] = "0644"
 		if mode&0o111 != 0 {

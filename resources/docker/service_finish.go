@@ -98,7 +98,8 @@ func (f *finisher) deploy() {
 			continue
 		}
 		if own, both := f.r.Config[d.field]; both && !resources.Equal(own, v) {
-			f.problem(ruleTogether, "/"+d.field, fmt.Sprintf("%s and deploy.resources.%s.%s differ", d.field, d.group, d.key), "write only one of them")
+			f.problem(ruleTogether, "/"+d.field, fmt.Sprintf("%s and deploy.resources.%s.%s differ", d.field, d.group, d.key),
+				"write only one of them")
 			continue
 		}
 		f.r.Config[d.field] = v
@@ -122,7 +123,8 @@ func (f *finisher) image() {
 func (f *finisher) command() {
 	if v, ok := f.r.Config["command"]; ok && resources.IsEmpty(v) {
 		if f.r.Config["entrypoint"] == nil {
-			f.problem(resources.RuleValue, "/command", "an empty command does not clear the image's", "set `entrypoint` too: it drops the image's command")
+			f.problem(resources.RuleValue, "/command", "an empty command does not clear the image's",
+				"set `entrypoint` too: it drops the image's command")
 		}
 		delete(f.r.Config, "command")
 	}
@@ -233,7 +235,8 @@ func (f *finisher) volumes() {
 		case "bind":
 			abs, err := f.hostPath(source)
 			if err != nil {
-				f.problem(resources.RuleValue, "/volumes/"+escapePointer(target), "the source of the mount at "+target+": "+err.Error(), "write an absolute path")
+				f.problem(resources.RuleValue, "/volumes/"+escapePointer(target), "the source of the mount at "+target+": "+err.Error(),
+					"write an absolute path")
 			}
 			m["source"] = resources.SealLike(abs, m["source"])
 		}
@@ -296,7 +299,8 @@ func (k containerKind) Refs(r *resources.Resource) []resources.Ref {
 	for _, target := range sortedKeys(volumes) {
 		m := resources.Config(mapOf(volumes[target]))
 		if m.Text("type") == "volume" && m.Text("source") != "" {
-			refs = append(refs, resources.Ref{To: resources.NewAddr("volume", m.Text("source")), At: "/volumes/" + escapePointer(target), Bind: resources.Hold})
+			refs = append(refs, resources.Ref{To: resources.NewAddr("volume", m.Text("source")), At: "/volumes/" + escapePointer(target),
+				Bind: resources.Hold})
 		}
 	}
 	if ref := r.Config.Text("image"); ref != "" || r.Config["build"] != nil {
@@ -304,7 +308,8 @@ func (k containerKind) Refs(r *resources.Resource) []resources.Ref {
 	}
 	for _, field := range peerFields {
 		if key, ok := strings.CutPrefix(r.Config.Text(field), "service:"); ok {
-			refs = append(refs, resources.Ref{To: resources.NewAddr(kindOfDependency(r, key, nil), key), At: "/" + field, Bind: resources.Hold, Within: r.Addr.Kind == "service"})
+			refs = append(refs, resources.Ref{To: resources.NewAddr(kindOfDependency(r, key, nil), key), At: "/" + field, Bind: resources.Hold,
+				Within: r.Addr.Kind == "service"})
 		}
 	}
 	return append(refs, dependencies(r)...)
@@ -317,7 +322,8 @@ func dependencies(r *resources.Resource) []resources.Ref {
 	for _, name := range sortedKeys(all) {
 		d := resources.Config(mapOf(all[name]))
 		optional := d["required"] == false
-		ref := resources.Ref{To: resources.NewAddr(kindOfDependency(r, name, d), name), At: "/depends_on/" + escapePointer(name), Optional: optional, Soft: optional}
+		ref := resources.Ref{To: resources.NewAddr(kindOfDependency(r, name, d), name), At: "/depends_on/" + escapePointer(name),
+			Optional: optional, Soft: optional}
 		if d.Text("condition") == "service_started" {
 			ref.Wait = resources.Started
 		}

@@ -16,10 +16,12 @@ func FuzzService(f *testing.F) {
 			f.Add(withRow(serviceRows[i].Key, value))
 		}
 	}
-	f.Add("image: app:1\nvolumes: [a:/b, /c, ./d:/e:ro, {type: tmpfs, target: /f}]\nports: ['[::1]:1-2:3-4/udp']\ngate: {http: 'https://x:1/y'}")
+	f.Add("image: app:1\nvolumes: [a:/b, /c, ./d:/e:ro, {type: tmpfs, target: /f}]\nports: ['[::1]:1-2:3-4/udp']\ngate: {http: " +
+		"'https://x:1/y'}")
 	f.Add("image: x@sha256:0\ndepends_on: {a: {condition: service_healthy}}\nnetworks: {a: , b: {aliases: [c]}}")
 	f.Fuzz(func(t *testing.T, text string) {
-		if strings.Contains(text, "*") || strings.Contains(text, "source") || strings.Contains(text, "_file") { // aliases have no limit here; no files are read
+		if strings.Contains(text, "*") || strings.Contains(text, "source") ||
+			strings.Contains(text, "_file") { // aliases have no limit here; no files are read
 			return
 		}
 		node, err := specs.ParseNode("fuzz.yaml", text)
@@ -27,7 +29,8 @@ func FuzzService(f *testing.F) {
 			return
 		}
 		for section, kind := range map[string]string{"services": "service", "jobs": "job"} {
-			root := specs.NewMap(specs.Pos{}, []specs.Entry{{Key: section, Value: specs.NewMap(specs.Pos{}, []specs.Entry{{Key: "web", Value: node}})}})
+			root := specs.NewMap(specs.Pos{}, []specs.Entry{{Key: section,
+				Value: specs.NewMap(specs.Pos{}, []specs.Entry{{Key: "web", Value: node}})}})
 			set, ps := declaredIn(&specs.Spec{Root: root, Stack: "test", Dir: "/nowhere"})
 			if ps.Errors() > 0 {
 				continue

@@ -41,7 +41,8 @@ type model struct {
 }
 
 func newModel(api string) *model {
-	return &model{api: api, image: richImage(), names: map[string]string{}, info: system.Info{ServerVersion: "test", SwapLimit: true, OomKillDisable: true, CgroupVersion: "1"}}
+	return &model{api: api, image: richImage(), names: map[string]string{}, info: system.Info{ServerVersion: "test", SwapLimit: true,
+		OomKillDisable: true, CgroupVersion: "1"}}
 }
 
 func (m *model) facts() *facts {
@@ -238,8 +239,9 @@ func (m *model) observe(c *container.InspectResponse, want *resources.Resource) 
 			s.networks[name] = e.NetworkID
 		}
 	}
-	o := &resources.Observed{Addr: resources.NewAddr("service", "web"), Presence: resources.Present, Applied: s.applied, ID: c.ID, State: stateText(c),
-		Have: s.project("service"), Native: &seenContainer{inspect: *c, current: c.Image}}
+	o := &resources.Observed{Addr: resources.NewAddr("service", "web"), Presence: resources.Present, Applied: s.applied, ID: c.ID,
+		State: stateText(c),
+		Have:  s.project("service"), Native: &seenContainer{inspect: *c, current: c.Image}}
 	if want != nil {
 		o.Addr = want.Addr
 		files := map[string]any{}

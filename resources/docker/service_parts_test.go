@@ -18,12 +18,14 @@ var partValues = map[string][3]string{
 	"healthcheck.disable":        {"{disable: true}", "{disable: false}", ""},
 	"volumes.type":               {"[{type: tmpfs, target: /data}]", "[{type: volume, target: /data}]", ""},
 	"volumes.source":             {"[{source: data, target: /data}]", "[{source: /srv/data, target: /data}]", "[{target: /data}]"},
-	"volumes.bind":               {"[{type: bind, source: /srv, target: /data, bind: {propagation: rslave}}]", "[{type: bind, source: /srv, target: /data, bind: {recursive: disabled}}]", "[{type: bind, source: /srv, target: /data}]"},
-	"volumes.tmpfs":              {"[{type: tmpfs, target: /data, tmpfs: {size: 64m}}]", "[{type: tmpfs, target: /data, tmpfs: {mode: \"0700\"}}]", "[{type: tmpfs, target: /data}]"},
-	"files.content":              {"[{content: one, target: /etc/one}]", "[{content: two, target: /etc/one}]", ""},
-	"files.target":               {"[{content: one, target: /etc/one}]", "[{content: one, target: /etc/two}]", ""},
-	"files.template":             {"", "", ""}, // for sources
-	"files.source":               {"", "", ""}, // it is read from a file
+	"volumes.bind": {"[{type: bind, source: /srv, target: /data, bind: {propagation: rslave}}]",
+		"[{type: bind, source: /srv, target: /data, bind: {recursive: disabled}}]", "[{type: bind, source: /srv, target: /data}]"},
+	"volumes.tmpfs": {"[{type: tmpfs, target: /data, tmpfs: {size: 64m}}]", "[{type: tmpfs, target: /data, tmpfs: {mode: \"0700\"}}]",
+		"[{type: tmpfs, target: /data}]"},
+	"files.content":  {"[{content: one, target: /etc/one}]", "[{content: two, target: /etc/one}]", ""},
+	"files.target":   {"[{content: one, target: /etc/one}]", "[{content: one, target: /etc/two}]", ""},
+	"files.template": {"", "", ""}, // for sources
+	"files.source":   {"", "", ""}, // it is read from a file
 }
 
 func partTexts(t *testing.T, row *row, p resources.Part) (out [3]string) {

@@ -238,7 +238,8 @@ func (v *view) one(ctx context.Context, addr resources.Addr, want *resources.Res
 	if labels[labelStack] == v.scope.Stack && labels[labelAddress] != addr.String() && (want == nil || !isAt(labels, want)) {
 		return &resources.Observed{Addr: addr}, nil // the name is another resource's of ours, which must go first
 	}
-	o := &resources.Observed{Addr: addr, Presence: resources.Present, ID: inspect.ID, State: stateText(&inspect), Runtime: runtimeOf(v.kind, &inspect),
+	o := &resources.Observed{Addr: addr, Presence: resources.Present, ID: inspect.ID, State: stateText(&inspect),
+		Runtime: runtimeOf(v.kind, &inspect),
 		Applied: v.record.applied(addr, inspect.ID, labels), Protected: labels[labelProtect] == "true"}
 	o.Stack, o.Owner = ownerOf(labels)
 	o.Finished = want != nil && isOnce(want) && o.State == "exited (0)" && o.Stack == v.scope.Stack
@@ -248,8 +249,9 @@ func (v *view) one(ctx context.Context, addr resources.Addr, want *resources.Res
 	}
 	o.Have = s.project(v.kind)
 	made := labels[labelEngine]
-	o.Native = &seenContainer{inspect: inspect, upgraded: made != "" && made != engineLabel(v.facts), current: s.current, untaken: v.record.untaken(addr, inspect.ID),
-		meant: v.record.meant(addr, inspect.ID)}
+	o.Native = &seenContainer{inspect: inspect, upgraded: made != "" && made != engineLabel(v.facts), current: s.current,
+		untaken: v.record.untaken(addr, inspect.ID),
+		meant:   v.record.meant(addr, inspect.ID)}
 	if want != nil {
 		if files := filesOf(want); len(files) > 0 {
 			have, err := v.e.filesHave(ctx, inspect.ID, files, v.scope.Deep)
@@ -291,7 +293,8 @@ func isTimeout(err error) bool {
 }
 
 // sight gathers what is needed to read the container's fields.
-func (v *view) sight(ctx context.Context, inspect *container.InspectResponse, want *resources.Resource, applied *resources.Sealed) (*sight, error) {
+func (v *view) sight(ctx context.Context, inspect *container.InspectResponse, want *resources.Resource, applied *resources.Sealed) (*sight,
+	error) {
 	s := &sight{c: inspect, want: want, applied: applied, facts: v.facts, networks: v.ids}
 	own, err := v.e.image(ctx, inspect.Image)
 	if err != nil {

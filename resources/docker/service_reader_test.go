@@ -73,7 +73,8 @@ func (s *shelf) ContainerList(_ context.Context, o container.ListOptions) ([]con
 	var out []container.Summary
 	for name, c := range s.containers {
 		if o.Filters.MatchKVList("label", c.Config.Labels) && (!o.Filters.Contains("id") || o.Filters.ExactMatch("id", c.ID)) {
-			out = append(out, container.Summary{ID: c.ID, Names: []string{"/" + name}, ImageID: c.Image, Labels: c.Config.Labels, State: c.State.Status})
+			out = append(out, container.Summary{ID: c.ID, Names: []string{"/" + name}, ImageID: c.Image, Labels: c.Config.Labels,
+				State: c.State.Status})
 		}
 	}
 	return out, nil
@@ -165,7 +166,8 @@ func TestObserveFindsWhatIsThere(t *testing.T) {
 		t.Fatalf("observed %v", slices.Sorted(maps.Keys(seen)))
 	}
 	o := seen["service/web"]
-	if o.Presence != resources.Present || o.Stack != "test" || o.State != "running" || o.ID != s.containers["test-web"].ID || !o.Applied.Has("environment") {
+	if o.Presence != resources.Present || o.Stack != "test" || o.State != "running" || o.ID != s.containers["test-web"].ID ||
+		!o.Applied.Has("environment") {
 		t.Errorf("%+v", o)
 	}
 	if len(o.Refs) != 1 || o.Refs[0].To.Kind != "network" || o.Refs[0].ID == "" || o.Refs[0].Bind != resources.Hold {
@@ -284,9 +286,11 @@ func TestObserveRefusesWhatTheEngineWouldDrop(t *testing.T) {
 	s := newShelf(newModel("1.41"))
 	e := newReadEngine(t.Context(), s, dockerapi.EngineHost{})
 	r := web(t, "annotations: {a: b}")
-	_, err := (containerReader{e, containerKind{"service"}}).Observe(t.Context(), resources.Scope{Stack: "test", Want: []*resources.Resource{r}})
+	_, err := (containerReader{e, containerKind{"service"}}).Observe(t.Context(),
+		resources.Scope{Stack: "test", Want: []*resources.Resource{r}})
 	var p *specs.Problem
-	if !errors.As(err, &p) && len(specs.ProblemsOf(err)) == 0 || len(specs.ProblemsOf(err)) != 1 || specs.ProblemsOf(err)[0].Rule != ruleTooNew {
+	if !errors.As(err, &p) && len(specs.ProblemsOf(err)) == 0 || len(specs.ProblemsOf(err)) != 1 ||
+		specs.ProblemsOf(err)[0].Rule != ruleTooNew {
 		t.Errorf("%v", err)
 	}
 }
@@ -305,17 +309,21 @@ func TestCompareSeesWhatOthersMade(t *testing.T) {
 			img.ID = "sha256:" + idOf("newer")
 			s.images["app:1"] = img
 		}, "image", resources.Remake},
-		{"network made anew", func(_ *container.InspectResponse, s *shelf) { s.networks[0].ID = idOf("another") }, "networks.default.stale", resources.Reconnect},
+		{"network made anew", func(_ *container.InspectResponse, s *shelf) { s.networks[0].ID = idOf("another") }, "networks.default.stale",
+			resources.Reconnect},
 		{"network removed", func(_ *container.InspectResponse, s *shelf) { s.networks = nil }, "networks.default.stale", resources.Reconnect},
 		{"further network", func(c *container.InspectResponse, _ *shelf) {
 			c.NetworkSettings.Networks["foreign"] = &network.EndpointSettings{EndpointID: "e"}
 		}, "networks.foreign", resources.Reconnect},
-		{"alias lost", func(c *container.InspectResponse, _ *shelf) { c.NetworkSettings.Networks["test_default"].Aliases = nil }, "networks.default.aliases", resources.Reconnect},
-		{"disconnected", func(c *container.InspectResponse, _ *shelf) { delete(c.NetworkSettings.Networks, "test_default") }, "networks.default", resources.Reconnect},
+		{"alias lost", func(c *container.InspectResponse, _ *shelf) { c.NetworkSettings.Networks["test_default"].Aliases = nil },
+			"networks.default.aliases", resources.Reconnect},
+		{"disconnected", func(c *container.InspectResponse, _ *shelf) { delete(c.NetworkSettings.Networks, "test_default") }, "networks.default",
+			resources.Reconnect},
 		{"memory", func(c *container.InspectResponse, _ *shelf) { c.HostConfig.Memory = 1 << 30 }, "mem_limit", resources.InPlace},
 		{"swap", func(c *container.InspectResponse, _ *shelf) { c.HostConfig.MemorySwap = 1 << 30 }, "memswap_limit", resources.InPlace},
 		{"policy", func(c *container.InspectResponse, _ *shelf) { c.HostConfig.RestartPolicy.Name = "always" }, "restart", resources.InPlace},
-		{"processes", func(c *container.InspectResponse, _ *shelf) { n := int64(5); c.HostConfig.PidsLimit = &n }, "pids_limit", resources.InPlace},
+		{"processes", func(c *container.InspectResponse, _ *shelf) { n := int64(5); c.HostConfig.PidsLimit = &n }, "pids_limit",
+			resources.InPlace},
 		{"renamed", func(c *container.InspectResponse, _ *shelf) { c.Name = "/x" }, "container_name", resources.InPlace},
 		{"stopped", func(c *container.InspectResponse, _ *shelf) {
 			c.State = &container.State{Status: "exited", ExitCode: 1}
@@ -325,7 +333,8 @@ func TestCompareSeesWhatOthersMade(t *testing.T) {
 			c.State = &container.State{Status: "created", Error: "port is already allocated"}
 		}, "state", resources.Remake},
 		{"dead", func(c *container.InspectResponse, _ *shelf) { c.State = &container.State{Status: "dead"} }, "state", resources.Remake},
-		{"variable", func(c *container.InspectResponse, _ *shelf) { c.Config.Env = append(c.Config.Env, "NEW_TOKEN=abc") }, "environment.NEW_TOKEN", resources.Remake},
+		{"variable", func(c *container.InspectResponse, _ *shelf) { c.Config.Env = append(c.Config.Env, "NEW_TOKEN=abc") },
+			"environment.NEW_TOKEN", resources.Remake},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newShelf(m)
@@ -366,7 +375,8 @@ func TestCompareAfterAnUpgradeOfTheEngine(t *testing.T) {
 		t.Errorf("%v", delta)
 	}
 	c.HostConfig.Memory = 1 << 30
-	if delta := (containerKind{"service"}).Compare(r, s.observe(t, "service", true, r)["service/web"]); len(delta) != 1 || delta[0].Field != "mem_limit" {
+	if delta := (containerKind{"service"}).Compare(r, s.observe(t, "service", true, r)["service/web"]); len(delta) != 1 ||
+		delta[0].Field != "mem_limit" {
 		t.Errorf("%v", delta)
 	}
 }
@@ -381,11 +391,13 @@ func TestCompareWithoutTheImage(t *testing.T) {
 		t.Errorf("%v", delta)
 	}
 	less := web(t, "labels: {x: y}\nexpose: [\"80\"]\nhealthcheck: {retries: 2}")
-	if delta := (containerKind{"service"}).Compare(less, s.observe(t, "service", true, less)["service/web"]); len(delta) != 1 || delta[0].Path != "environment.A" || !delta[0].Pending {
+	if delta := (containerKind{"service"}).Compare(less, s.observe(t, "service", true, less)["service/web"]); len(delta) != 1 ||
+		delta[0].Path != "environment.A" || !delta[0].Pending {
 		t.Errorf("%v", delta)
 	}
 	c.Config.Env[0] = "A=c"
-	if delta := (containerKind{"service"}).Compare(r, s.observe(t, "service", true, r)["service/web"]); len(delta) != 1 || delta[0].Path != "environment.A" {
+	if delta := (containerKind{"service"}).Compare(r, s.observe(t, "service", true, r)["service/web"]); len(delta) != 1 ||
+		delta[0].Path != "environment.A" {
 		t.Errorf("%v", delta)
 	}
 }
@@ -482,7 +494,8 @@ func TestSpecChangesAreShownAsApplied(t *testing.T) {
 		set, _ := declared(t, "services:\n  db: { image: b:1 }\n  web: { "+text+" }")
 		return set.Of("service")[1]
 	}
-	c := &container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{Image: "sha256:0123456789abcdef", HostConfig: &container.HostConfig{PidMode: "container:7"}},
+	c := &container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{Image: "sha256:0123456789abcdef",
+		HostConfig: &container.HostConfig{PidMode: "container:7"}},
 		Config: &container.Config{Image: "a:1"}}
 	for _, tc := range []struct {
 		want  *resources.Resource

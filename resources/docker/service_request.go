@@ -34,7 +34,8 @@ func (req *request) mounts() []mount.Mount {
 	all := slices.Clone(req.Host.Mounts)
 	for _, text := range req.Host.Binds {
 		if m, err := shortMount(text); err == nil {
-			all = append(all, mount.Mount{Type: mount.TypeBind, Source: resources.Text(m["source"]), Target: resources.Text(m["target"]), ReadOnly: m["read_only"] == true})
+			all = append(all, mount.Mount{Type: mount.TypeBind, Source: resources.Text(m["source"]), Target: resources.Text(m["target"]),
+				ReadOnly: m["read_only"] == true})
 		}
 	}
 	return all

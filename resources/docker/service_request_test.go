@@ -32,13 +32,16 @@ func TestRequest(t *testing.T) {
 		{"stop_signal: 9", func(r *request) any { return r.Config.StopSignal }, "SIGKILL"},
 		{"stop_grace_period: 1m30s", func(r *request) any { return *r.Config.StopTimeout }, "90"},
 		{"working_dir: /a/../b/", func(r *request) any { return r.Config.WorkingDir }, "/b"},
-		{"ports: [\"018003:8003/TCP\"]", func(r *request) any { return fmt.Sprint(r.Host.PortBindings, r.Config.ExposedPorts) }, "map[8003/tcp:[{ 18003}]] map[8003/tcp:{}]"},
+		{"ports: [\"018003:8003/TCP\"]", func(r *request) any { return fmt.Sprint(r.Host.PortBindings, r.Config.ExposedPorts) },
+			"map[8003/tcp:[{ 18003}]] map[8003/tcp:{}]"},
 		{"ports: [\"127.0.0.1::80\"]", func(r *request) any { return r.Host.PortBindings }, "map[80/tcp:[{127.0.0.1 }]]"},
 		{"ports: [\"[0:0:0::1]:80:80\"]", func(r *request) any { return r.Host.PortBindings }, "map[80/tcp:[{::1 80}]]"},
-		{"ports: [{target: 80-81, published: 90-91, host_ip: 127.0.0.1, protocol: udp}]", func(r *request) any { return r.Host.PortBindings }, "map[80/udp:[{127.0.0.1 90}] 81/udp:[{127.0.0.1 91}]]"},
+		{"ports: [{target: 80-81, published: 90-91, host_ip: 127.0.0.1, protocol: udp}]", func(r *request) any { return r.Host.PortBindings },
+			"map[80/udp:[{127.0.0.1 90}] 81/udp:[{127.0.0.1 91}]]"},
 		{"ports: [\"3000-3010:80\"]", func(r *request) any { return r.Host.PortBindings }, "map[80/tcp:[{ 3000-3010}]]"},
 		{"cap_add: [net_admin, CAP_NET_ADMIN, all]", func(r *request) any { return r.Host.CapAdd }, "[ALL CAP_NET_ADMIN]"},
-		{"extra_hosts: {b: \"::1\", a: [1.2.3.4, host-gateway]}", func(r *request) any { return r.Host.ExtraHosts }, "[a:1.2.3.4 a:host-gateway b:::1]"},
+		{"extra_hosts: {b: \"::1\", a: [1.2.3.4, host-gateway]}", func(r *request) any { return r.Host.ExtraHosts },
+			"[a:1.2.3.4 a:host-gateway b:::1]"},
 		{"restart: on-failure:3", func(r *request) any { return r.Host.RestartPolicy }, "{on-failure 3}"},
 		{"healthcheck: {test: x y, interval: 1.5s}", func(r *request) any {
 			return fmt.Sprintf("%q %v", r.Config.Healthcheck.Test, r.Config.Healthcheck.Interval)
@@ -46,8 +49,10 @@ func TestRequest(t *testing.T) {
 		{"healthcheck: {disable: true}", func(r *request) any { return r.Config.Healthcheck.Test }, "[NONE]"},
 		{"devices: [/dev/fuse]", func(r *request) any { return r.Host.Devices }, "[{/dev/fuse /dev/fuse rwm}]"},
 		{"tmpfs: [\"/a/:size=1m,noexec\", /b]", func(r *request) any { return r.Host.Tmpfs }, "map[/a:noexec,size=1m /b:]"},
-		{"ulimits: {nofile: {soft: 1, hard: 2}, core: 0}", func(r *request) any { return fmt.Sprint(*r.Host.Ulimits[0], *r.Host.Ulimits[1]) }, "{core 0 0} {nofile 2 1}"},
-		{"security_opt: [no-new-privileges, \"seccomp:unconfined\"]", func(r *request) any { return r.Host.SecurityOpt }, "[no-new-privileges:true seccomp=unconfined]"},
+		{"ulimits: {nofile: {soft: 1, hard: 2}, core: 0}", func(r *request) any { return fmt.Sprint(*r.Host.Ulimits[0], *r.Host.Ulimits[1]) },
+			"{core 0 0} {nofile 2 1}"},
+		{"security_opt: [no-new-privileges, \"seccomp:unconfined\"]", func(r *request) any { return r.Host.SecurityOpt },
+			"[no-new-privileges:true seccomp=unconfined]"},
 		{"deploy: {resources: {limits: {cpus: '0.5', memory: 64m, pids: 7}, reservations: {memory: 32m}}}", func(r *request) any {
 			return fmt.Sprint(r.Host.NanoCPUs, r.Host.Memory, *r.Host.PidsLimit, r.Host.MemoryReservation)
 		}, "500000000 67108864 7 33554432"},
@@ -74,11 +79,13 @@ func TestRequestOfNetworks(t *testing.T) {
 	if len(old.Net.EndpointsConfig) != 1 || len(old.Connect) != 1 || old.Connect["test_a"] == nil || old.Host.NetworkMode != "test_b" {
 		t.Errorf("1.41: %v, then %v", old.Net.EndpointsConfig, old.Connect)
 	}
-	if e := old.Net.EndpointsConfig["test_b"]; old.Config.MacAddress != "02:42:ac:11:65:43" || e.MacAddress != "" || e.IPAMConfig.IPv4Address != "10.0.0.5" || !slices.Equal(e.Aliases, []string{"web", "x"}) {
+	if e := old.Net.EndpointsConfig["test_b"]; old.Config.MacAddress != "02:42:ac:11:65:43" || e.MacAddress != "" ||
+		e.IPAMConfig.IPv4Address != "10.0.0.5" || !slices.Equal(e.Aliases, []string{"web", "x"}) {
 		t.Errorf("1.41: MAC %q, %+v", old.Config.MacAddress, e)
 	}
 	now := newModel("1.44").request(t, r)
-	if len(now.Net.EndpointsConfig) != 2 || len(now.Connect) != 0 || now.Config.MacAddress != "" || now.Net.EndpointsConfig["test_b"].MacAddress != "02:42:ac:11:65:43" {
+	if len(now.Net.EndpointsConfig) != 2 || len(now.Connect) != 0 || now.Config.MacAddress != "" ||
+		now.Net.EndpointsConfig["test_b"].MacAddress != "02:42:ac:11:65:43" {
 		t.Errorf("1.44: %+v, MAC %q", now.Net.EndpointsConfig, now.Config.MacAddress)
 	}
 	if all := endpointsOf(r, newModel("1.41").facts()); len(all) != 2 || all["test_b"].MacAddress == "" {
@@ -87,7 +94,8 @@ func TestRequestOfNetworks(t *testing.T) {
 }
 
 func TestRequestOfMounts(t *testing.T) {
-	const fields = "volumes: [\"data:/d/:ro\", /anon, \"./x:/x\", \"/y:/y:z\", {type: bind, source: /z, target: /z, bind: {create_host_path: false}}]"
+	const fields = "volumes: [\"data:/d/:ro\", /anon, \"./x:/x\", \"/y:/y:z\", {type: bind, source: /z, target: /z, bind: " +
+		"{create_host_path: false}}]"
 	r, _ := one(t, "service", "image: app:1\n"+fields)
 	find := func(all []mount.Mount, target string) *mount.Mount {
 		for i := range all {
@@ -102,7 +110,8 @@ func TestRequestOfMounts(t *testing.T) {
 	if d := find(now.Mounts, "/d"); d.Source != "test_data" || !d.ReadOnly || d.Type != mount.TypeVolume {
 		t.Errorf("/d: %+v", d)
 	}
-	if find(now.Mounts, "/anon").Source != "" || x.Source != filepath.Join(r.Dir, "x") || x.BindOptions == nil || !x.BindOptions.CreateMountpoint {
+	if find(now.Mounts, "/anon").Source != "" || x.Source != filepath.Join(r.Dir, "x") || x.BindOptions == nil ||
+		!x.BindOptions.CreateMountpoint {
 		t.Errorf("%+v", now.Mounts)
 	}
 	if z := find(now.Mounts, "/z"); z.Source != "/z" || z.BindOptions != nil {
@@ -118,17 +127,20 @@ func TestRequestOfMounts(t *testing.T) {
 }
 
 func TestRequestIsMarked(t *testing.T) {
-	r, _ := one(t, "service", "image: app:1\nprotect: true\nenvironment: {DB_PASSWORD: hunter2}\npull_policy: always\ngate: {tcp: 1}\nlabels: {a: b}")
+	r, _ := one(t, "service", "image: app:1\nprotect: true\nenvironment: {DB_PASSWORD: hunter2}\npull_policy: always\ngate: {tcp: "+
+		"1}\nlabels: {a: b}")
 	req := newModel("1.41").request(t, r)
 	labels := req.Config.Labels
-	if labels[labelStack] != "test" || labels[labelAddress] != "service/web" || labels[labelProtect] != "true" || labels["a"] != "b" || labels[labelEngine] != "test/1.41" {
+	if labels[labelStack] != "test" || labels[labelAddress] != "service/web" || labels[labelProtect] != "true" || labels["a"] != "b" ||
+		labels[labelEngine] != "test/1.41" {
 		t.Errorf("%v", labels)
 	}
 	if strings.Contains(fmt.Sprint(labels), "hunter2") {
 		t.Error("a label holds a password")
 	}
 	applied := appliedOf(labels)
-	if !applied.Matches("environment", r.Config["environment"]) || applied.Has("gate") || applied.Has("pull_policy") || applied.Has("protect") {
+	if !applied.Matches("environment", r.Config["environment"]) || applied.Has("gate") || applied.Has("pull_policy") ||
+		applied.Has("protect") {
 		t.Errorf("remembered: %v", applied.Fields)
 	}
 	if !slices.Contains(req.Config.Env, "DB_PASSWORD=hunter2") {
@@ -147,7 +159,8 @@ func TestUpdateRequest(t *testing.T) {
 		want          container.UpdateConfig
 	}{
 		{"mem_limit: 64m", "mem_limit", container.UpdateConfig{Resources: container.Resources{Memory: 64 << 20, MemorySwap: 128 << 20}}},
-		{"mem_limit: 64m\nmemswap_limit: 100m", "mem_limit", container.UpdateConfig{Resources: container.Resources{Memory: 64 << 20, MemorySwap: 100 << 20}}},
+		{"mem_limit: 64m\nmemswap_limit: 100m", "mem_limit",
+			container.UpdateConfig{Resources: container.Resources{Memory: 64 << 20, MemorySwap: 100 << 20}}},
 		{"mem_limit: 64m", "memswap_limit", container.UpdateConfig{Resources: container.Resources{Memory: 64 << 20, MemorySwap: 128 << 20}}},
 		{"", "cpu_quota", container.UpdateConfig{Resources: container.Resources{CPUQuota: -1}}},
 		{"cpus: 1.5", "cpus", container.UpdateConfig{Resources: container.Resources{NanoCPUs: 1_500_000_000}}},
@@ -193,12 +206,15 @@ func TestPrices(t *testing.T) {
 		{"networks: {a: {aliases: [x]}}", "networks: {a: {aliases: [y]}}", resources.Reconnect},
 		{"networks: {a: {mac_address: \"02:42:ac:11:65:43\"}}", "networks: {a: {mac_address: \"02:42:ac:11:65:44\"}}", resources.Remake},
 		{"networks: [a]", "networks: {a: {}, b: {mac_address: \"02:42:ac:11:65:43\"}}", resources.Remake},
-		{"networks: {a: {mac_address: \"02:42:ac:11:65:43\"}}", "networks: {a: {mac_address: \"02:42:ac:11:65:43\", aliases: [x]}}", resources.Remake},
-		{"networks: {a: {}, b: {mac_address: \"02:42:ac:11:65:43\", priority: 1}}", "networks: {a: {aliases: [x]}, b: {mac_address: \"02:42:ac:11:65:43\", priority: 1}}", resources.Reconnect},
+		{"networks: {a: {mac_address: \"02:42:ac:11:65:43\"}}", "networks: {a: {mac_address: \"02:42:ac:11:65:43\", aliases: [x]}}",
+			resources.Remake},
+		{"networks: {a: {}, b: {mac_address: \"02:42:ac:11:65:43\", priority: 1}}",
+			"networks: {a: {aliases: [x]}, b: {mac_address: \"02:42:ac:11:65:43\", priority: 1}}", resources.Reconnect},
 		{"networks: [a]", "network_mode: host", resources.Remake},
 		{"container_name: aa", "container_name: bb", resources.InPlace},
 		{"networks: {a: {priority: 1}}", "networks: {a: {priority: 2}}", resources.Free},
-		{"volumes: [{type: bind, source: /x, target: /x}]", "volumes: [{type: bind, source: /x, target: /x, bind: {create_host_path: false}}]", resources.Free},
+		{"volumes: [{type: bind, source: /x, target: /x}]", "volumes: [{type: bind, source: /x, target: /x, bind: {create_host_path: false}}]",
+			resources.Free},
 		{"entrypoint: [/x]", "entrypoint: [/entry]\ncommand: [serve, -v]", resources.Remake},
 		{"command: [serve, -v]", "", resources.Free}, // the image's own
 	} {
@@ -219,11 +235,13 @@ func TestNatural(t *testing.T) {
 		path   string
 	}{
 		{"a variable is unset", func(c *container.InspectResponse) { c.Config.Env = append(c.Config.Env, "HOME") }, "environment.HOME"},
-		{"an image's variable has another value", func(c *container.InspectResponse) { c.Config.Env = []string{"LANG=C", "PATH=/usr/bin:/bin"} }, "environment.LANG"},
+		{"an image's variable has another value", func(c *container.InspectResponse) { c.Config.Env = []string{"LANG=C", "PATH=/usr/bin:/bin"} },
+			"environment.LANG"},
 		{"another command", func(c *container.InspectResponse) { c.Config.Cmd = []string{"other"} }, "command[0]"},
 		{"the entrypoint is cleared", func(c *container.InspectResponse) { c.Config.Entrypoint = nil }, "entrypoint[0]"},
 		{"a mount", func(c *container.InspectResponse) { c.HostConfig.Binds = []string{"/etc:/host:ro"} }, `volumes["/host"]`},
-		{"an anonymous volume that the image does not ask for", func(c *container.InspectResponse) { c.Config.Volumes["/x"] = struct{}{} }, `volumes["/x"]`},
+		{"an anonymous volume that the image does not ask for", func(c *container.InspectResponse) { c.Config.Volumes["/x"] = struct{}{} },
+			`volumes["/x"]`},
 		{"an inherited volume", func(c *container.InspectResponse) {
 			c.HostConfig.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: idOf("volume"), Target: "/var/lib/app"}}
 		}, ""},
@@ -348,7 +366,8 @@ services:
 	if got, want := fmt.Sprint(envList(r.Config.Map("environment"))), "[A=2 B=two $x C=own P=hunter2 R='as it is' # all of it]"; got != want {
 		t.Errorf("environment %s, want %s", got, want)
 	}
-	if got := fmt.Sprint(r.Config["environment"]); strings.Contains(got, "two") || strings.Contains(got, "hunter2") || !strings.Contains(got, "own") {
+	if got := fmt.Sprint(r.Config["environment"]); strings.Contains(got, "two") || strings.Contains(got, "hunter2") ||
+		!strings.Contains(got, "own") {
 		t.Errorf("what comes from a file or a sensitive variable is shown: %s", got)
 	}
 	var got []string
@@ -356,7 +375,8 @@ services:
 		_, secret := f.Content.(resources.Secret)
 		got = append(got, fmt.Sprintf("%s %s %d %v %q", f.Target, showMode(f.Mode), f.UID, secret, resources.Text(f.Content)))
 	}
-	want := []string{`/app.conf 0644 0 false "user = ann\n"`, `/content 0644 0 true "xhunter2"`, `/hidden.conf 0400 5 true "user = ${USER_NAME}\n"`,
+	want := []string{`/app.conf 0644 0 false "user = ann\n"`, `/content 0644 0 true "xhunter2"`,
+		`/hidden.conf 0400 5 true "user = ${USER_NAME}\n"`,
 		`/plain.conf 0644 0 false "user = ${USER_NAME}\n"`, `/run.sh 0755 0 false "#!/bin/sh\n"`, `/secret.conf 0644 0 true "pass = hunter2\n"`,
 		`/tree/one.json 0644 0 false "1"`, `/tree/sub/two.json 0644 0 false "2"`}
 	if !slices.Equal(got, want) {
@@ -401,7 +421,8 @@ volumes: { data: {} }
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if refs := set.Get(resources.NewAddr("job", "init")).Refs; refs[len(refs)-1].To.String() != "service/db" || refs[0].To.String() != "network/default" {
+	if refs := set.Get(resources.NewAddr("job", "init")).Refs; refs[len(refs)-1].To.String() != "service/db" ||
+		refs[0].To.String() != "network/default" {
 		t.Errorf("%v", refs)
 	}
 }

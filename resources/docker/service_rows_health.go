@@ -25,12 +25,17 @@ var healthType = resources.Object{
 	What: "a health check",
 	Fields: []resources.Field{
 		{Key: "test", Type: healthTest{}, Example: "[CMD, pg_isready]", Other: "curl -f http://localhost/",
-			Doc: "The command: a list that begins with CMD, CMD-SHELL or NONE, or one text for the shell. It must fail when the service does not work."},
-		{Key: "interval", Type: resources.Duration(), Example: "10s", Other: "30s", Doc: "Time between two checks; the engine takes 30s when nothing is given."},
-		{Key: "timeout", Type: resources.Duration(), Example: "5s", Other: "30s", Doc: "How long one check may take; the engine takes 30s when nothing is given."},
-		{Key: "retries", Type: resources.Int(0, 1_000_000), Example: "5", Other: "3", Doc: "How many failures in a row make it unhealthy; the engine takes 3 when nothing is given."},
+			Doc: "The command: a list that begins with CMD, CMD-SHELL or NONE, or one text for the shell. It must fail when the service does not " +
+				"work."},
+		{Key: "interval", Type: resources.Duration(), Example: "10s", Other: "30s",
+			Doc: "Time between two checks; the engine takes 30s when nothing is given."},
+		{Key: "timeout", Type: resources.Duration(), Example: "5s", Other: "30s",
+			Doc: "How long one check may take; the engine takes 30s when nothing is given."},
+		{Key: "retries", Type: resources.Int(0, 1_000_000), Example: "5", Other: "3",
+			Doc: "How many failures in a row make it unhealthy; the engine takes 3 when nothing is given."},
 		{Key: "start_period", Type: resources.Duration(), Example: "20s", Other: "1m", Doc: "Time to start, in which failures do not count."},
-		{Key: "start_interval", Type: resources.Duration(), Example: "1s", Other: "2s", Since: "1.44", Doc: "Time between two checks while starting. It does nothing without `start_period`."},
+		{Key: "start_interval", Type: resources.Duration(), Example: "1s", Other: "2s", Since: "1.44",
+			Doc: "Time between two checks while starting. It does nothing without `start_period`."},
 		{Key: "disable", Type: resources.Bool(), Example: "true", Other: "false", Doc: "Turns the image's health check off."},
 	},
 	Finish: finishHealth,
@@ -122,7 +127,8 @@ func healthValue(h *container.HealthConfig) map[string]any {
 	if len(h.Test) > 0 {
 		out["test"] = listOf(h.Test)
 	}
-	for k, d := range map[string]time.Duration{"interval": h.Interval, "timeout": h.Timeout, "start_period": h.StartPeriod, "start_interval": h.StartInterval} {
+	for k, d := range map[string]time.Duration{"interval": h.Interval, "timeout": h.Timeout, "start_period": h.StartPeriod,
+		"start_interval": h.StartInterval} {
 		if d != 0 {
 			out[k] = resources.ShowDuration(d)
 		}

@@ -59,7 +59,8 @@ var limitRows = []row{
 	},
 	{
 		Field: resources.Field{Key: "mem_swappiness", Type: resources.Int(0, 100), Cost: resources.Remake,
-			Doc: "How readily its memory is swapped out, from 0 to 100. The host's setting holds when it is not given. Hosts with cgroup v2 do not have it.", Example: "10", Other: "60"},
+			Doc: "How readily its memory is swapped out, from 0 to 100. The host's setting holds when it is not given. Hosts with cgroup v2 do " +
+				"not have it.", Example: "10", Other: "60"},
 		send: func(d *draft, v resources.Value) { n := v.(int64); d.host.MemorySwappiness = &n },
 		seen: func(s *sight) resources.Value {
 			if n := s.c.HostConfig.MemorySwappiness; n != nil && *n >= 0 {
@@ -70,7 +71,8 @@ var limitRows = []row{
 	},
 	{
 		Field: resources.Field{Key: "oom_kill_disable", Type: resources.Bool(), Default: false, Cost: resources.Remake,
-			Doc: "Do not kill its processes when memory runs out; they then hang. Hosts with cgroup v2 do not have it.", Example: "true", Other: "false"},
+			Doc: "Do not kill its processes when memory runs out; they then hang. Hosts with cgroup v2 do not have it.", Example: "true",
+			Other: "false"},
 		send: func(d *draft, v resources.Value) { on := v == true; d.host.OomKillDisable = &on },
 		seen: func(s *sight) resources.Value {
 			if on := s.c.HostConfig.OomKillDisable; on != nil && *on {
@@ -102,7 +104,8 @@ var limitRows = []row{
 	},
 	{
 		Field: resources.Field{Key: "cpu_period", Type: microsType(0), Default: int64(0), Cost: resources.InPlace,
-			Doc: "The period of `cpu_quota`, in microseconds or as a duration, from 1ms to 1s; the kernel takes 100ms when it is not given.", Example: "50000", Other: "20ms"},
+			Doc:     "The period of `cpu_quota`, in microseconds or as a duration, from 1ms to 1s; the kernel takes 100ms when it is not given.",
+			Example: "50000", Other: "20ms"},
 		send:   func(d *draft, v resources.Value) { d.host.CPUPeriod = v.(int64) },
 		seen:   hostInt(func(h *container.HostConfig) int64 { return h.CPUPeriod }),
 		update: func(u *container.UpdateConfig, c resources.Config) { u.CPUPeriod = c.Int("cpu_period") },
@@ -130,7 +133,8 @@ var limitRows = []row{
 	},
 	{
 		Field: resources.Field{Key: "cpu_rt_runtime", Type: microsType(0), Default: int64(0), Cost: resources.InPlace,
-			Doc: "Real-time processor time in each `cpu_rt_period`, in microseconds or as a duration. The engine must be set up for it.", Example: "950000", Other: "400ms"},
+			Doc:     "Real-time processor time in each `cpu_rt_period`, in microseconds or as a duration. The engine must be set up for it.",
+			Example: "950000", Other: "400ms"},
 		send:   func(d *draft, v resources.Value) { d.host.CPURealtimeRuntime = v.(int64) },
 		seen:   hostInt(func(h *container.HostConfig) int64 { return h.CPURealtimeRuntime }),
 		update: func(u *container.UpdateConfig, c resources.Config) { u.CPURealtimeRuntime = c.Int("cpu_rt_runtime") },
@@ -143,8 +147,9 @@ var limitRows = []row{
 		update: func(u *container.UpdateConfig, c resources.Config) { u.CPURealtimePeriod = c.Int("cpu_rt_period") },
 	},
 	{
-		Field: resources.Field{Key: "pids_limit", Type: refined{resources.Int(-1, math.MaxInt32), atLeastZero}, Default: int64(0), Cost: resources.InPlace,
-			Doc: "How many processes and threads it may have; 0 and -1 are no limit.", Example: "100", Other: "200"},
+		Field: resources.Field{Key: "pids_limit", Type: refined{resources.Int(-1, math.MaxInt32), atLeastZero}, Default: int64(0),
+			Cost: resources.InPlace,
+			Doc:  "How many processes and threads it may have; 0 and -1 are no limit.", Example: "100", Other: "200"},
 		send: func(d *draft, v resources.Value) {
 			if n := v.(int64); n > 0 {
 				d.host.PidsLimit = &n
@@ -171,7 +176,8 @@ var limitRows = []row{
 	{
 		Field: resources.Field{Key: "deploy", Type: deployType, Unseen: true, Unmarked: true,
 			Doc:     "Only `resources`: other words for `cpus`, `mem_limit`, `pids_limit` and `mem_reservation`.",
-			Example: "{resources: {limits: {cpus: \"0.5\", memory: 64m, pids: 100}, reservations: {memory: 32m}}}", Other: "{resources: {limits: {memory: 128m}}}"},
+			Example: "{resources: {limits: {cpus: \"0.5\", memory: 64m, pids: 100}, reservations: {memory: 32m}}}",
+			Other:   "{resources: {limits: {memory: 128m}}}"},
 	},
 	{
 		Field: resources.Field{Key: "ulimits", Type: ulimitsType{resources.MapOf(ulimitType)}, Cost: resources.Remake,
@@ -188,7 +194,8 @@ var limitRows = []row{
 }
 
 // restartType is a restart policy. A count of zero is none.
-var restartType = refined{resources.Pattern("no, always, unless-stopped, on-failure or on-failure:COUNT", `^(no|always|unless-stopped|on-failure(:[0-9]{1,6})?)$`),
+var restartType = refined{resources.Pattern("no, always, unless-stopped, on-failure or on-failure:COUNT",
+	`^(no|always|unless-stopped|on-failure(:[0-9]{1,6})?)$`),
 	func(v resources.Value) (resources.Value, error) {
 		if name, count, ok := strings.Cut(resources.Text(v), ":"); ok && strings.Trim(count, "0") == "" {
 			return name, nil
@@ -338,12 +345,18 @@ var cpuList = resources.Checked("a list such as 0-2,4", func(s string) (string, 
 var blkioType = resources.Object{
 	What: "a configuration of block devices",
 	Fields: []resources.Field{
-		{Key: "weight", Type: resources.Int(0, 1000), Cost: resources.InPlace, Example: "300", Other: "600", Doc: "Its share of all devices' time, from 10 to 1000."},
-		{Key: "weight_device", Type: perDevice("weight", resources.Int(10, 1000)), Example: "[{path: /dev/sda, weight: 400}]", Other: "[{path: /dev/sdb, weight: 500}]", Doc: "Its share of single devices."},
-		{Key: "device_read_bps", Type: perDevice("rate", bytesNumber), Example: "[{path: /dev/sda, rate: 12mb}]", Other: "[{path: /dev/sda, rate: 1g}]", Doc: "Bytes read in a second."},
-		{Key: "device_read_iops", Type: perDevice("rate", resources.Int(0, math.MaxInt64)), Example: "[{path: /dev/sda, rate: 120}]", Other: "[{path: /dev/sda, rate: 60}]", Doc: "Read operations in a second."},
-		{Key: "device_write_bps", Type: perDevice("rate", bytesNumber), Example: "[{path: /dev/sda, rate: 1g}]", Other: "[{path: /dev/sda, rate: 12mb}]", Doc: "Bytes written in a second."},
-		{Key: "device_write_iops", Type: perDevice("rate", resources.Int(0, math.MaxInt64)), Example: "[{path: /dev/sda, rate: 30}]", Other: "[{path: /dev/sda, rate: 60}]", Doc: "Write operations in a second."},
+		{Key: "weight", Type: resources.Int(0, 1000), Cost: resources.InPlace, Example: "300", Other: "600",
+			Doc: "Its share of all devices' time, from 10 to 1000."},
+		{Key: "weight_device", Type: perDevice("weight", resources.Int(10, 1000)), Example: "[{path: /dev/sda, weight: 400}]",
+			Other: "[{path: /dev/sdb, weight: 500}]", Doc: "Its share of single devices."},
+		{Key: "device_read_bps", Type: perDevice("rate", bytesNumber), Example: "[{path: /dev/sda, rate: 12mb}]",
+			Other: "[{path: /dev/sda, rate: 1g}]", Doc: "Bytes read in a second."},
+		{Key: "device_read_iops", Type: perDevice("rate", resources.Int(0, math.MaxInt64)), Example: "[{path: /dev/sda, rate: 120}]",
+			Other: "[{path: /dev/sda, rate: 60}]", Doc: "Read operations in a second."},
+		{Key: "device_write_bps", Type: perDevice("rate", bytesNumber), Example: "[{path: /dev/sda, rate: 1g}]",
+			Other: "[{path: /dev/sda, rate: 12mb}]", Doc: "Bytes written in a second."},
+		{Key: "device_write_iops", Type: perDevice("rate", resources.Int(0, math.MaxInt64)), Example: "[{path: /dev/sda, rate: 30}]",
+			Other: "[{path: /dev/sda, rate: 60}]", Doc: "Write operations in a second."},
 	},
 	Finish: func(v map[string]any) error {
 		drop(v, map[string]any{"weight": int64(0)})
@@ -363,7 +376,8 @@ func perDevice(key string, number resources.Type) resources.Type {
 	list := resources.Keyed{
 		Key: func(v map[string]any) string { return resources.Text(v["path"]) },
 		Elem: resources.Object{What: "a device's limit", Fields: []resources.Field{
-			{Key: "path", Type: resources.Checked("a path of a device", absolutePath), Required: true, Example: "/dev/sda", Other: "/dev/sdb", Doc: "the device on the host."},
+			{Key: "path", Type: resources.Checked("a path of a device", absolutePath), Required: true, Example: "/dev/sda", Other: "/dev/sdb",
+				Doc: "the device on the host."},
 			{Key: key, Type: number, Required: true, Example: "100", Other: "200", Doc: "the limit."},
 		}},
 	}
@@ -437,7 +451,8 @@ var ulimitType = resources.Object{
 	},
 	Fields: []resources.Field{
 		{Key: "soft", Type: resources.Int(-1, math.MaxInt64), Required: true, Example: "20000", Other: "1000", Doc: "the limit that holds."},
-		{Key: "hard", Type: resources.Int(-1, math.MaxInt64), Required: true, Example: "40000", Other: "50000", Doc: "how far the process may raise it."},
+		{Key: "hard", Type: resources.Int(-1, math.MaxInt64), Required: true, Example: "40000", Other: "50000",
+			Doc: "how far the process may raise it."},
 	},
 	Finish: func(v map[string]any) error {
 		soft, hard := v["soft"].(int64), v["hard"].(int64)
@@ -451,7 +466,8 @@ var ulimitType = resources.Object{
 // ulimitsType are limits by name; the engine refuses names it does not know.
 type ulimitsType struct{ resources.Type }
 
-var ulimitNames = []string{"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"}
+var ulimitNames = []string{"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
+	"rttime", "sigpending", "stack"}
 
 // Decode decodes the limits and looks at their names.
 func (t ulimitsType) Decode(n specs.Node, report resources.Report) (resources.Value, bool) {
@@ -487,23 +503,27 @@ func seenUlimits(s *sight) resources.Value {
 // deployType is the part of Compose's deploy that has a meaning on one engine.
 var deployType = resources.Object{
 	What: "deploy",
-	Fields: []resources.Field{{Key: "resources", Example: "{limits: {memory: 64m}}", Other: "{reservations: {memory: 32m}}", Doc: "Limits and reservations.", Type: resources.Object{
-		What: "resources",
-		Fields: []resources.Field{
-			{Key: "limits", Example: "{memory: 64m}", Other: "{cpus: \"1\"}", Doc: "What it may use at most.", Type: resources.Object{What: "limits", Fields: []resources.Field{
-				{Key: "cpus", Type: refined{resources.Float(0), roundCPUs}, Example: "\"0.5\"", Other: "\"1.5\"", Doc: "The same as `cpus`."},
-				{Key: "memory", Type: refined{resources.Bytes(), memoryAtLeast6m}, Example: "64m", Other: "128m", Doc: "The same as `mem_limit`."},
-				{Key: "pids", Type: refined{resources.Int(-1, math.MaxInt32), atLeastZero}, Example: "100", Other: "200", Doc: "The same as `pids_limit`."},
-			}}},
-			{Key: "reservations", Example: "{memory: 32m}", Other: "{memory: 64m}", Doc: "What is kept for it.", Type: resources.Object{What: "reservations", Fields: []resources.Field{
-				{Key: "memory", Type: refined{resources.Bytes(), notNegative}, Example: "32m", Other: "128m", Doc: "The same as `mem_reservation`."},
-			}, Refused: map[string]string{
-				"cpus":              "one engine reserves no processors; leave it out, or give it more `cpu_shares` than others",
-				"devices":           "devices by capability (GPUs) are not supported yet; write `devices`",
-				"generic_resources": "it belongs to a cluster",
-			}}},
-		},
-	}}},
+	Fields: []resources.Field{{Key: "resources", Example: "{limits: {memory: 64m}}", Other: "{reservations: {memory: 32m}}",
+		Doc: "Limits and reservations.", Type: resources.Object{
+			What: "resources",
+			Fields: []resources.Field{
+				{Key: "limits", Example: "{memory: 64m}", Other: "{cpus: \"1\"}", Doc: "What it may use at most.",
+					Type: resources.Object{What: "limits", Fields: []resources.Field{
+						{Key: "cpus", Type: refined{resources.Float(0), roundCPUs}, Example: "\"0.5\"", Other: "\"1.5\"", Doc: "The same as `cpus`."},
+						{Key: "memory", Type: refined{resources.Bytes(), memoryAtLeast6m}, Example: "64m", Other: "128m", Doc: "The same as `mem_limit`."},
+						{Key: "pids", Type: refined{resources.Int(-1, math.MaxInt32), atLeastZero}, Example: "100", Other: "200",
+							Doc: "The same as `pids_limit`."},
+					}}},
+				{Key: "reservations", Example: "{memory: 32m}", Other: "{memory: 64m}", Doc: "What is kept for it.",
+					Type: resources.Object{What: "reservations", Fields: []resources.Field{
+						{Key: "memory", Type: refined{resources.Bytes(), notNegative}, Example: "32m", Other: "128m", Doc: "The same as `mem_reservation`."},
+					}, Refused: map[string]string{
+						"cpus":              "one engine reserves no processors; leave it out, or give it more `cpu_shares` than others",
+						"devices":           "devices by capability (GPUs) are not supported yet; write `devices`",
+						"generic_resources": "it belongs to a cluster",
+					}}},
+			},
+		}}},
 	Refused: map[string]string{
 		"replicas":        "a service is one container; write several services with an anchor",
 		"mode":            "it belongs to a cluster; a service that runs once is a job",
@@ -518,5 +538,6 @@ var deployType = resources.Object{
 
 // deployed says which field each part of deploy stands for.
 var deployed = []struct{ group, key, field string }{
-	{"limits", "cpus", "cpus"}, {"limits", "memory", "mem_limit"}, {"limits", "pids", "pids_limit"}, {"reservations", "memory", "mem_reservation"},
+	{"limits", "cpus", "cpus"}, {"limits", "memory", "mem_limit"}, {"limits", "pids", "pids_limit"},
+	{"reservations", "memory", "mem_reservation"},
 }

@@ -25,13 +25,16 @@ import (
 var networkRows = []row{
 	{
 		Field: resources.Field{Key: "networks", Type: networksType, Cost: resources.Reconnect,
-			Doc:     "The networks it joins, by their keys in the spec: a list, or a map with settings. Other services reach it there by its key. Without it, and without `network_mode`, it joins the network `default`.",
+			Doc: "The networks it joins, by their keys in the spec: a list, or a map with settings. Other services reach it there by its " +
+				"key. Without it, and without `network_mode`, it joins the network `default`.",
 			Example: "{infra: {aliases: [db]}}", Other: "[infra]"},
 		send: sendNetworks, seen: seenNetworks, bare: bareNetworks,
 	},
 	{
-		Field: resources.Field{Key: "network_mode", Name: true, Type: resources.Checked("bridge, host, none, service:NAME or container:NAME", checkNetworkMode), Cost: resources.Remake,
-			Doc:     "Instead of `networks`: `host` for the host's network, `none`, `bridge` for the engine's own bridge, or `service:NAME` and `container:NAME` to share another container's network.",
+		Field: resources.Field{Key: "network_mode", Name: true, Type: resources.Checked("bridge, host, none, service:NAME or container:NAME",
+			checkNetworkMode), Cost: resources.Remake,
+			Doc: "Instead of `networks`: `host` for the host's network, `none`, `bridge` for the engine's own bridge, or `service:NAME` and " +
+				"`container:NAME` to share another container's network.",
 			Example: "host", Other: "none"},
 		send: func(d *draft, v resources.Value) { d.host.NetworkMode = container.NetworkMode(d.peer(v)) },
 		seen: func(s *sight) resources.Value {
@@ -55,7 +58,8 @@ var networkRows = []row{
 		Example: "\"02:42:ac:11:65:43\"", Other: "\"02:42:ac:11:65:44\""}),
 	{
 		Field: resources.Field{Key: "ports", Type: portsType{}, Cost: resources.Remake,
-			Doc:     "Published ports, as `[HOST_IP:][HOST:]CONTAINER[/udp]` (ranges too) or as maps. Without a host IP a port is reachable from other machines.",
+			Doc: "Published ports, as `[HOST_IP:][HOST:]CONTAINER[/udp]` (ranges too) or as maps. Without a host IP a port is reachable from " +
+				"other machines.",
 			Example: "[\"127.0.0.1:5701:5432\"]", Other: "[{target: 5432, published: 5702, host_ip: 127.0.0.1}]"},
 		send: sendPorts, seen: seenPorts,
 	},
@@ -112,7 +116,8 @@ var networkRows = []row{
 	},
 	{
 		Field: resources.Field{Key: "sysctls", Type: resources.Pairs(), Cost: resources.Remake,
-			Doc: "Kernel parameters of the container's namespaces, as a map or as a list of KEY=value.", Example: "{net.core.somaxconn: \"1024\"}", Other: "[net.core.somaxconn=2048]"},
+			Doc: "Kernel parameters of the container's namespaces, as a map or as a list of KEY=value.", Example: "{net.core.somaxconn: \"1024\"}",
+			Other: "[net.core.somaxconn=2048]"},
 		send: func(d *draft, v resources.Value) { d.host.Sysctls = textMap(v) },
 		seen: func(s *sight) resources.Value { return mapOfTexts(s.c.HostConfig.Sysctls) },
 	},
@@ -121,14 +126,23 @@ var networkRows = []row{
 var networksType = named{what: "a network", elem: resources.Object{
 	What: "a network of a service",
 	Fields: []resources.Field{
-		{Key: "aliases", Type: resources.Set(resources.String()), Example: "[db]", Other: "[database, pg]", Doc: "Further names it is reached by on this network."},
-		{Key: "ipv4_address", Type: resources.Checked("an IPv4 address", ipOfFamily(true)), Example: "172.30.0.10", Other: "172.30.0.11", Doc: "A fixed address; the network needs a subnet of its own."},
-		{Key: "ipv6_address", Type: resources.Checked("an IPv6 address", ipOfFamily(false)), Example: "\"fd00:30::10\"", Other: "\"fd00:30::11\"", Doc: "A fixed IPv6 address; the network needs an IPv6 subnet."},
-		{Key: "link_local_ips", Type: resources.Set(resources.Checked("an IP address", canonicalIP)), Example: "[169.254.8.8]", Other: "[169.254.8.9]", Doc: "Link-local addresses."},
-		{Key: "mac_address", Type: resources.Checked("a MAC address", canonicalMAC), Cost: resources.Remake, Example: "\"02:42:ac:11:65:43\"", Other: "\"02:42:ac:11:65:44\"", Doc: "A fixed MAC address. Below API 1.44 only the main network can have one. A change replaces the container."},
-		{Key: "priority", Type: resources.Int(-1_000_000, 1_000_000), Unmarked: true, Example: "100", Other: "200", Doc: "The network of the highest priority is joined first."},
-		{Key: "gw_priority", Type: resources.Int(-1_000_000, 1_000_000), Since: "1.48", Example: "1", Other: "2", Doc: "The network of the highest value is the default gateway."},
-		{Key: "driver_opts", Type: resources.Pairs(), Example: "{com.docker.network.endpoint.sysctls: net.ipv4.conf.IFNAME.log_martians=1}", Other: "{com.example.opt: b}", Doc: "Options of the network's driver for this endpoint."},
+		{Key: "aliases", Type: resources.Set(resources.String()), Example: "[db]", Other: "[database, pg]",
+			Doc: "Further names it is reached by on this network."},
+		{Key: "ipv4_address", Type: resources.Checked("an IPv4 address", ipOfFamily(true)), Example: "172.30.0.10", Other: "172.30.0.11",
+			Doc: "A fixed address; the network needs a subnet of its own."},
+		{Key: "ipv6_address", Type: resources.Checked("an IPv6 address", ipOfFamily(false)), Example: "\"fd00:30::10\"", Other: "\"fd00:30::11\"",
+			Doc: "A fixed IPv6 address; the network needs an IPv6 subnet."},
+		{Key: "link_local_ips", Type: resources.Set(resources.Checked("an IP address", canonicalIP)), Example: "[169.254.8.8]",
+			Other: "[169.254.8.9]", Doc: "Link-local addresses."},
+		{Key: "mac_address", Type: resources.Checked("a MAC address", canonicalMAC), Cost: resources.Remake, Example: "\"02:42:ac:11:65:43\"",
+			Other: "\"02:42:ac:11:65:44\"", Doc: "A fixed MAC address. Below API 1.44 only the main network can have one. A change replaces the " +
+				"container."},
+		{Key: "priority", Type: resources.Int(-1_000_000, 1_000_000), Unmarked: true, Example: "100", Other: "200",
+			Doc: "The network of the highest priority is joined first."},
+		{Key: "gw_priority", Type: resources.Int(-1_000_000, 1_000_000), Since: "1.48", Example: "1", Other: "2",
+			Doc: "The network of the highest value is the default gateway."},
+		{Key: "driver_opts", Type: resources.Pairs(), Example: "{com.docker.network.endpoint.sysctls: net.ipv4.conf.IFNAME.log_martians=1}",
+			Other: "{com.example.opt: b}", Doc: "Options of the network's driver for this endpoint."},
 	},
 	Refused: map[string]string{"interface_name": "it needs an engine newer than the client library knows; leave it out"},
 	Finish: func(v map[string]any) error {
@@ -386,9 +400,12 @@ func (s *sight) peerText(field, id string, p peer) string {
 type portsType struct{}
 
 var portFields = resources.Object{What: "a port", Fields: []resources.Field{
-	{Key: "target", Type: resources.Pattern("a port or a range of ports", `^[0-9]+(-[0-9]+)?$`), Required: true, Example: "5432", Other: "5433", Doc: "the port in the container."},
-	{Key: "published", Type: resources.Pattern("a port or a range of ports", `^[0-9]+(-[0-9]+)?$|^$`), Example: "5701", Other: "5702", Doc: "The port on the host; any free one when not given, any of a range when a range is given."},
-	{Key: "host_ip", Type: resources.Checked("an IP address", canonicalIP), Example: "127.0.0.1", Other: "\"::1\"", Doc: "The host's address it is bound to; all when not given."},
+	{Key: "target", Type: resources.Pattern("a port or a range of ports", `^[0-9]+(-[0-9]+)?$`), Required: true, Example: "5432",
+		Other: "5433", Doc: "the port in the container."},
+	{Key: "published", Type: resources.Pattern("a port or a range of ports", `^[0-9]+(-[0-9]+)?$|^$`), Example: "5701", Other: "5702",
+		Doc: "The port on the host; any free one when not given, any of a range when a range is given."},
+	{Key: "host_ip", Type: resources.Checked("an IP address", canonicalIP), Example: "127.0.0.1", Other: "\"::1\"",
+		Doc: "The host's address it is bound to; all when not given."},
 	{Key: "protocol", Type: resources.Enum("tcp", "udp", "sctp"), Default: "tcp", Example: "udp", Other: "tcp", Doc: "tcp, udp or sctp."},
 	{Key: "name", Type: resources.String(), Unmarked: true, Example: "sql", Other: "ui", Doc: "A name for people."},
 }, Refused: map[string]string{
@@ -541,7 +558,8 @@ func seenPorts(s *sight) resources.Value {
 	return joinPorts(out)
 }
 
-var exposeType = refined{resources.List(resources.Pattern("a port such as 3000, 3000/udp or 3000-3005", `^[0-9]+(-[0-9]+)?(/(tcp|udp|sctp|TCP|UDP|SCTP))?$`)), func(v resources.Value) (resources.Value, error) {
+var exposeType = refined{resources.List(resources.Pattern("a port such as 3000, 3000/udp or 3000-3005",
+	`^[0-9]+(-[0-9]+)?(/(tcp|udp|sctp|TCP|UDP|SCTP))?$`)), func(v resources.Value) (resources.Value, error) {
 	var out []string
 	for _, text := range resources.Texts(v) {
 		proto, ports := nat.SplitProtoPort(text)
@@ -643,7 +661,8 @@ func (extraHostsType) Schema() resources.Schema {
 	text := resources.Schema{"type": "string"}
 	return resources.Schema{"oneOf": []any{
 		resources.Schema{"type": "array", "items": text},
-		resources.Schema{"type": "object", "additionalProperties": resources.Schema{"anyOf": []any{text, resources.Schema{"type": "array", "items": text}}}},
+		resources.Schema{"type": "object", "additionalProperties": resources.Schema{"anyOf": []any{text,
+			resources.Schema{"type": "array", "items": text}}}},
 	}}
 }
 

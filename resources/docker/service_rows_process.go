@@ -19,7 +19,9 @@ import (
 // processRows say what runs in the container, and as whom.
 var processRows = []row{
 	{
-		Field: resources.Field{Key: "container_name", Name: true, Type: resources.Pattern("a container name (letters, digits, _ . -, at least two)", `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`), Cost: resources.InPlace,
+		Field: resources.Field{Key: "container_name", Name: true,
+			Type:    resources.Pattern("a container name (letters, digits, _ . -, at least two)", `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`),
+			Cost:    resources.InPlace,
 			Doc:     "The container's name on the engine, STACK-SERVICE when not given.",
 			Example: "midaz-postgres", Other: "midaz-db"},
 		seen: func(s *sight) resources.Value {
@@ -33,14 +35,16 @@ var processRows = []row{
 	},
 	{
 		Field: resources.Field{Key: "command", Type: resources.Argv(), Cost: resources.Remake,
-			Doc:     "The command, as a list of arguments or as one text that is split like a shell splits words. Without it the image's command runs, unless `entrypoint` is given.",
+			Doc: "The command, as a list of arguments or as one text that is split like a shell splits words. Without it the image's command " +
+				"runs, unless `entrypoint` is given.",
 			Example: "[postgres, -c, max_connections=100]", Other: "postgres -c max_connections=200"},
 		send: func(d *draft, v resources.Value) { d.config.Cmd = resources.Texts(v) },
 		seen: seenCommand,
 	},
 	{
 		Field: resources.Field{Key: "entrypoint", Type: entrypointType, Cost: resources.Remake,
-			Doc:     "Replaces the image's entrypoint, in the forms of `command`. The image's command is then not used either. An empty list removes the entrypoint.",
+			Doc: "Replaces the image's entrypoint, in the forms of `command`. The image's command is then not used either. An empty list " +
+				"removes the entrypoint.",
 			Example: "[/bin/sh, -c]", Other: "/bin/bash"},
 		send: func(d *draft, v resources.Value) { d.config.Entrypoint = resources.Texts(v) },
 		seen: seenEntrypoint,
@@ -62,17 +66,20 @@ var processRows = []row{
 			Doc:     "The user the process runs as: a name or number, with `:group` if wanted.",
 			Example: "\"1000:1000\"", Other: "root"},
 		send: func(d *draft, v resources.Value) { d.config.User = resources.Text(v) },
-		seen: imageField("user", func(c *container.Config) string { return c.User }, func(i *dockerspec.DockerOCIImageConfig) string { return i.User }),
+		seen: imageField("user", func(c *container.Config) string { return c.User },
+			func(i *dockerspec.DockerOCIImageConfig) string { return i.User }),
 	},
 	{
 		Field: resources.Field{Key: "working_dir", Type: optional(resources.Checked("an absolute path", absolutePath)), Cost: resources.Remake,
 			Doc:     "The folder in the container that the process starts in.",
 			Example: "/srv", Other: "/tmp"},
 		send: func(d *draft, v resources.Value) { d.config.WorkingDir = resources.Text(v) },
-		seen: imageField("working_dir", func(c *container.Config) string { return cleanPath(c.WorkingDir) }, func(i *dockerspec.DockerOCIImageConfig) string { return cleanPath(i.WorkingDir) }),
+		seen: imageField("working_dir", func(c *container.Config) string { return cleanPath(c.WorkingDir) },
+			func(i *dockerspec.DockerOCIImageConfig) string { return cleanPath(i.WorkingDir) }),
 	},
 	{
-		Field: resources.Field{Key: "hostname", Type: optional(resources.Pattern("a host name", `^[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9_])?$|^$`)), Cost: resources.Remake,
+		Field: resources.Field{Key: "hostname", Type: optional(resources.Pattern("a host name",
+			`^[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9_])?$|^$`)), Cost: resources.Remake,
 			Doc:     "The host name inside the container. The engine chooses one when it is not given.",
 			Example: "db", Other: "db1"},
 		send: func(d *draft, v resources.Value) { d.config.Hostname = resources.Text(v) },
@@ -122,7 +129,8 @@ var processRows = []row{
 			Doc:     "The signal that asks the process to end, by name or number.",
 			Example: "SIGINT", Other: "SIGQUIT"},
 		send: func(d *draft, v resources.Value) { d.config.StopSignal = resources.Text(v) },
-		seen: imageField("stop_signal", func(c *container.Config) string { return canonicalSignal(c.StopSignal) }, func(i *dockerspec.DockerOCIImageConfig) string { return canonicalSignal(i.StopSignal) }),
+		seen: imageField("stop_signal", func(c *container.Config) string { return canonicalSignal(c.StopSignal) },
+			func(i *dockerspec.DockerOCIImageConfig) string { return canonicalSignal(i.StopSignal) }),
 	},
 	{
 		Field: resources.Field{Key: "stop_grace_period", Type: refined{resources.Duration(), wholeSeconds}, Cost: resources.Remake,
@@ -272,7 +280,8 @@ func wholeSeconds(v resources.Value) (resources.Value, error) {
 
 // signals are Linux's signals by number, which containers have whatever system
 // midaz runs on.
-var signals = []string{1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL",
+var signals = []string{1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE",
+	9:  "SIGKILL",
 	10: "SIGUSR1", 11: "SIGSEGV", 12: "SIGUSR2", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM", 16: "SIGSTKFLT", 17: "SIGCHLD", 18: "SIGCONT",
 	19: "SIGSTOP", 20: "SIGTSTP", 21: "SIGTTIN", 22: "SIGTTOU", 23: "SIGURG", 24: "SIGXCPU", 25: "SIGXFSZ", 26: "SIGVTALRM", 27: "SIGPROF",
 	28: "SIGWINCH", 29: "SIGIO", 30: "SIGPWR", 31: "SIGSYS"}

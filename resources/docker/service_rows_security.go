@@ -35,7 +35,8 @@ var securityRows = []row{
 		seen: hostBool(func(h *container.HostConfig) bool { return h.Privileged }),
 	},
 	{
-		Field: resources.Field{Key: "security_opt", Type: resources.Set(resources.Checked("a security option such as no-new-privileges:true", securityOption)), Cost: resources.Remake,
+		Field: resources.Field{Key: "security_opt",
+			Type: resources.Set(resources.Checked("a security option such as no-new-privileges:true", securityOption)), Cost: resources.Remake,
 			Doc:     "Security options. `seccomp=FILE` names a profile relative to the spec; its content is sent.",
 			Example: "[\"no-new-privileges:true\"]", Other: "[seccomp=unconfined]"},
 		send: func(d *draft, v resources.Value) { d.host.SecurityOpt = resources.Texts(v) },
@@ -43,7 +44,8 @@ var securityRows = []row{
 	},
 	{
 		Field: resources.Field{Key: "ipc", Name: true, Type: modeOf("private", "shareable", "host", "none"), Open: true, Cost: resources.Remake,
-			Doc: "The IPC namespace: `private`, `shareable`, `host`, `none`, `service:NAME` or `container:NAME`.", Example: "shareable", Other: "host"},
+			Doc: "The IPC namespace: `private`, `shareable`, `host`, `none`, `service:NAME` or `container:NAME`.", Example: "shareable",
+			Other: "host"},
 		send: func(d *draft, v resources.Value) { d.host.IpcMode = container.IpcMode(d.peer(v)) },
 		seen: func(s *sight) resources.Value { return s.mode("ipc", string(s.c.HostConfig.IpcMode)) },
 	},

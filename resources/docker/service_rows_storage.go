@@ -21,7 +21,8 @@ import (
 var storageRows = []row{
 	{
 		Field: resources.Field{Key: "volumes", Type: mountsType, Cost: resources.Remake,
-			Doc:     "Mounts, as `SOURCE:TARGET[:ro]` or as maps. A source with a slash is a path on the engine's host (relative ones start at the spec's folder), one without names a volume; a target alone is an anonymous volume.",
+			Doc: "Mounts, as `SOURCE:TARGET[:ro]` or as maps. A source with a slash is a path on the engine's host (relative ones start at " +
+				"the spec's folder), one without names a volume; a target alone is an anonymous volume.",
 			Example: "[\"data:/var/lib/data\", {type: tmpfs, target: /cache, tmpfs: {size: 64m}}]", Other: "[\"data:/var/lib/data:ro\"]"},
 		send: sendMounts, seen: seenMounts, bare: bareMounts,
 	},
@@ -58,15 +59,18 @@ var storageRows = []row{
 			What: "a device", ShortDoc: "HOST[:CONTAINER[:PERMISSIONS]]", Short: shortDevice, Finish: finishDevice,
 			Fields: []resources.Field{
 				{Key: "source", Type: resources.String(), Required: true, Example: "/dev/fuse", Other: "/dev/zero", Doc: "the device on the host."},
-				{Key: "target", Type: resources.String(), Example: "/dev/mine", Other: "/dev/other", Doc: "Its path in the container, the same when not given."},
-				{Key: "permissions", Type: resources.Pattern("letters of rwm", `^[rwm]{1,3}$`), Example: "r", Other: "rw", Doc: "Any of r, w and m, all when not given."},
+				{Key: "target", Type: resources.String(), Example: "/dev/mine", Other: "/dev/other",
+					Doc: "Its path in the container, the same when not given."},
+				{Key: "permissions", Type: resources.Pattern("letters of rwm", `^[rwm]{1,3}$`), Example: "r", Other: "rw",
+					Doc: "Any of r, w and m, all when not given."},
 			}}), Cost: resources.Remake,
 			Doc:     "Devices of the host, as `HOST[:CONTAINER[:PERMISSIONS]]` or as maps.",
 			Example: "[\"/dev/null:/dev/mynull:rw\"]", Other: "[/dev/zero]"},
 		send: func(d *draft, v resources.Value) {
 			for _, e := range v.([]any) {
 				m := resources.Config(mapOf(e))
-				d.host.Devices = append(d.host.Devices, container.DeviceMapping{PathOnHost: m.Text("source"), PathInContainer: m.Text("target"), CgroupPermissions: m.Text("permissions")})
+				d.host.Devices = append(d.host.Devices, container.DeviceMapping{PathOnHost: m.Text("source"), PathInContainer: m.Text("target"),
+					CgroupPermissions: m.Text("permissions")})
 			}
 		},
 		seen: func(s *sight) resources.Value {
@@ -83,8 +87,11 @@ var storageRows = []row{
 		},
 	},
 	{
-		Field: resources.Field{Key: "device_cgroup_rules", Type: resources.Set(resources.Pattern("a rule such as \"c 1:3 rwm\"", `^[abc] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}$`)), Cost: resources.Remake,
-			Doc: "Devices the container may use without having them, as rules of the kernel's device controller.", Example: "[\"c 1:3 rwm\"]", Other: "[\"c 1:3 r\"]"},
+		Field: resources.Field{Key: "device_cgroup_rules",
+			Type: resources.Set(resources.Pattern("a rule such as \"c 1:3 rwm\"", `^[abc] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}$`)),
+			Cost: resources.Remake,
+			Doc:  "Devices the container may use without having them, as rules of the kernel's device controller.", Example: "[\"c 1:3 rwm\"]",
+			Other: "[\"c 1:3 r\"]"},
 		send: func(d *draft, v resources.Value) { d.host.DeviceCgroupRules = resources.Texts(v) },
 		seen: func(s *sight) resources.Value { return setOf(s.c.HostConfig.DeviceCgroupRules) },
 	},
@@ -101,20 +108,31 @@ var mountsType = resources.Keyed{
 	Elem: resources.Object{
 		What: "a mount", ShortDoc: "[SOURCE:]TARGET[:OPTIONS]", Short: shortMount, Finish: finishMount,
 		Fields: []resources.Field{
-			{Key: "type", Type: resources.Enum("volume", "bind", "tmpfs"), Example: "volume", Other: "bind", Doc: "`volume`, `bind` for a path of the engine's host, or `tmpfs`. Told from the source when not given."},
-			{Key: "source", Type: resources.String(), Example: "data", Other: "./data", Doc: "The volume's name in the spec, or the path on the host. None means an anonymous volume."},
-			{Key: "target", Type: resources.Checked("an absolute path in the container", mountTarget), Required: true, Example: "/data", Other: "/srv", Doc: "where it appears in the container."},
+			{Key: "type", Type: resources.Enum("volume", "bind", "tmpfs"), Example: "volume", Other: "bind",
+				Doc: "`volume`, `bind` for a path of the engine's host, or `tmpfs`. Told from the source when not given."},
+			{Key: "source", Type: resources.String(), Example: "data", Other: "./data",
+				Doc: "The volume's name in the spec, or the path on the host. None means an anonymous volume."},
+			{Key: "target", Type: resources.Checked("an absolute path in the container", mountTarget), Required: true, Example: "/data",
+				Other: "/srv", Doc: "where it appears in the container."},
 			{Key: "read_only", Type: resources.Bool(), Default: false, Example: "true", Other: "false", Doc: "Nothing can be written through it."},
 			{Key: "bind", Type: resources.Object{What: "options of a bind mount", Fields: []resources.Field{
-				{Key: "propagation", Type: resources.Enum("rprivate", "private", "rshared", "shared", "rslave", "slave"), Default: "rprivate", Example: "rslave", Other: "shared", Doc: "How mounts below it are passed on."},
-				{Key: "create_host_path", Type: resources.Bool(), Default: true, Unmarked: true, Example: "false", Other: "true", Doc: "Makes a missing source a folder. With false it is an error."},
-				{Key: "recursive", Type: resources.Enum("enabled", "disabled", "writable", "readonly"), Default: "enabled", Example: "disabled", Other: "writable", Doc: "Whether mounts below the source come along, and whether read-only holds for them too; `writable` and `readonly` need API 1.44."},
-				{Key: "selinux", Type: resources.Enum("z", "Z"), Example: "z", Other: "Z", Doc: "Relabels the source for SELinux: z for several containers, Z for this one only."},
+				{Key: "propagation", Type: resources.Enum("rprivate", "private", "rshared", "shared", "rslave", "slave"), Default: "rprivate",
+					Example: "rslave", Other: "shared", Doc: "How mounts below it are passed on."},
+				{Key: "create_host_path", Type: resources.Bool(), Default: true, Unmarked: true, Example: "false", Other: "true",
+					Doc: "Makes a missing source a folder. With false it is an error."},
+				{Key: "recursive", Type: resources.Enum("enabled", "disabled", "writable", "readonly"), Default: "enabled", Example: "disabled",
+					Other: "writable", Doc: "Whether mounts below the source come along, and whether read-only holds for them too; `writable` and " +
+						"`readonly` need API 1.44."},
+				{Key: "selinux", Type: resources.Enum("z", "Z"), Example: "z", Other: "Z",
+					Doc: "Relabels the source for SELinux: z for several containers, Z for this one only."},
 			}}, Example: "{propagation: rslave}", Other: "{recursive: disabled}", Doc: "Options of a bind mount."},
 			{Key: "volume", Type: resources.Object{What: "options of a volume mount", Fields: []resources.Field{
-				{Key: "nocopy", Type: resources.Bool(), Default: false, Example: "true", Other: "false", Doc: "Do not fill an empty volume with what the image has at the target."},
-				{Key: "subpath", Type: resources.String(), Since: "1.45", Example: "data", Other: "logs", Doc: "Mounts only this folder of the volume."},
-			}, Refused: map[string]string{"labels": "write them at the volume, under the top-level `volumes`"}}, Example: "{nocopy: true}", Other: "{subpath: data}", Doc: "Options of a volume mount."},
+				{Key: "nocopy", Type: resources.Bool(), Default: false, Example: "true", Other: "false",
+					Doc: "Do not fill an empty volume with what the image has at the target."},
+				{Key: "subpath", Type: resources.String(), Since: "1.45", Example: "data", Other: "logs",
+					Doc: "Mounts only this folder of the volume."},
+			}, Refused: map[string]string{"labels": "write them at the volume, under the top-level `volumes`"}}, Example: "{nocopy: true}",
+				Other: "{subpath: data}", Doc: "Options of a volume mount."},
 			{Key: "tmpfs", Type: resources.Object{What: "options of a tmpfs mount", Fields: []resources.Field{
 				{Key: "size", Type: sizeType, Example: "64m", Other: "128m", Doc: "How much it can hold."},
 				{Key: "mode", Type: modeType, Example: "\"1777\"", Other: "\"0700\"", Doc: "Permissions of its root, octal."},

@@ -173,7 +173,8 @@ func quiet(have *resources.Observed, want *resources.Resource) resources.Delta {
 // BenchmarkCompare reads and compares one container with common fields.
 func BenchmarkCompare(b *testing.B) {
 	m := newModel("1.41")
-	node := "image: app:1\ncommand: [serve]\nenvironment: {A: b, C: d}\nports: [\"127.0.0.1:80:80\"]\nvolumes: [\"data:/data\"]\nmem_limit: 64m\nhealthcheck: {test: x, interval: 5s}\nlabels: {a: b}"
+	node := "image: app:1\ncommand: [serve]\nenvironment: {A: b, C: d}\nports: [\"127.0.0.1:80:80\"]\nvolumes: " +
+		"[\"data:/data\"]\nmem_limit: 64m\nhealthcheck: {test: x, interval: 5s}\nlabels: {a: b}"
 	r := benchService(b, node)
 	req, err := newRequest(r, m.facts())
 	if err != nil {

@@ -51,11 +51,14 @@ func TestSchemaTakesWhatDecodingTakes(t *testing.T) {
 			check(rows[i].Key+": "+rows[i].Other, true)
 			check(rows[i].Key+": ${X}", !slices.Contains(structured, rows[i].Key))
 		}
-		for _, fields := range []string{"networks: {a: null}", "networks: {a: }", "ports: [80, \"80:80\"]", "command: x", "entrypoint: []", "depends_on: {a: {condition: service_healthy}}",
-			"environment: {A: 1, B: true, C: x}", "env_file: [a, {path: b}]", "ulimits: {nofile: 1}", "cpus: 0.5", "cpus: \"0.5\"", "mem_limit: 1000000", "stop_signal: 9", "user: 1000", "x-any: [1]"} {
+		for _, fields := range []string{"networks: {a: null}", "networks: {a: }", "ports: [80, \"80:80\"]", "command: x", "entrypoint: []",
+			"depends_on: {a: {condition: service_healthy}}",
+			"environment: {A: 1, B: true, C: x}", "env_file: [a, {path: b}]", "ulimits: {nofile: 1}", "cpus: 0.5", "cpus: \"0.5\"",
+			"mem_limit: 1000000", "stop_signal: 9", "user: 1000", "x-any: [1]"} {
 			check(fields, true)
 		}
-		for _, fields := range []string{"nonsense: 1", "ports: {a: b}", "tty: [1]", "depends_on: {a: {condition: never}}", "healthcheck: {tests: x}", "files: [{target: /x, mod: 1}]"} {
+		for _, fields := range []string{"nonsense: 1", "ports: {a: b}", "tty: [1]", "depends_on: {a: {condition: never}}",
+			"healthcheck: {tests: x}", "files: [{target: /x, mod: 1}]"} {
 			check(fields, false)
 		}
 	}
@@ -63,5 +66,6 @@ func TestSchemaTakesWhatDecodingTakes(t *testing.T) {
 
 // structured are the keys that have no form on one line, so that no variable
 // can stand for the whole.
-var structured = strings.Fields("environment healthcheck labels annotations volumes devices device_cgroup_rules storage_opt networks ports expose dns_opt extra_hosts " +
+var structured = strings.Fields("environment healthcheck labels annotations volumes devices device_cgroup_rules storage_opt networks " +
+	"ports expose dns_opt extra_hosts " +
 	"sysctls blkio_config deploy ulimits cap_add cap_drop security_opt group_add logging files depends_on profiles gate update")

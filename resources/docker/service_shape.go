@@ -106,7 +106,8 @@ func (t named) Decode(n specs.Node, report resources.Report) (resources.Value, b
 			case !resources.CheckName(item, "the name of "+t.what, report):
 				good = false
 			case !item.IsScalar() || item.Text() == "":
-				report(resources.RuleShape.At(item.Pos(), "expected the name of "+t.what+", found "+item.Kind().String(), "to give it settings, write a map from name to settings instead of a list"))
+				report(resources.RuleShape.At(item.Pos(), "expected the name of "+t.what+", found "+item.Kind().String(),
+					"to give it settings, write a map from name to settings instead of a list"))
 				good = false
 			case out[item.Text()] != nil:
 				report(resources.RuleDuplicateItem.At(item.Pos(), t.what+" "+strconv.Quote(item.Text())+" is named twice", "remove one of the two"))

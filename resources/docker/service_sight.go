@@ -76,7 +76,8 @@ func (p part) isNatural() bool {
 }
 
 // imageField reads a text that the image provides when it is not declared.
-func imageField(key string, get func(*container.Config) string, filled func(*dockerspec.DockerOCIImageConfig) string) func(*sight) resources.Value {
+func imageField(key string, get func(*container.Config) string,
+	filled func(*dockerspec.DockerOCIImageConfig) string) func(*sight) resources.Value {
 	return func(s *sight) resources.Value {
 		v := get(s.c.Config)
 		if s.image == nil {

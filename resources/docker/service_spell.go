@@ -9,16 +9,20 @@ import (
 )
 
 var (
-	errMovedTag = errors.New("the container runs what the name stood for before: give that image a name of its own (`docker tag`) and write it, or apply to run the new one")
-	errStateIs  = errors.New("a running state is not written in the spec: apply starts it")
-	errSource   = errors.New("the content stands in the file that `source` names, and only people should change that: copy it out with `docker cp`")
-	errWithout  = errors.New("a service without `networks` joins the network `default`: write `network_mode: none`, or the networks it shall join")
+	errMovedTag = errors.New("the container runs what the name stood for before: give that image a name of its own (`docker tag`) and " +
+		"write it, or apply to run the new one")
+	errStateIs = errors.New("a running state is not written in the spec: apply starts it")
+	errSource  = errors.New("the content stands in the file that `source` names, and only people should change that: copy it out with " +
+		"`docker cp`")
+	errWithout = errors.New("a service without `networks` joins the network `default`: write `network_mode: none`, or the networks it " +
+		"shall join")
 	errPlaced   = errors.New("the file is gone from the container: remove its entry if that is meant")
 	errOnceMade = errors.New("a container cannot be changed in this field: someone made it anew, and apply does so again")
 )
 
 // Spell tells how what was observed of a container is written.
-func (k containerKind) Spell(want *resources.Resource, have *resources.Observed, d resources.Diff, all *resources.Declared) ([]resources.Written, bool, error) {
+func (k containerKind) Spell(want *resources.Resource, have *resources.Observed, d resources.Diff,
+	all *resources.Declared) ([]resources.Written, bool, error) {
 	switch d.Field {
 	case "state":
 		return nil, true, errStateIs
@@ -33,7 +37,8 @@ func (k containerKind) Spell(want *resources.Resource, have *resources.Observed,
 	}
 	for _, limit := range deployed {
 		path := []string{"deploy", "resources", limit.group, limit.key}
-		if _, own := want.Node.Entry(d.Field); limit.field == d.Field && !own && !want.Node.Get("deploy").Get("resources").Get(limit.group).Get(limit.key).IsAbsent() {
+		if _, own := want.Node.Entry(d.Field); limit.field == d.Field && !own &&
+			!want.Node.Get("deploy").Get("resources").Get(limit.group).Get(limit.key).IsAbsent() {
 			return []resources.Written{{Path: path, Value: have.Have[d.Field]}}, true, nil
 		}
 	}
@@ -42,7 +47,8 @@ func (k containerKind) Spell(want *resources.Resource, have *resources.Observed,
 
 // spellNetwork writes one network of a container as it is attached to it. One
 // that the spec does not know is declared as someone else's.
-func spellNetwork(want *resources.Resource, have *resources.Observed, d resources.Diff, all *resources.Declared) ([]resources.Written, error) {
+func spellNetwork(want *resources.Resource, have *resources.Observed, d resources.Diff, all *resources.Declared) ([]resources.Written,
+	error) {
 	parts := resources.SplitPath(d.Path)
 	if len(parts) < 2 {
 		return nil, errOnceMade

@@ -29,8 +29,10 @@ type row struct {
 
 // Rows of the kinds, in the order in which differences are shown.
 var (
-	serviceRows = slices.Concat(imageRows, processRows, healthRows, storageRows, networkRows, limitRows, securityRows, fileRows, orderRows, gateRows, serviceOnlyRows)
-	jobRows     = slices.Concat(imageRows, processRows, healthRows, storageRows, networkRows, limitRows, securityRows, fileRows, orderRows, jobGateRows, jobOnlyRows)
+	serviceRows = slices.Concat(imageRows, processRows, healthRows, storageRows, networkRows, limitRows, securityRows, fileRows, orderRows,
+		gateRows, serviceOnlyRows)
+	jobRows = slices.Concat(imageRows, processRows, healthRows, storageRows, networkRows, limitRows, securityRows, fileRows, orderRows,
+		jobGateRows, jobOnlyRows)
 )
 
 func rowsOf(kind string) []row {

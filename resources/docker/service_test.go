@@ -72,7 +72,8 @@ func one(t testing.TB, kind, fields string) (*resources.Resource, specs.Problems
 		t.Fatal(err)
 	}
 	section := map[string]string{"service": "services", "job": "jobs"}[kind]
-	root := specs.NewMap(specs.Pos{}, []specs.Entry{{Key: section, Value: specs.NewMap(specs.Pos{}, []specs.Entry{{Key: "web", Value: node}})}})
+	root := specs.NewMap(specs.Pos{}, []specs.Entry{{Key: section,
+		Value: specs.NewMap(specs.Pos{}, []specs.Entry{{Key: "web", Value: node}})}})
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "init.sql"), []byte("select 1;\n"), 0o600); err != nil {
 		t.Fatal(err)

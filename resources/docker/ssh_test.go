@@ -49,7 +49,8 @@ func fakeSSH(t *testing.T, socket string) {
 func sshProgram(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
-	script = "#!/bin/sh\n[ \"$*\" = \"-T -o ConnectTimeout=30 -o BatchMode=yes -l me -- far docker system dial-stdio\" ] || exit 64\n" + script + "\n"
+	script = "#!/bin/sh\n[ \"$*\" = \"-T -o ConnectTimeout=30 -o BatchMode=yes -l me -- far docker system dial-stdio\" ] || exit 64\n" +
+		script + "\n"
 	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}

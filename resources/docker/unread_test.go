@@ -90,8 +90,9 @@ func TestObserveOneUnreadableObjectDoesNotBlockTheRest(t *testing.T) {
 func TestObserveImagesOneByOne(t *testing.T) {
 	s := newShelf(newModel("1.41"))
 	f := &failing{shelf: s, images: map[string]error{"bad:1": errors.New("500")}}
-	all, err := (imageReader{newReadEngine(t.Context(), f, dockerapi.EngineHost{})}).Observe(t.Context(), resources.Scope{Stack: "test", Owned: true,
-		Want: []*resources.Resource{{Addr: resources.Addr{Kind: "image", Name: "app:1"}}, {Addr: resources.Addr{Kind: "image", Name: "bad:1"}}}})
+	all, err := (imageReader{newReadEngine(t.Context(), f, dockerapi.EngineHost{})}).Observe(t.Context(),
+		resources.Scope{Stack: "test", Owned: true,
+			Want: []*resources.Resource{{Addr: resources.Addr{Kind: "image", Name: "app:1"}}, {Addr: resources.Addr{Kind: "image", Name: "bad:1"}}}})
 	if err != nil || all[0].Presence != resources.Present || all[1].Presence != resources.Unknown || !strings.Contains(all[1].Why, "500") {
 		t.Errorf("%v %+v", err, all)
 	}
@@ -99,7 +100,8 @@ func TestObserveImagesOneByOne(t *testing.T) {
 
 // Marks that a container has from its image prove nothing.
 func TestInheritedMarksAreNotOurs(t *testing.T) {
-	ours := map[string]string{labelStack: "test", labelAddress: "service/web", labelSpec: `{"fields":{}}`, labelEngine: "20.10/1.41", labelGen: "1",
+	ours := map[string]string{labelStack: "test", labelAddress: "service/web", labelSpec: `{"fields":{}}`, labelEngine: "20.10/1.41",
+		labelGen:  "1",
 		labelMade: "aa", labelProtect: "true", labelReplaces: "123", "color": "red"}
 	with := func(change map[string]string) map[string]string {
 		out := maps.Clone(ours)
@@ -113,14 +115,16 @@ func TestInheritedMarksAreNotOurs(t *testing.T) {
 		owner         string // of what is left
 		left          []string
 	}{
-		"by hand from a committed image":                {ours, ours, "", []string{"color"}},
-		"by hand with labels of its own":                {with(map[string]string{"color": "blue"}), ours, "", []string{"color"}},
-		"by hand, of an earlier version":                {older, older, "", []string{"color"}},
-		"ours from a committed image":                   {with(map[string]string{labelMade: "bb", labelProtect: "true"}), ours, "test", []string{labelMade}},
+		"by hand from a committed image": {ours, ours, "", []string{"color"}},
+		"by hand with labels of its own": {with(map[string]string{"color": "blue"}), ours, "", []string{"color"}},
+		"by hand, of an earlier version": {older, older, "", []string{"color"}},
+		"ours from a committed image": {with(map[string]string{labelMade: "bb", labelProtect: "true"}), ours, "test",
+			[]string{labelMade}},
 		"ours, as the image's in everything but itself": {with(map[string]string{labelMade: "bb"}), ours, "test", []string{labelGen}},
 		"ours from an image without marks":              {ours, map[string]string{"color": "red"}, "test", []string{labelProtect, labelReplaces}},
 		"ours, whose image is gone":                     {ours, nil, "test", []string{labelProtect}},
-		"another stack's image":                         {with(map[string]string{labelMade: "bb"}), with(map[string]string{labelStack: "other"}), "test", nil},
+		"another stack's image": {with(map[string]string{labelMade: "bb"}), with(map[string]string{labelStack: "other"}),
+			"test", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := withoutInherited(tc.labels, tc.image)
@@ -213,7 +217,8 @@ func (d *disk) add(name string, typ byte, mode int64, uid int, content string) {
 // Read deeply, what is found does not depend on the time of change, and files of
 // one folder cost one call.
 func TestFilesHaveDeep(t *testing.T) {
-	d := &disk{errs: map[string]error{"/plain/x": errors.New("lstat /plain/x: not a directory"), "/loop/x": errors.New("evalSymlinksInScope: too many links in /loop")}}
+	d := &disk{errs: map[string]error{"/plain/x": errors.New("lstat /plain/x: not a directory"),
+		"/loop/x": errors.New("evalSymlinksInScope: too many links in /loop")}}
 	d.add("/etc/app", tar.TypeDir, 0o755, 0, "")
 	d.add("/etc/app/a", tar.TypeReg, 0o644, 0, "A")
 	d.add("/etc/app/b", tar.TypeReg, 0o600, 7, "b")
@@ -223,7 +228,8 @@ func TestFilesHaveDeep(t *testing.T) {
 	d.add("/etc/app/sub/c", tar.TypeDir, 0o755, 0, "")
 	d.add("/alone", tar.TypeReg, 0o644, 0, "a")
 	var want []file
-	for _, target := range []string{"/alone", "/etc/app/a", "/etc/app/b", "/etc/app/link", "/etc/app/missing", "/etc/app/sub/c", "/loop/x", "/plain/x"} {
+	for _, target := range []string{"/alone", "/etc/app/a", "/etc/app/b", "/etc/app/link", "/etc/app/missing", "/etc/app/sub/c", "/loop/x",
+		"/plain/x"} {
 		want = append(want, file{Target: target, Mode: 0o644, Content: "a"})
 	}
 	e := &ReadEngine{api: d}
@@ -263,7 +269,8 @@ func TestFilesHaveGivesUpOnAFullFolder(t *testing.T) {
 	}
 	d.add("/data/z", tar.TypeReg, 0o644, 0, "z")
 	e := &ReadEngine{api: d}
-	have, err := e.filesHave(t.Context(), "0123456789abcdef", []file{{Target: "/data/a", Mode: 0o644, Content: "a"}, {Target: "/data/z", Mode: 0o644, Content: "z"}}, true)
+	have, err := e.filesHave(t.Context(), "0123456789abcdef", []file{{Target: "/data/a", Mode: 0o644, Content: "a"},
+		{Target: "/data/z", Mode: 0o644, Content: "z"}}, true)
 	if err != nil || len(have) != 2 || !slices.Equal(d.calls, []string{"/data", "/data/z"}) {
 		t.Errorf("%v %v %v", err, have, d.calls)
 	}
@@ -273,11 +280,13 @@ func TestFilesHaveGivesUpOnAFullFolder(t *testing.T) {
 // change of the content is copied into the one that runs.
 func TestWhatIsInTheWayIsReplaced(t *testing.T) {
 	r := web(t, "files: [{target: /etc/app/a, content: x, on_change: copy}]")
-	for content, want := range map[string]resources.Cost{"y": resources.InPlace, "(a folder)": resources.Remake, "(not there: a folder of its path is a file)": resources.Remake} {
+	for content, want := range map[string]resources.Cost{"y": resources.InPlace, "(a folder)": resources.Remake,
+		"(not there: a folder of its path is a file)": resources.Remake} {
 		f := filesOf(r)[0]
 		f.Content = content
 		applied := resources.Seal(remembered(r))
-		have := &resources.Observed{Addr: r.Addr, Presence: resources.Present, Stack: r.Stack, Applied: &applied, Have: resources.Config{"files": map[string]any{f.Target: f.value()}}}
+		have := &resources.Observed{Addr: r.Addr, Presence: resources.Present, Stack: r.Stack, Applied: &applied,
+			Have: resources.Config{"files": map[string]any{f.Target: f.value()}}}
 		delta := (containerKind{"service"}).files(r, have)
 		if len(delta) != 1 || delta.Cost() != want || !delta[0].Drift {
 			t.Errorf("%q: %+v", content, delta)

@@ -28,18 +28,22 @@ var volumeTable = resources.Table{
 	Doc:     "A named volume: data that outlives containers.",
 	Fields: []resources.Field{
 		// Engines refuse names of one letter.
-		{Key: "name", Name: true, Type: resources.Pattern("a volume name (at least two letters, digits, `_`, `.`, `-`)", `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`), Cost: resources.Remake,
+		{Key: "name", Name: true, Type: resources.Pattern("a volume name (at least two letters, digits, `_`, `.`, `-`)",
+			`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`), Cost: resources.Remake,
 			Doc: "Its name on the engine; STACK_KEY when not given.", Example: "midaz_postgres", Other: "midaz_postgres2"},
-		{Key: "driver", Type: resources.Pattern("the name of a volume driver", `^[a-zA-Z0-9][a-zA-Z0-9_.:/-]*$`), Default: "local", Cost: resources.Remake,
-			Doc: "The driver that keeps the data.", Example: "local", Other: "vieux/sshfs"},
+		{Key: "driver", Type: resources.Pattern("the name of a volume driver", `^[a-zA-Z0-9][a-zA-Z0-9_.:/-]*$`), Default: "local",
+			Cost: resources.Remake,
+			Doc:  "The driver that keeps the data.", Example: "local", Other: "vieux/sshfs"},
 		{Key: "driver_opts", Type: resources.Pairs(), Cost: resources.Remake,
-			Doc: "Options of the driver, such as `type`, `o` and `device` of local.", Example: "{type: tmpfs, device: tmpfs, o: size=16m}", Other: "{type: tmpfs, device: tmpfs, o: size=32m}"},
+			Doc: "Options of the driver, such as `type`, `o` and `device` of local.", Example: "{type: tmpfs, device: tmpfs, o: size=16m}",
+			Other: "{type: tmpfs, device: tmpfs, o: size=32m}"},
 		{Key: "labels", Type: resources.Labels(), Cost: resources.Remake,
 			Doc: "Labels of the volume. Those that begin with `midaz.` are midaz's own.", Example: "{team: ledger}", Other: "{team: payments}"},
 		{Key: "external", Type: resources.Bool(), Default: false, Unseen: true, Unmarked: true,
 			Doc: "It is someone else's: referred to and checked, never created, changed or removed.", Example: "true", Other: "false"},
 		{Key: "protect", Type: resources.Bool(), Default: true, Unseen: true, Unmarked: true,
-			Doc: "Refuses to remove it, also after it is gone from the spec. The mark is written when the volume is made.", Example: "false", Other: "true"},
+			Doc: "Refuses to remove it, also after it is gone from the spec. The mark is written when the volume is made.", Example: "false",
+			Other: "true"},
 	},
 }
 
@@ -168,7 +172,8 @@ func observeVolume(v *volume.Volume, addr resources.Addr, want resources.Config)
 	o := &resources.Observed{Addr: addr, Presence: resources.Present, ID: v.Name, Protected: v.Labels[labelProtect] == "true", Native: v}
 	o.Applied = appliedOf(v.Labels)
 	o.Stack, o.Owner = ownerOf(v.Labels)
-	o.Have = resources.Config{"name": v.Name, "driver": v.Driver, "driver_opts": mapOfTexts(v.Options), "labels": foreignLabels(v.Labels, want["labels"], o.Applied.Shape("labels"))}
+	o.Have = resources.Config{"name": v.Name, "driver": v.Driver, "driver_opts": mapOfTexts(v.Options),
+		"labels": foreignLabels(v.Labels, want["labels"], o.Applied.Shape("labels"))}
 	maps.DeleteFunc(o.Have, func(_ string, x any) bool { return x == nil })
 	return o
 }
@@ -187,7 +192,8 @@ func (k volumeWriter) Create(ctx context.Context, r *resources.Resource, _ resou
 	maps.Copy(labels, ownLabels(r, volumeTable.Marked(r.Config)))
 	ctx, cancel := lasting(ctx, writeTimeout)
 	defer cancel()
-	made, err := k.e.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Driver: driver, DriverOpts: textMap(r.Config["driver_opts"]), Labels: labels})
+	made, err := k.e.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Driver: driver, DriverOpts: textMap(r.Config["driver_opts"]),
+		Labels: labels})
 	if err != nil {
 		wrapped := fmt.Errorf("create volume %s: %w", name, err)
 		if strings.Contains(err.Error(), "plugin") && strings.Contains(err.Error(), "not found") {
@@ -196,7 +202,8 @@ func (k volumeWriter) Create(ctx context.Context, r *resources.Resource, _ resou
 		return wrapped
 	}
 	if !isOurs(made.Labels, r) {
-		return &resources.Diagnosis{Err: fmt.Errorf("create volume %s: a volume of that name was made meanwhile; it belongs to %s", name, ownerText(made.Labels)),
+		return &resources.Diagnosis{Err: fmt.Errorf("create volume %s: a volume of that name was made meanwhile; it belongs to %s", name,
+			ownerText(made.Labels)),
 			Hint: "plan again; to use that volume as it is, declare it `external: true`"}
 	}
 	return resources.NotApplied(r.Addr, volumeKind{}.Compare(r, observeVolume(&made, r.Addr, r.Config)))
@@ -204,7 +211,8 @@ func (k volumeWriter) Create(ctx context.Context, r *resources.Resource, _ resou
 
 // Update takes over a volume of someone else's. No field of a volume changes in
 // place.
-func (k volumeWriter) Update(ctx context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta, _ resources.Note) error {
+func (k volumeWriter) Update(ctx context.Context, r *resources.Resource, have *resources.Observed, d resources.Delta,
+	_ resources.Note) error {
 	if d.Has("owner") {
 		return k.e.recorder.take(ctx, r, have)
 	}

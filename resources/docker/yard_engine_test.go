@@ -135,7 +135,8 @@ func (y *yard) clear() {
 
 func (y *yard) drop(ctx context.Context, id string) {
 	_ = y.raw.ContainerKill(ctx, id, "KILL")
-	if err := y.raw.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true}); err != nil && !cerrdefs.IsNotFound(err) {
+	if err := y.raw.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true}); err != nil &&
+		!cerrdefs.IsNotFound(err) {
 		y.t.Errorf("clean up: %v", err)
 	}
 }
@@ -220,7 +221,8 @@ func (y *yard) apply(e *Engine, all *resources.Declared) error {
 	return nil
 }
 
-func (y *yard) applyOne(ctx context.Context, w resources.Writer, all *resources.Declared, r *resources.Resource, have *resources.Observed) error {
+func (y *yard) applyOne(ctx context.Context, w resources.Writer, all *resources.Declared, r *resources.Resource,
+	have *resources.Observed) error {
 	note := y.note(r.Addr)
 	k := all.Kind(r.Addr.Kind)
 	// What a killed run had replaced comes back when the gate fails.
@@ -311,7 +313,8 @@ func (y *yard) inspect(name string) container.InspectResponse {
 
 // containers returns the names of the stack's containers.
 func (y *yard) containers() []string {
-	list, err := y.raw.ContainerList(context.Background(), container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelStack+"="+y.stack))})
+	list, err := y.raw.ContainerList(context.Background(),
+		container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelStack+"="+y.stack))})
 	if err != nil {
 		y.t.Fatal(err)
 	}
@@ -340,6 +343,7 @@ func removeImage(y *yard, ref string) {
 }
 
 // dialTo makes a dialer of an HTTP client of one port of a service.
-func dialTo(dial func(context.Context, *resources.Resource, int) (net.Conn, error), r *resources.Resource, port int) func(context.Context, string, string) (net.Conn, error) {
+func dialTo(dial func(context.Context, *resources.Resource, int) (net.Conn, error), r *resources.Resource, port int) func(context.Context,
+	string, string) (net.Conn, error) {
 	return func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, r, port) }
 }

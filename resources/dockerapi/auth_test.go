@@ -18,7 +18,8 @@ func TestRegistryLogins(t *testing.T) {
 		t.Fatal(err)
 	}
 	bin := t.TempDir()
-	script := "#!/bin/sh\nread server\n[ \"$server\" = registry.test:5000 ] || { echo credentials not found; exit 1; }\nsleep 20 &\necho '{\"Username\":\"<token>\",\"Secret\":\"s3cret\"}'\n"
+	script := "#!/bin/sh\nread server\n[ \"$server\" = registry.test:5000 ] || { echo credentials not found; exit 1; }\nsleep 20 &\necho " +
+		"'{\"Username\":\"<token>\",\"Secret\":\"s3cret\"}'\n"
 	if err := os.WriteFile(filepath.Join(bin, "docker-credential-tb-test"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,8 @@ func Connect(ctx context.Context, o Options, readOnly bool) (*client.Client, Eng
 	}
 	if !AtLeast(cli.ClientVersion(), minAPI) {
 		_ = cli.Close()
-		return nil, at, &resources.Diagnosis{Err: fmt.Errorf("the engine at %s speaks API %s; midaz needs %s, which is Docker 20.10", at.Host, cli.ClientVersion(), minAPI),
+		return nil, at, &resources.Diagnosis{Err: fmt.Errorf("the engine at %s speaks API %s; midaz needs %s, which is Docker 20.10", at.Host,
+			cli.ClientVersion(), minAPI),
 			Hint: "update Docker, or unset DOCKER_API_VERSION"}
 	}
 	return cli, at, nil
@@ -238,17 +239,21 @@ func (b *BoundedBody) Read(p []byte) (int, error) {
 // unreachable explains why nothing answers at the address, and what to do.
 func unreachable(at EngineHost, err error) error {
 	err = at.explain(err)
-	d := &resources.Diagnosis{Err: fmt.Errorf("the Docker Engine at %s (from %s) does not answer: %w: %w", at.Host, at.From, err, resources.ErrUnreachable)}
+	d := &resources.Diagnosis{Err: fmt.Errorf("the Docker Engine at %s (from %s) does not answer: %w: %w", at.Host, at.From, err,
+		resources.ErrUnreachable)}
 	path, isSocket := strings.CutPrefix(at.Host, "unix://")
 	switch {
 	case isSocket && errors.Is(err, os.ErrNotExist):
-		d.Hint = fmt.Sprintf("there is no socket %s: start the engine (`sudo systemctl start docker`), or set DOCKER_HOST to where it listens", path)
+		d.Hint = fmt.Sprintf("there is no socket %s: start the engine (`sudo systemctl start docker`), or set DOCKER_HOST to where it listens",
+			path)
 	case isSocket && errors.Is(err, os.ErrPermission):
-		d.Hint = fmt.Sprintf("this user may not open %s: join its group (`sudo usermod -aG docker $USER`, then log in again), or run with sudo", path)
+		d.Hint = fmt.Sprintf("this user may not open %s: join its group (`sudo usermod -aG docker $USER`, then log in again), or run with sudo",
+			path)
 	case isSocket:
 		d.Hint = "the socket is there but no engine listens: start it (`sudo systemctl start docker`), or set DOCKER_HOST to where it listens"
 	case at.SSH != nil:
-		d.Hint = fmt.Sprintf("try `ssh %s docker version`: it must work without a password, and the docker command must be installed there", at.SSH.Target())
+		d.Hint = fmt.Sprintf("try `ssh %s docker version`: it must work without a password, and the docker command must be installed there",
+			at.SSH.Target())
 	case isTLSError(err):
 		d.Hint = "the certificates do not fit: look at DOCKER_TLS_VERIFY and DOCKER_CERT_PATH (ca.pem, cert.pem, key.pem)"
 	default:
@@ -259,7 +264,8 @@ func unreachable(at EngineHost, err error) error {
 
 func isTLSError(err error) bool {
 	text := err.Error()
-	return strings.Contains(text, "tls:") || strings.Contains(text, "x509:") || strings.Contains(text, "certificate") || strings.Contains(text, "HTTP request to an HTTPS server")
+	return strings.Contains(text, "tls:") || strings.Contains(text, "x509:") || strings.Contains(text, "certificate") ||
+		strings.Contains(text, "HTTP request to an HTTPS server")
 }
 
 // Sleep waits, or returns the error of ctx when that ends first.

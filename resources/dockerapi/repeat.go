@@ -12,7 +12,8 @@ import (
 
 // Patience is how long a run waits, in all, for an engine that stopped
 // answering while it was used: it may be restarting.
-var Patience = []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond}
+var Patience = []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond,
+	1600 * time.Millisecond}
 
 // repeated returns the request once more, unless its body can be read only once.
 func repeated(req *http.Request) (*http.Request, bool) {

@@ -32,7 +32,8 @@ func (movable) Movable() {}
 func (k movable) Compare(want *resources.Resource, have *resources.Observed) resources.Delta {
 	delta := k.kind.Compare(want, have)
 	if at, ok := have.Native.(resources.Addr); ok && at != want.Addr {
-		delta = append(resources.Delta{{Path: "address", Field: "address", Before: at.String(), After: want.Addr.String(), Cost: resources.InPlace, Pending: true}}, delta...)
+		delta = append(resources.Delta{{Path: "address", Field: "address", Before: at.String(), After: want.Addr.String(),
+			Cost: resources.InPlace, Pending: true}}, delta...)
 	}
 	return delta
 }
@@ -52,15 +53,23 @@ func table(name, section string) *resources.Table {
 			{Key: "size", Type: resources.Int(0, 1000), Doc: "How large it is.", Example: "1", Other: "2", Cost: resources.InPlace},
 			{Key: "colour", Type: resources.String(), Doc: "Its colour, for ever.", Example: "red", Other: "blue", Cost: resources.Remake},
 			{Key: "text", Type: resources.String(), Doc: "What stands on it.", Example: "hello", Other: "bye", Default: "", Cost: resources.InPlace},
-			{Key: "secret", Type: resources.String(), Doc: "What nobody may read.", Example: "hunter2", Other: "hunter3", Secret: true, Cost: resources.InPlace},
+			{Key: "secret", Type: resources.String(), Doc: "What nobody may read.", Example: "hunter2", Other: "hunter3", Secret: true,
+				Cost: resources.InPlace},
 			{Key: "tags", Type: resources.Pairs(), Doc: "Words on it.", Example: "{a: b}", Other: "{a: c}", Cost: resources.InPlace},
-			{Key: "list", Type: resources.List(resources.String()), Doc: "Words in order.", Example: "[a, b]", Other: "[b]", Cost: resources.InPlace},
-			{Key: "needs", Type: resources.Set(resources.String()), Doc: "Addresses that come first.", Example: "[box/x]", Other: "[box/y]", Cost: resources.InPlace},
-			{Key: "holds", Type: resources.Set(resources.String()), Doc: "Addresses it holds open.", Example: "[box/x]", Other: "[box/y]", Cost: resources.InPlace},
-			{Key: "made_of", Type: resources.Set(resources.String()), Doc: "Addresses that are its content.", Example: "[box/x]", Other: "[box/y]", Cost: resources.InPlace},
-			{Key: "made_on", Type: resources.Set(resources.String()), Doc: "Addresses it is joined to when it is made.", Example: "[box/x]", Other: "[box/y]", Cost: resources.Remake},
-			{Key: "inside", Type: resources.Set(resources.String()), Doc: "Addresses it lives in.", Example: "[box/x]", Other: "[box/y]", Cost: resources.Remake},
-			{Key: "ready", Type: resources.Bool(), Doc: "Whether its gate passes.", Example: "true", Other: "false", Default: true, Cost: resources.InPlace},
+			{Key: "list", Type: resources.List(resources.String()), Doc: "Words in order.", Example: "[a, b]", Other: "[b]",
+				Cost: resources.InPlace},
+			{Key: "needs", Type: resources.Set(resources.String()), Doc: "Addresses that come first.", Example: "[box/x]", Other: "[box/y]",
+				Cost: resources.InPlace},
+			{Key: "holds", Type: resources.Set(resources.String()), Doc: "Addresses it holds open.", Example: "[box/x]", Other: "[box/y]",
+				Cost: resources.InPlace},
+			{Key: "made_of", Type: resources.Set(resources.String()), Doc: "Addresses that are its content.", Example: "[box/x]", Other: "[box/y]",
+				Cost: resources.InPlace},
+			{Key: "made_on", Type: resources.Set(resources.String()), Doc: "Addresses it is joined to when it is made.", Example: "[box/x]",
+				Other: "[box/y]", Cost: resources.Remake},
+			{Key: "inside", Type: resources.Set(resources.String()), Doc: "Addresses it lives in.", Example: "[box/x]", Other: "[box/y]",
+				Cost: resources.Remake},
+			{Key: "ready", Type: resources.Bool(), Doc: "Whether its gate passes.", Example: "true", Other: "false", Default: true,
+				Cost: resources.InPlace},
 			{Key: "protect", Type: resources.Bool(), Doc: "Refuse to remove it.", Example: "true", Other: "false", Unmarked: true},
 			{Key: "external", Type: resources.Bool(), Doc: "Someone else's.", Example: "true", Other: "false", Unmarked: true},
 			{Key: "profiles", Type: resources.Set(resources.String()), Doc: "When it is on.", Example: "[dev]", Other: "[test]", Unmarked: true},
@@ -78,7 +87,8 @@ func (k kind) Gate(*resources.Resource) (resources.Gate, bool) {
 
 func (k kind) Refs(r *resources.Resource) []resources.Ref {
 	var refs []resources.Ref
-	for field, bind := range map[string]resources.Bind{"needs": resources.Order, "holds": resources.Hold, "made_of": resources.Content, "made_on": resources.Made, "inside": resources.Inside} {
+	for field, bind := range map[string]resources.Bind{"needs": resources.Order, "holds": resources.Hold, "made_of": resources.Content,
+		"made_on": resources.Made, "inside": resources.Inside} {
 		for _, text := range r.Config.Texts(field) {
 			if to, err := resources.ParseAddr(text); err == nil {
 				refs = append(refs, resources.Ref{To: to, At: "/" + field, Bind: bind})
@@ -100,7 +110,8 @@ func (k kind) Finish(r *resources.Resource, all *resources.Declared, _ resources
 func (k kind) Compare(want *resources.Resource, have *resources.Observed) resources.Delta {
 	delta := k.table.Compare(fieldsOf(want.Config), have.Have, have.Applied)
 	if len(delta) == 0 && want.Config.Text("text") == "again" {
-		return resources.Delta{{Path: "text", Field: "text", Before: "again", After: "again", Cost: resources.Remake, Why: "it is made anew by each run", Pending: true, Repeats: true}}
+		return resources.Delta{{Path: "text", Field: "text", Before: "again", After: "again", Cost: resources.Remake,
+			Why: "it is made anew by each run", Pending: true, Repeats: true}}
 	}
 	return delta
 }

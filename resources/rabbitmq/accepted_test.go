@@ -46,24 +46,34 @@ type attempts struct {
 }
 
 // values are tried for every key, and beside them the words of words.
-var values = []string{"-5", "-1", "0", "1", "2", "15", "16", "255", "256", "3000000000", "3000000001", "4294967296", "315360000000", "315360000001", "9223372036854775807",
+var values = []string{"-5", "-1", "0", "1", "2", "15", "16", "255", "256", "3000000000", "3000000001", "4294967296", "315360000000",
+	"315360000001", "9223372036854775807",
 	"1.5", "5.0", `""`, `"x"`, `"5"`, "true", "[]", `["x"]`, "{}", `{"a":1}`, `{"a":"b"}`, "null"}
 
 // words are tried for the keys that contain one of these.
 var words = map[string][]string{
-	"overflow": {"drop-head", "reject-publish", "reject-publish-dlx"}, "strategy": {"at-most-once", "at-least-once"}, "queue-mode": {"default", "lazy"},
-	"locator": {"min-masters", "client-local", "random", "balanced"}, "retry-type": {"disabled", "all", "failed", "returned"}, "max-age": {"1h", "7D", "0s", "1x", "1", "1h1m"},
-	"ha-": {"all", "exactly", "nodes", "manual", "automatic", "always", "when-synced"}, "pattern": {"(", "^a"}, "-protocol": {"amqp091", "amqp10", "local", "amqp"},
-	"uri": {"amqp://h", "amqps://h", "amqp://", "http://h", "amqp://h:port", "amqp:///%2f", "h", "AMQP://h", "amqp://u:p@h:5671/v?cacertfile=/x&verify=verify_peer",
-		"amqp://u:p%zz@h", "amqp://u:p@h:", "amqp://[::1]:5672", "amqp://h:99999", "amqp://u:a/b@h", "amqp://u:a#b@h", "amqp://u:a?b@h", "amqp://h/a/b", "amqp://h?heartbeat=x", "amqp://h?nope=1", "amqp://h:0", "amqp+ssl://h", "amqp:h"}, "ack-mode": {"on-confirm", "on-publish", "no-ack"},
-	"delete-after": {"never", "queue-length"}, "queue-type": {"classic", "quorum", "stream"}, "channel-use-mode": {"single", "multiple"}, "cleanup": {"default", "never"}, "address": {"/queues/a"},
+	"overflow": {"drop-head", "reject-publish", "reject-publish-dlx"}, "strategy": {"at-most-once", "at-least-once"},
+	"queue-mode": {"default", "lazy"},
+	"locator":    {"min-masters", "client-local", "random", "balanced"}, "retry-type": {"disabled", "all", "failed", "returned"},
+	"max-age": {"1h", "7D", "0s", "1x", "1", "1h1m"},
+	"ha-":     {"all", "exactly", "nodes", "manual", "automatic", "always", "when-synced"}, "pattern": {"(", "^a"},
+	"-protocol": {"amqp091", "amqp10", "local", "amqp"},
+	"uri": {"amqp://h", "amqps://h", "amqp://", "http://h", "amqp://h:port", "amqp:///%2f", "h", "AMQP://h",
+		"amqp://u:p@h:5671/v?cacertfile=/x&verify=verify_peer",
+		"amqp://u:p%zz@h", "amqp://u:p@h:", "amqp://[::1]:5672", "amqp://h:99999", "amqp://u:a/b@h", "amqp://u:a#b@h", "amqp://u:a?b@h",
+		"amqp://h/a/b", "amqp://h?heartbeat=x", "amqp://h?nope=1", "amqp://h:0", "amqp+ssl://h", "amqp:h"},
+	"ack-mode":     {"on-confirm", "on-publish", "no-ack"},
+	"delete-after": {"never", "queue-length"}, "queue-type": {"classic", "quorum", "stream"}, "channel-use-mode": {"single", "multiple"},
+	"cleanup": {"default", "never"}, "address": {"/queues/a"},
 }
 
 // mappings are tried for the keys that contain one of these.
 var mappings = map[string][]string{
 	"uri": {`["amqp://h"]`, `["amqp://h","amqp://i"]`, `["amqp://h", 1]`}, "ha-params": {`["a@b"]`},
-	"properties": {`{"delivery_mode":2}`, `{"delivery_mode":3}`, `{"delivery_mode":"2"}`, `{"content_type":"x"}`, `{"content_type":1}`, `{"headers":{"a":1}}`, `{"priority":1}`, `{"timestamp":1}`, `{"cluster_id":"x"}`},
-	"args": {`{"x-a":1}`, `{"x-queue-type":"quorum"}`, `{"x-max-age":"zz"}`, `{"x-max-age":"7D"}`, `{"x-stream-filter-size-bytes":16}`, `{"x-delivery-limit":1}`, `{"x-consumer-timeout":1}`, `{"x-queue-master-locator":"x"}`,
+	"properties": {`{"delivery_mode":2}`, `{"delivery_mode":3}`, `{"delivery_mode":"2"}`, `{"content_type":"x"}`, `{"content_type":1}`,
+		`{"headers":{"a":1}}`, `{"priority":1}`, `{"timestamp":1}`, `{"cluster_id":"x"}`},
+	"args": {`{"x-a":1}`, `{"x-queue-type":"quorum"}`, `{"x-max-age":"zz"}`, `{"x-max-age":"7D"}`, `{"x-stream-filter-size-bytes":16}`,
+		`{"x-delivery-limit":1}`, `{"x-consumer-timeout":1}`, `{"x-queue-master-locator":"x"}`,
 		`{"x-priority":1}`, `{"x-stream-offset":"first"}`, `{"x-stream-filter":"a"}`},
 }
 
@@ -98,7 +108,8 @@ func queueAttempts(queueType string) attempts {
 			arguments := fmt.Sprintf(`{ %q: %s%s }`, key, v, more)
 			name := fmt.Sprintf("%s %s %d", queueType, key, len(a.list))
 			path := "/api/queues/midaz-test/" + strings.ReplaceAll(name, " ", "%20")
-			a.list = append(a.list, attempt{about: key, said: queueType + " queue with " + arguments, addr: resources.NewAddr("queue", "midaz-test", name),
+			a.list = append(a.list, attempt{about: key, said: queueType + " queue with " + arguments, addr: resources.NewAddr("queue", "midaz-test",
+				name),
 				line: fmt.Sprintf("%q: { type: %s, arguments: %s }", name, queueType, arguments), method: "PUT", path: path, undo: path,
 				body: func(c resources.Config) any {
 					sent := map[string]any{}
@@ -150,13 +161,15 @@ func exchangeAttempts() attempts {
 		}
 	}
 	for _, v := range []string{`"amq.fanout"`, `""`, `"x"`} {
-		add("alternate_exchange", "alternate_exchange: "+v, map[string]any{"type": "direct", "arguments": map[string]any{"alternate-exchange": raw(v)}})
+		add("alternate_exchange", "alternate_exchange: "+v,
+			map[string]any{"type": "direct", "arguments": map[string]any{"alternate-exchange": raw(v)}})
 	}
 	return a
 }
 
 // tags are tried for users and virtual hosts.
-var tags = []string{"[]", `""`, `[""]`, `["a"]`, `["b", "a"]`, `["a", ""]`, `"a"`, `"a,b"`, `"a, b"`, `["a,b"]`, `["a b"]`, `["administrator"]`, `["nope"]`, `["ä"]`, "null"}
+var tags = []string{"[]", `""`, `[""]`, `["a"]`, `["b", "a"]`, `["a", ""]`, `"a"`, `"a,b"`, `"a, b"`, `["a,b"]`, `["a b"]`,
+	`["administrator"]`, `["nope"]`, `["ä"]`, "null"}
 
 // fieldAttempts try the fields of what lies in a section of the broker.
 func fieldAttempts(section, kind string, base string, fields map[string][]string, body func(key string, v any) map[string]any) attempts {
@@ -184,7 +197,8 @@ func fieldAttempts(section, kind string, base string, fields map[string][]string
 
 func vhostAttempts() attempts {
 	return fieldAttempts("vhosts", "vhost", "", map[string][]string{
-		"description": {`""`, `"x"`, `"ä"`, "null"}, "tags": tags, "default_queue_type": {`"classic"`, `"quorum"`, `"stream"`, `"nope"`, `""`, "null"},
+		"description": {`""`, `"x"`, `"ä"`, "null"}, "tags": tags, "default_queue_type": {`"classic"`, `"quorum"`, `"stream"`, `"nope"`, `""`,
+			"null"},
 	}, func(key string, v any) map[string]any {
 		sent := map[string]any{"description": "", "tags": []any{}, "tracing": false}
 		if key != "" {
@@ -238,8 +252,10 @@ func policyAttempts(section, endpoint, kind string) attempts {
 	about := ""
 	add := func(definition, applyTo string) {
 		name := fmt.Sprintf("p%d", len(a.list))
-		a.list = append(a.list, attempt{about: about, said: kind + " of " + definition + " for " + applyTo, addr: resources.NewAddr(kind, "midaz-test", name),
-			line: fmt.Sprintf("%q: { pattern: '^zz', apply_to: %s, definition: %s }", name, applyTo, definition), method: "PUT", path: "/api/" + endpoint + "/midaz-test/p",
+		a.list = append(a.list, attempt{about: about, said: kind + " of " + definition + " for " + applyTo,
+			addr: resources.NewAddr(kind, "midaz-test", name),
+			line: fmt.Sprintf("%q: { pattern: '^zz', apply_to: %s, definition: %s }", name, applyTo, definition), method: "PUT",
+			path: "/api/" + endpoint + "/midaz-test/p",
 			body: func(c resources.Config) any {
 				var d any = raw(definition)
 				if c != nil {
@@ -257,10 +273,16 @@ func policyAttempts(section, endpoint, kind string) attempts {
 	for _, to := range []string{"queues", "classic_queues", "quorum_queues", "streams", "exchanges"} {
 		add(`{ "max-length": 5 }`, to)
 	}
-	for _, definition := range []string{`{}`, `{ "nope": 1 }`, `{ "x-max-length": 1 }`, `{ "max-priority": 1 }`, `{ "ha-mode": "all", "ha-params": 1 }`, `{ "ha-mode": "exactly", "ha-params": 1 }`, `{ "ha-mode": "exactly", "ha-params": 0 }`,
-		`{ "ha-mode": "exactly", "ha-params": "1" }`, `{ "ha-mode": "nodes", "ha-params": ["a@b"] }`, `{ "ha-mode": "nodes", "ha-params": [] }`, `{ "ha-mode": "nodes", "ha-params": [1] }`, `{ "ha-mode": "all", "ha-sync-mode": "automatic" }`,
-		`{ "ha-mode": "all", "ha-sync-mode": "x" }`, `{ "ha-mode": "all", "ha-sync-batch-size": 5 }`, `{ "ha-mode": "all", "ha-sync-batch-size": 0 }`, `{ "ha-mode": "all", "ha-promote-on-shutdown": "always" }`, `{ "ha-mode": "all", "ha-promote-on-failure": "when-synced" }`,
-		`{ "ha-mode": "all", "ha-promote-on-failure": "never" }`, `{ "federation-upstream": "a", "federation-upstream-set": "b" }`, `{ "federation-upstream": "a", "federation-upstream-pattern": "b" }`, `{ "federation-upstream-set": "a", "federation-upstream-pattern": "b" }`,
+	for _, definition := range []string{`{}`, `{ "nope": 1 }`, `{ "x-max-length": 1 }`, `{ "max-priority": 1 }`,
+		`{ "ha-mode": "all", "ha-params": 1 }`, `{ "ha-mode": "exactly", "ha-params": 1 }`, `{ "ha-mode": "exactly", "ha-params": 0 }`,
+		`{ "ha-mode": "exactly", "ha-params": "1" }`, `{ "ha-mode": "nodes", "ha-params": ["a@b"] }`, `{ "ha-mode": "nodes", "ha-params": [] }`,
+		`{ "ha-mode": "nodes", "ha-params": [1] }`, `{ "ha-mode": "all", "ha-sync-mode": "automatic" }`,
+		`{ "ha-mode": "all", "ha-sync-mode": "x" }`, `{ "ha-mode": "all", "ha-sync-batch-size": 5 }`,
+		`{ "ha-mode": "all", "ha-sync-batch-size": 0 }`, `{ "ha-mode": "all", "ha-promote-on-shutdown": "always" }`,
+		`{ "ha-mode": "all", "ha-promote-on-failure": "when-synced" }`,
+		`{ "ha-mode": "all", "ha-promote-on-failure": "never" }`, `{ "federation-upstream": "a", "federation-upstream-set": "b" }`,
+		`{ "federation-upstream": "a", "federation-upstream-pattern": "b" }`,
+		`{ "federation-upstream-set": "a", "federation-upstream-pattern": "b" }`,
 		`{ "dead-letter-routing-key": "k", "dead-letter-exchange": "x" }`} {
 		add(definition, "all")
 	}
@@ -272,8 +294,10 @@ func parameterAttempts(component, name string, keys []string, bases map[string]s
 	about := ""
 	add := func(value string) {
 		name := fmt.Sprintf("%s%d", name, len(a.list))
-		a.list = append(a.list, attempt{about: about, said: component + " " + value, addr: resources.NewAddr("parameter", "midaz-test", component, name),
-			line: fmt.Sprintf("%q: { value: %s }", name, value), method: "PUT", path: "/api/parameters/" + component + "/midaz-test/" + name, undo: "/api/parameters/" + component + "/midaz-test/" + name,
+		a.list = append(a.list, attempt{about: about, said: component + " " + value, addr: resources.NewAddr("parameter", "midaz-test", component,
+			name),
+			line: fmt.Sprintf("%q: { value: %s }", name, value), method: "PUT", path: "/api/parameters/" + component + "/midaz-test/" + name,
+			undo: "/api/parameters/" + component + "/midaz-test/" + name,
 			body: func(resources.Config) any { return map[string]any{"value": raw(value)} }})
 	}
 	for _, key := range append(slices.Clone(keys), "nope") {
@@ -312,7 +336,8 @@ func TestBrokerAgreesOnEveryKey(t *testing.T) {
 		b := realTarget(t)
 		for name, a := range map[string]attempts{
 			"classic queue": queueAttempts("classic"), "quorum queue": queueAttempts("quorum"), "stream": queueAttempts("stream"),
-			"policy": policyAttempts("policies", "policies", "policy"), "operator policy": policyAttempts("operator_policies", "operator-policies", "operator-policy"),
+			"policy": policyAttempts("policies", "policies", "policy"), "operator policy": policyAttempts("operator_policies", "operator-policies",
+				"operator-policy"),
 			"shovel": parameterAttempts("shovel", "s", rabbitmq.ShovelKeys(), map[string]string{
 				"0.9.1": `{"src-uri":"amqp://h","src-queue":"a","dest-uri":"amqp://h","dest-queue":"b"}`,
 				"1.0":   `{"src-protocol":"amqp10","src-uri":"amqp://h","src-address":"a","dest-protocol":"amqp10","dest-uri":"amqp://h","dest-address":"b"}`}),
@@ -320,7 +345,8 @@ func TestBrokerAgreesOnEveryKey(t *testing.T) {
 			"exchange": exchangeAttempts(), "virtual host": vhostAttempts(), "user": userAttempts(),
 			"limits of a virtual host": limitAttempts("vhosts", "vhost-limit", "vhost-limits", [2]string{"max_connections", "max_queues"}),
 			"limits of a user":         limitAttempts("users", "user-limit", "user-limits", [2]string{"max_connections", "max_channels"}),
-			"upstream set":             parameterAttempts("federation-upstream-set", "u", append(rabbitmq.UpstreamKeys(), "upstream"), map[string]string{"": `{"upstream":"u"}`}),
+			"upstream set": parameterAttempts("federation-upstream-set", "u", append(rabbitmq.UpstreamKeys(), "upstream"),
+				map[string]string{"": `{"upstream":"u"}`}),
 		} {
 			t.Run(name, func(t *testing.T) {
 				b.wipe(t)

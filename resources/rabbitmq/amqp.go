@@ -118,7 +118,8 @@ func (s *session) dialAMQP(ctx context.Context, vhost, name string) (*amqp.Conne
 		last = err
 	}
 	return nil, &resources.Diagnosis{Err: fmt.Errorf("%w: %w", errNoAMQP, last),
-		Hint: "the broker's AMQP port must be reachable from here, and the management user needs permissions on the virtual host; where its address is another than that of the management API, write it as `amqp: amqp://HOST:PORT` in the rabbitmq section"}
+		Hint: "the broker's AMQP port must be reachable from here, and the management user needs permissions on the virtual host; where its " +
+			"address is another than that of the management API, write it as `amqp: amqp://HOST:PORT` in the rabbitmq section"}
 }
 
 // liveCount asks for a queue's ready messages and its consumers as they are at

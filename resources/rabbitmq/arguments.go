@@ -57,36 +57,58 @@ type narrowed struct {
 // 3.10, 4.0 and 4.3. What stands in an argument and is not in here is stored,
 // and has no effect.
 var settings = []setting{
-	{name: "message-ttl", classic: true, quorum: true, policy: "message-ttl", operator: true, integer: true, advise: true, check: integer(0, maxTimer), policyCheck: integer(0, math.MaxInt64)},
-	{name: "expires", classic: true, quorum: true, policy: "expires", operator: true, integer: true, advise: true, check: integer(1, maxTimer), policyCheck: integer(1, math.MaxInt64)},
-	{name: "max-length", classic: true, quorum: true, policy: "max-length", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
-	{name: "max-length-bytes", classic: true, quorum: true, stream: true, policy: "max-length-bytes", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
-	{name: "overflow", classic: true, quorum: true, policy: "overflow", operator: true, inOperator: after310, advise: true, check: word("drop-head", "reject-publish", "reject-publish-dlx")},
+	{name: "message-ttl", classic: true, quorum: true, policy: "message-ttl", operator: true, integer: true, advise: true,
+		check: integer(0, maxTimer), policyCheck: integer(0, math.MaxInt64)},
+	{name: "expires", classic: true, quorum: true, policy: "expires", operator: true, integer: true, advise: true, check: integer(1, maxTimer),
+		policyCheck: integer(1, math.MaxInt64)},
+	{name: "max-length", classic: true, quorum: true, policy: "max-length", operator: true, integer: true, advise: true,
+		check: integer(0, math.MaxInt64)},
+	{name: "max-length-bytes", classic: true, quorum: true, stream: true, policy: "max-length-bytes", operator: true, integer: true,
+		advise: true, check: integer(0, math.MaxInt64)},
+	{name: "overflow", classic: true, quorum: true, policy: "overflow", operator: true, inOperator: after310, advise: true,
+		check: word("drop-head", "reject-publish", "reject-publish-dlx")},
 	{name: "dead-letter-exchange", classic: true, quorum: true, policy: "dead-letter-exchange", advise: true, check: text},
 	{name: "dead-letter-routing-key", classic: true, quorum: true, policy: "dead-letter-routing-key", advise: true, check: text},
 	{name: "dead-letter-strategy", quorum: true, policy: "dead-letter-strategy", advise: true, check: word("at-most-once", "at-least-once")},
 	{name: "max-priority", classic: true, integer: true, check: integer(0, 255)},
 	{name: "single-active-consumer", classic: true, quorum: true, check: boolean},
-	{name: "queue-mode", classic: true, policy: "queue-mode", advise: true, check: word("default", "lazy"), stored: []storing{{versions{from: 403}, "classic"}}},
-	{name: "queue-version", classic: true, policy: "queue-version", operator: true, inOperator: after310, integer: true, advise: true, check: integer(1, 2)},
-	{name: "queue-master-locator", classic: true, policy: "queue-master-locator", operator: true, in: before43, inOperator: versions{from: 311, until: 403}, check: word("min-masters", "client-local", "random", "balanced"),
-		narrow: []narrowed{{until310, word("min-masters", "client-local", "random")}}, stored: []storing{{versions{from: 311, until: 403}, "classic"}}},
-	{name: "queue-leader-locator", classic: true, quorum: true, stream: true, policy: "queue-leader-locator", check: word("client-local", "balanced", "random", "min-masters"), policyCheck: word("client-local", "balanced", "random")},
-	{name: "delivery-limit", quorum: true, policy: "delivery-limit", operator: true, integer: true, advise: true, check: integer(math.MinInt64, math.MaxInt64),
+	{name: "queue-mode", classic: true, policy: "queue-mode", advise: true, check: word("default", "lazy"),
+		stored: []storing{{versions{from: 403}, "classic"}}},
+	{name: "queue-version", classic: true, policy: "queue-version", operator: true, inOperator: after310, integer: true, advise: true,
+		check: integer(1, 2)},
+	{name: "queue-master-locator", classic: true, policy: "queue-master-locator", operator: true, in: before43,
+		inOperator: versions{from: 311, until: 403}, check: word("min-masters", "client-local", "random", "balanced"),
+		narrow: []narrowed{{until310, word("min-masters", "client-local", "random")}},
+		stored: []storing{{versions{from: 311, until: 403}, "classic"}}},
+	{name: "queue-leader-locator", classic: true, quorum: true, stream: true, policy: "queue-leader-locator",
+		check: word("client-local", "balanced", "random", "min-masters"), policyCheck: word("client-local", "balanced", "random")},
+	{name: "delivery-limit", quorum: true, policy: "delivery-limit", operator: true, integer: true, advise: true,
+		check:  integer(math.MinInt64, math.MaxInt64),
 		narrow: []narrowed{{until310, integer(0, math.MaxInt64)}}, stored: []storing{{versions{}, "quorum"}}},
 	{name: "quorum-initial-group-size", quorum: true, integer: true, check: integer(1, math.MaxInt64)},
-	{name: "quorum-target-group-size", quorum: true, policy: "target-group-size", operator: true, in: after310, inOperator: after310, integer: true, check: integer(1, math.MaxInt64), stored: []storing{{versions{}, everyType}}},
-	{name: "max-in-memory-length", quorum: true, policy: "max-in-memory-length", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
-	{name: "max-in-memory-bytes", quorum: true, policy: "max-in-memory-bytes", operator: true, integer: true, advise: true, check: integer(0, math.MaxInt64)},
-	{name: "consumer-timeout", quorum: true, policy: "consumer-timeout", in: after310, integer: true, advise: true, check: integer(0, math.MaxInt64), stored: []storing{{before43, everyType}}},
-	{name: "delayed-retry-type", quorum: true, policy: "delayed-retry-type", operator: true, in: after40, inOperator: after40, check: word("disabled", "all", "failed", "returned"), stored: []storing{{before43, everyType}, {versions{}, "quorum"}}},
-	{name: "delayed-retry-min", quorum: true, policy: "delayed-retry-min", operator: true, in: after40, inOperator: after40, integer: true, check: integer(1, math.MaxInt64), stored: []storing{{before43, everyType}, {versions{}, "quorum"}}},
-	{name: "delayed-retry-max", quorum: true, policy: "delayed-retry-max", operator: true, in: after40, inOperator: after40, integer: true, check: integer(1, math.MaxInt64), stored: []storing{{before43, everyType}, {versions{}, "quorum"}}},
-	{name: "consumer-disconnected-timeout", quorum: true, policy: "consumer-disconnected-timeout", in: after40, integer: true, check: integer(0, math.MaxInt64), stored: []storing{{before43, everyType}}},
+	{name: "quorum-target-group-size", quorum: true, policy: "target-group-size", operator: true, in: after310, inOperator: after310,
+		integer: true, check: integer(1, math.MaxInt64), stored: []storing{{versions{}, everyType}}},
+	{name: "max-in-memory-length", quorum: true, policy: "max-in-memory-length", operator: true, integer: true, advise: true,
+		check: integer(0, math.MaxInt64)},
+	{name: "max-in-memory-bytes", quorum: true, policy: "max-in-memory-bytes", operator: true, integer: true, advise: true,
+		check: integer(0, math.MaxInt64)},
+	{name: "consumer-timeout", quorum: true, policy: "consumer-timeout", in: after310, integer: true, advise: true,
+		check: integer(0, math.MaxInt64), stored: []storing{{before43, everyType}}},
+	{name: "delayed-retry-type", quorum: true, policy: "delayed-retry-type", operator: true, in: after40, inOperator: after40,
+		check: word("disabled", "all", "failed", "returned"), stored: []storing{{before43, everyType}, {versions{}, "quorum"}}},
+	{name: "delayed-retry-min", quorum: true, policy: "delayed-retry-min", operator: true, in: after40, inOperator: after40, integer: true,
+		check: integer(1, math.MaxInt64), stored: []storing{{before43, everyType}, {versions{}, "quorum"}}},
+	{name: "delayed-retry-max", quorum: true, policy: "delayed-retry-max", operator: true, in: after40, inOperator: after40, integer: true,
+		check: integer(1, math.MaxInt64), stored: []storing{{before43, everyType}, {versions{}, "quorum"}}},
+	{name: "consumer-disconnected-timeout", quorum: true, policy: "consumer-disconnected-timeout", in: after40, integer: true,
+		check: integer(0, math.MaxInt64), stored: []storing{{before43, everyType}}},
 	{name: "max-age", stream: true, policy: "max-age", advise: true, check: age},
-	{name: "stream-max-segment-size-bytes", stream: true, policy: "stream-max-segment-size-bytes", integer: true, check: integer(0, 3_000_000_000)},
-	{name: "stream-filter-size-bytes", stream: true, policy: "stream-filter-size-bytes", in: after310, integer: true, check: integer(16, 255), stored: []storing{{until310, "stream"}, {before43, "classic quorum"}}},
-	{name: "initial-cluster-size", stream: true, policy: "initial-cluster-size", integer: true, check: integer(1, math.MaxInt64), policyCheck: integer(0, math.MaxInt64)},
+	{name: "stream-max-segment-size-bytes", stream: true, policy: "stream-max-segment-size-bytes", integer: true,
+		check: integer(0, 3_000_000_000)},
+	{name: "stream-filter-size-bytes", stream: true, policy: "stream-filter-size-bytes", in: after310, integer: true, check: integer(16, 255),
+		stored: []storing{{until310, "stream"}, {before43, "classic quorum"}}},
+	{name: "initial-cluster-size", stream: true, policy: "initial-cluster-size", integer: true, check: integer(1, math.MaxInt64),
+		policyCheck: integer(0, math.MaxInt64)},
 	// Further keys that only policies have.
 	{policy: "alternate-exchange", check: text},
 	{policy: "federation-upstream", check: text},
@@ -149,7 +171,8 @@ func (s *setting) isStored(v release, queueType string) bool {
 // it can.
 func (s *setting) misfit(queueType string, v resources.Value) (rule *specs.Rule, msg, hint string) {
 	if !s.takes(queueType) {
-		return ruleArgumentType, fmt.Sprintf("a %s queue does not take the argument x-%s, which is for %s queues", queueType, s.name, s.types()), instead(s, queueType)
+		return ruleArgumentType, fmt.Sprintf("a %s queue does not take the argument x-%s, which is for %s queues", queueType, s.name, s.types()),
+			instead(s, queueType)
 	}
 	if want := s.check(v); want != "" {
 		return ruleArgumentValue, fmt.Sprintf("the argument x-%s must be %s, not %s", s.name, want, resources.Show(v)), ""
@@ -266,7 +289,8 @@ func checkArguments(r *resources.Resource, queueType string, report resources.Re
 		switch {
 		case s == nil:
 			if near := nearArgument(name); near != "" {
-				report(ruleArgumentUnknown.At(pos(name), fmt.Sprintf("no queue knows the argument %q: the broker stores it and does nothing", name), "did you mean \""+near+"\"?"))
+				report(ruleArgumentUnknown.At(pos(name), fmt.Sprintf("no queue knows the argument %q: the broker stores it and does nothing", name),
+					"did you mean \""+near+"\"?"))
 			}
 			continue
 		case s.isStored(0, queueType):
@@ -284,11 +308,14 @@ func checkArguments(r *resources.Resource, queueType string, report resources.Re
 	}
 	if _, rk := arguments["x-dead-letter-routing-key"]; rk {
 		if _, dlx := arguments["x-dead-letter-exchange"]; !dlx {
-			report(ruleArgumentMissing.At(pos("x-dead-letter-routing-key"), "x-dead-letter-routing-key needs x-dead-letter-exchange beside it, and the broker refuses the queue without", "add x-dead-letter-exchange"))
+			report(ruleArgumentMissing.At(pos("x-dead-letter-routing-key"),
+				"x-dead-letter-routing-key needs x-dead-letter-exchange beside it, and the broker refuses the queue without",
+				"add x-dead-letter-exchange"))
 		}
 	}
 	if len(advise) > 0 {
-		report(rulePolicyAdvice.At(pos(advise[0]), fmt.Sprintf("%s as %s of the queue can only be changed by replacing the queue", strings.Join(advise, ", "), pluralWord(len(advise), "an argument", "arguments")),
+		report(rulePolicyAdvice.At(pos(advise[0]), fmt.Sprintf("%s as %s of the queue can only be changed by replacing the queue",
+			strings.Join(advise, ", "), pluralWord(len(advise), "an argument", "arguments")),
 			"write a policy: it changes in place, while messages wait"))
 	}
 }

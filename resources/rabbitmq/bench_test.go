@@ -101,8 +101,10 @@ func BenchmarkImport(b *testing.B) {
 	type object = map[string]any
 	queues, bindings := []object{}, []object{}
 	for i := range 1000 {
-		queues = append(queues, object{"vhost": "midaz-test", "name": fmt.Sprintf("q%05d", i), "durable": true, "auto_delete": false, "arguments": object{"x-max-priority": 5}})
-		bindings = append(bindings, object{"vhost": "midaz-test", "source": "x", "destination": fmt.Sprintf("q%05d", i), "destination_type": "queue", "routing_key": fmt.Sprintf("k%05d", i), "arguments": object{}})
+		queues = append(queues, object{"vhost": "midaz-test", "name": fmt.Sprintf("q%05d", i), "durable": true, "auto_delete": false,
+			"arguments": object{"x-max-priority": 5}})
+		bindings = append(bindings, object{"vhost": "midaz-test", "source": "x", "destination": fmt.Sprintf("q%05d", i),
+			"destination_type": "queue", "routing_key": fmt.Sprintf("k%05d", i), "arguments": object{}})
 	}
 	body, _ := json.Marshal(object{"queues": queues, "bindings": bindings})
 	for b.Loop() {
@@ -140,7 +142,8 @@ func tenThousand(b *testing.B) *resources.Declared {
 	applyInParallel(b, all, 16)
 	b.Run("read alone", func(b *testing.B) {
 		for b.Loop() {
-			for _, path := range []string{"/api/queues?disable_stats=true&columns=vhost,name,type,durable,auto_delete,exclusive,internal,arguments", "/api/bindings"} {
+			for _, path := range []string{"/api/queues?disable_stats=true&columns=vhost,name,type,durable,auto_delete,exclusive,internal,arguments",
+				"/api/bindings"} {
 				target.do(b, http.MethodGet, path, "")
 			}
 		}
@@ -178,7 +181,10 @@ func BenchmarkLimits(b *testing.B) {
 			round := 0
 			for b.Loop() {
 				round++
-				if got := w.apply(limited(2000, func(i int) int { return limit(round, i) })); len(got) < 500 { // and the virtual host, in the first round
+				if got := w.apply(limited(2000, func(i int) int {
+					return limit(round,
+						i)
+				})); len(got) < 500 { // and the virtual host, in the first round
 					b.Fatalf("%d changes", len(got))
 				}
 			}

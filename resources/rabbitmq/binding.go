@@ -25,7 +25,8 @@ const (
 var bindingTable = &resources.Table{
 	Kind: bindingName, Section: "rabbitmq/vhosts/*/bindings/-",
 	Example: "[{source: orders, queue: orders.paid, routing_key: paid}]",
-	Doc:     "A binding: what an exchange passes on to a queue or to another exchange. All of it is its identity, so a change is another binding.",
+	Doc: "A binding: what an exchange passes on to a queue or to another exchange. All of it is its identity, so a change is another " +
+		"binding.",
 	Fields: []resources.Field{
 		{Key: "source", Type: resources.String(), Required: true, Cost: resources.Remake,
 			Doc: "The exchange that messages come from. amq.direct and the like need not be declared.", Example: "orders", Other: "amq.topic"},
@@ -34,9 +35,11 @@ var bindingTable = &resources.Table{
 		{Key: "exchange", Type: resources.String(), Cost: resources.Remake,
 			Doc: "The exchange that messages go to, in place of a queue.", Example: "audit", Other: "archive"},
 		{Key: "routing_key", Type: resources.String(), Default: "", Cost: resources.Remake,
-			Doc: "What the routing key must be, for a topic exchange with * for one word and # for any number. fanout and headers exchanges ignore it.", Example: "order.*.created", Other: "order.#"},
+			Doc: "What the routing key must be, for a topic exchange with * for one word and # for any number. fanout and headers exchanges " +
+				"ignore it.", Example: "order.*.created", Other: "order.#"},
 		{Key: "arguments", Type: resources.MapOf(resources.Any()), Cost: resources.Remake,
-			Doc: "For a headers exchange, the headers to match, and x-match: all, any, all-with-x or any-with-x.", Example: "{x-match: all, country: BR}", Other: "{x-match: any, country: BR}"},
+			Doc:     "For a headers exchange, the headers to match, and x-match: all, any, all-with-x or any-with-x.",
+			Example: "{x-match: all, country: BR}", Other: "{x-match: any, country: BR}"},
 	},
 	Refused: map[string]string{
 		"destination":      "write `queue: NAME` or `exchange: NAME`",
@@ -106,7 +109,8 @@ func (bindingKind) Refs(r *resources.Resource) []resources.Ref {
 		if _, declared := r.Config[key]; !declared || kind == exchangeName && isDefaultExchange(target) || resources.HasSecret(r.Config[key]) {
 			return
 		}
-		refs = append(refs, resources.Ref{To: resources.NewAddr(kind, vhost, target), At: "/" + key, Bind: resources.Hold, Wait: resources.Ready, Optional: optional})
+		refs = append(refs, resources.Ref{To: resources.NewAddr(kind, vhost, target), At: "/" + key, Bind: resources.Hold, Wait: resources.Ready,
+			Optional: optional})
 	}
 	add(exchangeName, "source")
 	add(queueName, "queue")
@@ -208,7 +212,8 @@ func (k bindingKind) standIn(ctx context.Context, c reads, a resources.Addr) (*o
 	e := ends{p[1], p[2], p[3]}
 	var others []ends
 	if e.to == toQueue {
-		others = append(others, ends{e.source, toExchange, helperName(e.destination, roleMid)}, ends{e.source, toExchange, helperName(e.destination, roleRecord)})
+		others = append(others, ends{e.source, toExchange, helperName(e.destination, roleMid)},
+			ends{e.source, toExchange, helperName(e.destination, roleRecord)})
 	} else {
 		others = append(others, ends{e.source, toExchange, helperName(e.destination, roleShadow)})
 	}
@@ -259,7 +264,8 @@ func (k bindingKind) remove(ctx context.Context, c writes, have *object) error {
 	}
 	if now != nil {
 		return &resources.Diagnosis{Err: errKept,
-			Hint: fmt.Sprintf("its exchange was probably imported without auto_delete; `midaz apply -replace 'exchange/%s'` heals that", strings.Join(strings.Split(have.addr.Name, "/")[:2], "/"))}
+			Hint: fmt.Sprintf("its exchange was probably imported without auto_delete; `midaz apply -replace 'exchange/%s'` heals that",
+				strings.Join(strings.Split(have.addr.Name, "/")[:2], "/"))}
 	}
 	return nil
 }
@@ -286,7 +292,8 @@ func checkBinding(r *resources.Resource, all *resources.Declared, report resourc
 		case resources.HasSecret(v):
 			report(ruleName.At(r.Pos("/"+key), key+" holds a sensitive value, and names are shown", "use a variable that is not sensitive"))
 		case resources.Text(v) == "":
-			report(ruleReserved.At(r.Pos("/"+key), "the default exchange routes by the queue's name and cannot be bound", "publish to it with the queue's name as routing key, or name another exchange"))
+			report(ruleReserved.At(r.Pos("/"+key), "the default exchange routes by the queue's name and cannot be bound",
+				"publish to it with the queue's name as routing key, or name another exchange"))
 		}
 	}
 	checkRoutingKey(r, all, report)
@@ -296,7 +303,8 @@ func checkRoutingKey(r *resources.Resource, all *resources.Declared, report reso
 	v, written := r.Config["routing_key"]
 	key := resources.Text(v)
 	if resources.HasSecret(v) {
-		report(ruleName.At(r.Pos("/routing_key"), "routing_key holds a sensitive value, and names are shown", "use a variable that is not sensitive"))
+		report(ruleName.At(r.Pos("/routing_key"), "routing_key holds a sensitive value, and names are shown",
+			"use a variable that is not sensitive"))
 		return
 	}
 	if wrong := textProblem(key); wrong != "" {
@@ -305,7 +313,8 @@ func checkRoutingKey(r *resources.Resource, all *resources.Declared, report reso
 	}
 	arguments := r.Config.Map("arguments")
 	if strings.Contains(key, "~") && len(arguments) > 0 {
-		report(ruleTilde.At(r.Pos("/routing_key"), "a routing key with ~ and arguments make the broker unable to list its bindings", "take another character for ~, or leave the arguments out"))
+		report(ruleTilde.At(r.Pos("/routing_key"), "a routing key with ~ and arguments make the broker unable to list its bindings",
+			"take another character for ~, or leave the arguments out"))
 	}
 	switch t := sourceType(r, all); t {
 	case "fanout", "headers":
@@ -317,7 +326,9 @@ func checkRoutingKey(r *resources.Resource, all *resources.Declared, report reso
 		}
 	case "direct":
 		if strings.ContainsAny(key, "*#") {
-			report(ruleRoutingKey.At(r.Pos("/routing_key"), fmt.Sprintf("a direct exchange takes %q literally: * and # mean something only to a topic exchange", key), "make the exchange a topic exchange, or write the whole key"))
+			report(ruleRoutingKey.At(r.Pos("/routing_key"),
+				fmt.Sprintf("a direct exchange takes %q literally: * and # mean something only to a topic exchange", key),
+				"make the exchange a topic exchange, or write the whole key"))
 		}
 	}
 }
@@ -343,12 +354,14 @@ func checkMatch(r *resources.Resource, arguments map[string]any, report resource
 	case ok && word("all", "any", "all-with-x", "any-with-x")(v) != "":
 		report(ruleArgumentValue.At(at, "x-match must be one of all, any, all-with-x, any-with-x, not "+resources.Show(v), ""))
 	case len(arguments) == 0:
-		report(ruleRoutingKey.At(r.KeyPos, "a binding of a headers exchange without arguments matches every message", "write the headers to match under arguments"))
+		report(ruleRoutingKey.At(r.KeyPos, "a binding of a headers exchange without arguments matches every message",
+			"write the headers to match under arguments"))
 	}
 }
 
 func (bindingKind) model(v *routing.Vhost, r *resources.Resource) {
-	b := &routing.Binding{Source: r.Config.Text("source"), Destination: r.Config.Text("queue"), Key: r.Config.Text("routing_key"), Arguments: r.Config.Map("arguments")}
+	b := &routing.Binding{Source: r.Config.Text("source"), Destination: r.Config.Text("queue"), Key: r.Config.Text("routing_key"),
+		Arguments: r.Config.Map("arguments")}
 	if _, ok := r.Config["exchange"]; ok {
 		b.ToExchange, b.Destination = true, r.Config.Text("exchange")
 	}

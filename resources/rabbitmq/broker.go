@@ -25,29 +25,44 @@ var brokerTable = &resources.Table{
 	Nested: []string{"users", "vhosts", "global_parameters"},
 	Fields: []resources.Field{
 		{Key: "service", Name: true, Type: resources.String(), Cost: resources.Free, Unmarked: true,
-			Doc: "The service of this stack that runs the broker. Its container is reached through the engine; no port needs to be published.", Example: "rabbitmq", Other: "broker"},
+			Doc:     "The service of this stack that runs the broker. Its container is reached through the engine; no port needs to be published.",
+			Example: "rabbitmq", Other: "broker"},
 		{Key: "url", Type: resources.OneOrMore(resources.String()), Cost: resources.Free, Unmarked: true,
-			Doc: "The management API of a broker outside the stack. Of several nodes one is chosen and kept for the run.", Example: "https://broker.example:15671", Other: "http://broker.example:15672"},
+			Doc:     "The management API of a broker outside the stack. Of several nodes one is chosen and kept for the run.",
+			Example: "https://broker.example:15671", Other: "http://broker.example:15672"},
 		{Key: "amqp", Type: resources.OneOrMore(resources.String()), Cost: resources.Free, Unmarked: true,
-			Doc: "Where AMQP is spoken, which only the migration of a queue needs. Without it that is the host of the management API, at the port the broker says.", Example: "amqps://broker.example:5671", Other: "amqp://broker.example:5672"},
+			Doc: "Where AMQP is spoken, which only the migration of a queue needs. Without it that is the host of the management API, at the " +
+				"port the broker says.", Example: "amqps://broker.example:5671", Other: "amqp://broker.example:5672"},
 		{Key: "management", Type: managementType, Cost: resources.Free, Unmarked: true,
-			Doc: "How the management API is reached.", Example: `{username: midaz, password: "${RABBITMQ_DEFAULT_PASS}"}`, Other: `{port: 15673, username: midaz, password: "${RABBITMQ_DEFAULT_PASS}"}`},
+			Doc: "How the management API is reached.", Example: `{username: midaz, password: "${RABBITMQ_DEFAULT_PASS}"}`,
+			Other: `{port: 15673, username: midaz, password: "${RABBITMQ_DEFAULT_PASS}"}`},
 	},
 }
 
 var managementType = resources.Object{
 	What: "the management API",
 	Fields: []resources.Field{
-		{Key: "port", Type: resources.Int(1, 65535), Default: int64(15672), Doc: "The port of the management API inside the service's container. With `url` the port stands there.", Example: "15672", Other: "15671"},
-		{Key: "username", Type: resources.String(), Default: "guest", Doc: "The user midaz logs in as. It needs the tag administrator.", Example: "midaz", Other: "admin"},
-		{Key: "password", Type: resources.String(), Secret: true, Doc: "The user's password.", Example: `"${RABBITMQ_DEFAULT_PASS}"`, Other: `"${RABBITMQ_ADMIN_PASS}"`},
-		{Key: "tls", Type: resources.Bool(), Default: false, Doc: "Speak HTTPS to the service. With `url` the scheme says it.", Example: "true", Other: "false"},
-		{Key: "ca", Type: resources.String(), Doc: "A file of certificate authorities to trust, in PEM, beside the spec. Without it the system's are trusted.", Example: "certs/ca.pem", Other: "certs/other.pem"},
-		{Key: "cert", Type: resources.String(), Doc: "A client certificate to show, in PEM.", Example: "certs/client.pem", Other: "certs/other.pem"},
-		{Key: "key", Type: resources.String(), Doc: "The file of the client certificate's key, in PEM.", Example: "certs/client.key", Other: "certs/other.key"},
-		{Key: "server_name", Type: resources.String(), Doc: "The name expected in the server's certificate, when it is not the host's.", Example: "broker.example", Other: "other.example"},
-		{Key: "insecure", Type: resources.Bool(), Default: false, Doc: "Accept any certificate. Whoever can answer in the broker's place then sees the password.", Example: "true", Other: "false"},
-		{Key: "timeout", Type: resources.Duration(), Default: "2m", Doc: "How long the broker may take to become ready.", Example: "3m", Other: "30s"},
+		{Key: "port", Type: resources.Int(1, 65535), Default: int64(15672),
+			Doc: "The port of the management API inside the service's container. With `url` the port stands there.", Example: "15672",
+			Other: "15671"},
+		{Key: "username", Type: resources.String(), Default: "guest", Doc: "The user midaz logs in as. It needs the tag administrator.",
+			Example: "midaz", Other: "admin"},
+		{Key: "password", Type: resources.String(), Secret: true, Doc: "The user's password.", Example: `"${RABBITMQ_DEFAULT_PASS}"`,
+			Other: `"${RABBITMQ_ADMIN_PASS}"`},
+		{Key: "tls", Type: resources.Bool(), Default: false, Doc: "Speak HTTPS to the service. With `url` the scheme says it.", Example: "true",
+			Other: "false"},
+		{Key: "ca", Type: resources.String(), Doc: "A file of certificate authorities to trust, in PEM, beside the spec. Without it the " +
+			"system's are trusted.", Example: "certs/ca.pem", Other: "certs/other.pem"},
+		{Key: "cert", Type: resources.String(), Doc: "A client certificate to show, in PEM.", Example: "certs/client.pem",
+			Other: "certs/other.pem"},
+		{Key: "key", Type: resources.String(), Doc: "The file of the client certificate's key, in PEM.", Example: "certs/client.key",
+			Other: "certs/other.key"},
+		{Key: "server_name", Type: resources.String(), Doc: "The name expected in the server's certificate, when it is not the host's.",
+			Example: "broker.example", Other: "other.example"},
+		{Key: "insecure", Type: resources.Bool(), Default: false,
+			Doc: "Accept any certificate. Whoever can answer in the broker's place then sees the password.", Example: "true", Other: "false"},
+		{Key: "timeout", Type: resources.Duration(), Default: "2m", Doc: "How long the broker may take to become ready.", Example: "3m",
+			Other: "30s"},
 	},
 }
 
@@ -112,7 +127,8 @@ func checkBroker(r *resources.Resource, report resources.Report) {
 	case service && hasURL:
 		report(ruleBroker.At(r.Pos("/url"), "the broker is given both as a service and by url", "keep one of the two"))
 	case !service && !hasURL:
-		report(ruleBroker.At(r.KeyPos, "the rabbitmq section does not say which broker it is about", "write `service: NAME` for a service of this stack, or `url: https://HOST:15671` for a broker elsewhere"))
+		report(ruleBroker.At(r.KeyPos, "the rabbitmq section does not say which broker it is about",
+			"write `service: NAME` for a service of this stack, or `url: https://HOST:15671` for a broker elsewhere"))
 	}
 	for i, raw := range resources.Texts(r.Config["url"]) {
 		at := "/url"
@@ -137,7 +153,9 @@ func checkBroker(r *resources.Resource, report resources.Report) {
 		report(ruleBroker.At(r.Pos("/management"), "a client certificate needs both cert and key", "add the other one"))
 	}
 	if m.insecure {
-		report(ruleInsecure.At(r.Pos("/management/insecure"), "any certificate is accepted, so anyone who can answer in the broker's place sees the password", "name the authority with `ca:` instead"))
+		report(ruleInsecure.At(r.Pos("/management/insecure"),
+			"any certificate is accepted, so anyone who can answer in the broker's place sees the password",
+			"name the authority with `ca:` instead"))
 	}
 }
 
@@ -150,7 +168,8 @@ type brokerReader struct{ b *ReadBroker }
 func (r brokerReader) Observe(ctx context.Context, scope resources.Scope) ([]*resources.Observed, error) {
 	var out []*resources.Observed
 	for _, w := range scope.Want {
-		o := &resources.Observed{Addr: w.Addr, Presence: resources.Present, Stack: w.Stack, Free: true, Have: w.Config, ID: w.Addr.Name, Refs: w.Refs}
+		o := &resources.Observed{Addr: w.Addr, Presence: resources.Present, Stack: w.Stack, Free: true, Have: w.Config, ID: w.Addr.Name,
+			Refs: w.Refs}
 		over, err := r.b.overview(ctx)
 		switch {
 		case errors.Is(err, resources.ErrUnreachable) && scope.Owned:

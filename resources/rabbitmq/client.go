@@ -308,7 +308,8 @@ func explain(ctx context.Context, method, path string, err error) error {
 	case errors.As(err, &api):
 		return diagnose(api)
 	case errors.Is(err, errTimeout):
-		return &resources.Diagnosis{Err: fmt.Errorf("%s %s: %w: the broker took the call and was silent for %s", method, path, errTimeout, callTimeout),
+		return &resources.Diagnosis{Err: fmt.Errorf("%s %s: %w: the broker took the call and was silent for %s", method, path, errTimeout,
+			callTimeout),
 			Hint: "look whether the node is out of memory or blocked on its disk: docker logs of the broker's container tells"}
 	case isConnectionLoss(err):
 		return fmt.Errorf("management API %w: %w", resources.ErrUnreachable, err)
@@ -324,7 +325,8 @@ func diagnose(e *APIError) error {
 	hint := ""
 	switch {
 	case e.Status == http.StatusUnauthorized && isLoginRefused(e):
-		hint = "check management.username and management.password in the rabbitmq section. The broker makes its default user only on an empty data volume; after that, a password changed in .env does not reach it by itself"
+		hint = "check management.username and management.password in the rabbitmq section. The broker makes its default user only on an empty " +
+			"data volume; after that, a password changed in .env does not reach it by itself"
 	case e.Status == http.StatusUnauthorized && strings.Contains(e.Reason, "management user"):
 		hint = "the management user needs the tag administrator"
 	case e.Status == http.StatusUnauthorized && strings.Contains(e.Reason, "administrator user"):
@@ -332,7 +334,8 @@ func diagnose(e *APIError) error {
 	case e.Status == http.StatusUnauthorized && e.Path != "":
 		hint = "the management user needs the tag administrator and permissions (configure, write, read: .*) on the virtual host"
 	case e.Status == http.StatusInternalServerError && e.Method == http.MethodGet && e.Reason == "":
-		hint = "the broker could not list its own objects. The usual causes are a queue whose name is not UTF-8, and a binding with arguments whose routing key holds a ~; find and remove it with rabbitmqctl list_queues and list_bindings"
+		hint = "the broker could not list its own objects. The usual causes are a queue whose name is not UTF-8, and a binding with arguments " +
+			"whose routing key holds a ~; find and remove it with rabbitmqctl list_queues and list_bindings"
 	}
 	if hint == "" {
 		return e

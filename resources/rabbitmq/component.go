@@ -218,18 +218,23 @@ func declaredArgs(v resources.Value) string {
 // known up to 4.0. Later versions take any.
 func queueArgs(v resources.Value) string {
 	known := map[string]form{}
-	for _, name := range []string{"x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy", "x-max-length", "x-max-length-bytes",
-		"x-max-in-memory-length", "x-max-in-memory-bytes", "x-max-priority", "x-overflow", "x-queue-mode", "x-queue-version", "x-single-active-consumer", "x-queue-type",
-		"x-quorum-initial-group-size", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size", "x-queue-leader-locator"} {
+	for _, name := range []string{"x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key",
+		"x-dead-letter-strategy", "x-max-length", "x-max-length-bytes",
+		"x-max-in-memory-length", "x-max-in-memory-bytes", "x-max-priority", "x-overflow", "x-queue-mode", "x-queue-version",
+		"x-single-active-consumer", "x-queue-type",
+		"x-quorum-initial-group-size", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size",
+		"x-queue-leader-locator"} {
 		known[name] = anything
 	}
 	return fields(known)(v)
 }
 
 var (
-	consumerArgs = fields(map[string]form{"x-priority": anything, "x-cancel-on-ha-failover": anything, "x-stream-offset": anything, "x-stream-filter": anything})
+	consumerArgs = fields(map[string]form{"x-priority": anything, "x-cancel-on-ha-failover": anything, "x-stream-offset": anything,
+		"x-stream-filter": anything})
 	// properties are those of messages in AMQP 0.9.1, without headers.
-	properties = fields(map[string]form{"content_type": text, "content_encoding": text, "delivery_mode": number, "priority": number, "correlation_id": text, "reply_to": text,
+	properties = fields(map[string]form{"content_type": text, "content_encoding": text, "delivery_mode": number, "priority": number,
+		"correlation_id": text, "reply_to": text,
 		"expiration": text, "message_id": text, "timestamp": number, "type": text, "user_id": text, "app_id": text, "cluster_id": text})
 )
 
@@ -238,14 +243,20 @@ var ackMode = word("on-confirm", "on-publish", "no-ack")
 // The keys of shovels: of every one, of one side of AMQP 0.9.1 ("src-" or "dest-"
 // is left out where both have it), and of one side of AMQP 1.0.
 var (
-	shovelForms = map[string]form{"src-uri": uris, "dest-uri": uris, "src-protocol": word("amqp091", "amqp10", "local"), "dest-protocol": word("amqp091", "amqp10", "local"),
-		"ack-mode": ackMode, "reconnect-delay": number, "src-delete-after": deleteAfter, "src-prefetch-count": number, "dest-add-forward-headers": boolean, "dest-add-timestamp-header": boolean}
+	shovelForms = map[string]form{"src-uri": uris, "dest-uri": uris, "src-protocol": word("amqp091", "amqp10", "local"),
+		"dest-protocol": word("amqp091", "amqp10", "local"),
+		"ack-mode":      ackMode, "reconnect-delay": number, "src-delete-after": deleteAfter, "src-prefetch-count": number,
+		"dest-add-forward-headers": boolean, "dest-add-timestamp-header": boolean}
 	classicForms = [2]map[string]form{
-		{"src-queue": text, "src-queue-args": declaredArgs, "src-exchange": text, "src-exchange-key": text, "src-consumer-args": mapping, "src-predeclared": boolean, "prefetch-count": number, "delete-after": deleteAfter},
+		{"src-queue": text, "src-queue-args": declaredArgs, "src-exchange": text, "src-exchange-key": text, "src-consumer-args": mapping,
+			"src-predeclared": boolean, "prefetch-count": number, "delete-after": deleteAfter},
 		{"dest-queue": text, "dest-queue-args": declaredArgs, "dest-exchange": text, "dest-exchange-key": text, "dest-predeclared": boolean,
-			"add-forward-headers": boolean, "add-timestamp-header": boolean, "publish-properties": properties, "dest-publish-properties": properties},
+			"add-forward-headers": boolean, "add-timestamp-header": boolean, "publish-properties": properties,
+			"dest-publish-properties": properties},
 	}
-	amqp10Forms = [2]map[string]form{{"src-address": text, "src-consumer-args": mapping, "src-predeclared": boolean}, {"dest-address": text, "dest-predeclared": boolean, "dest-properties": texts, "dest-application-properties": texts, "dest-message-annotations": texts}}
+	amqp10Forms = [2]map[string]form{{"src-address": text, "src-consumer-args": mapping, "src-predeclared": boolean},
+		{"dest-address": text, "dest-predeclared": boolean, "dest-properties": texts, "dest-application-properties": texts,
+			"dest-message-annotations": texts}}
 )
 
 func checkShovel(r *resources.Resource, report resources.Report) {
@@ -255,7 +266,8 @@ func checkShovel(r *resources.Resource, report resources.Report) {
 		return
 	}
 	at := func(key string) specs.Pos { return parameterPos(r, key) }
-	protocols := []string{cmpText(resources.Text(value["src-protocol"]), "amqp091"), cmpText(resources.Text(value["dest-protocol"]), "amqp091")}
+	protocols := []string{cmpText(resources.Text(value["src-protocol"]), "amqp091"), cmpText(resources.Text(value["dest-protocol"]),
+		"amqp091")}
 	forms := maps.Clone(shovelForms)
 	for side, protocol := range protocols {
 		if protocol == "amqp10" {
@@ -283,14 +295,17 @@ func checkShovel(r *resources.Resource, report resources.Report) {
 	}
 	for _, key := range []string{"src-delete-after", "delete-after"} {
 		if v, ok := value[key]; ok && v != "never" {
-			report(ruleParameter.At(at(key), "a shovel that deletes itself is an action, not a state: it would be made anew by every apply", "remove "+key+", or run it by hand"))
+			report(ruleParameter.At(at(key), "a shovel that deletes itself is an action, not a state: it would be made anew by every apply",
+				"remove "+key+", or run it by hand"))
 		}
 	}
 }
 
-var upstreamForms = map[string]form{"uri": uris, "exchange": text, "queue": text, "prefetch-count": number, "reconnect-delay": number, "ack-mode": ackMode,
-	"expires": number, "message-ttl": number, "max-hops": number, "trust-user-id": boolean, "ha-policy": text, "bind-nowait": boolean,
-	"resource-cleanup-mode": word("default", "never"), "consumer-tag": text, "queue-type": word("classic", "quorum"), "channel-use-mode": word("single", "multiple")}
+var upstreamForms = map[string]form{"uri": uris, "exchange": text, "queue": text, "prefetch-count": number, "reconnect-delay": number,
+	"ack-mode": ackMode,
+	"expires":  number, "message-ttl": number, "max-hops": number, "trust-user-id": boolean, "ha-policy": text, "bind-nowait": boolean,
+	"resource-cleanup-mode": word("default", "never"), "consumer-tag": text, "queue-type": word("classic", "quorum"),
+	"channel-use-mode": word("single", "multiple")}
 
 func checkUpstream(r *resources.Resource, report resources.Report) {
 	value, ok := r.Config["value"].(map[string]any)
@@ -300,7 +315,8 @@ func checkUpstream(r *resources.Resource, report resources.Report) {
 	}
 	checkForms(r, value, upstreamForms, report)
 	if _, given := value["uri"]; !given {
-		report(ruleParameter.At(parameterPos(r, "uri"), "the federation upstream has no uri", "write where the other broker is, such as amqp://host"))
+		report(ruleParameter.At(parameterPos(r, "uri"), "the federation upstream has no uri",
+			"write where the other broker is, such as amqp://host"))
 	}
 }
 
@@ -352,7 +368,8 @@ func checkFormsAt(r *resources.Resource, at string, value map[string]any, forms 
 		pos := parameterPos(r, at+escapePointer(key))
 		check := forms[key]
 		if check == nil {
-			report(ruleParameter.At(pos, fmt.Sprintf("the plugin refuses the key %q here", key), specs.DidYouMean(key, slices.Sorted(maps.Keys(forms)))))
+			report(ruleParameter.At(pos, fmt.Sprintf("the plugin refuses the key %q here", key),
+				specs.DidYouMean(key, slices.Sorted(maps.Keys(forms)))))
 			continue
 		}
 		if want := check(value[key]); want != "" {

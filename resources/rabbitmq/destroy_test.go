@@ -48,19 +48,27 @@ func (w world) destroyed(text string) error {
 // language has for it.
 func drawOne(t *rapid.T) string {
 	pick := func(label string, of ...string) string { return rapid.SampledFrom(of).Draw(t, label) }
-	user := pick("user", "password: the-word", "password: the-word, hashing_algorithm: sha512", "password: the-word, hashing_algorithm: md5, tags: [b, a]",
+	user := pick("user", "password: the-word", "password: the-word, hashing_algorithm: sha512",
+		"password: the-word, hashing_algorithm: md5, tags: [b, a]",
 		`password_hash: "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"`, `password_hash: ""`, `password_hash: "", hashing_algorithm: sha512`,
-		`password: the-word, tags: ""`, `password: the-word, tags: [""]`, "password: the-word, limits: { max_channels: 0 }", "password: the-word, limits: { max_channels: -1, max_connections: 3 }")
+		`password: the-word, tags: ""`, `password: the-word, tags: [""]`, "password: the-word, limits: { max_channels: 0 }",
+		"password: the-word, limits: { max_channels: -1, max_connections: 3 }")
 	vhost := pick("vhost", "", `description: ""`, "description: x", "tags: []", `tags: ["", a]`, "tags: [b, a]", "tracing: true",
 		"limits: { max_queues: 40 }", "limits: { max_queues: 40, max_connections: -1 }")
-	queue := pick("queue", "", "type: classic", "type: quorum", "type: stream", "durable: false, type: classic", "arguments: { x-owner: 3, x-b: [1.0, {}], x-c: true }", "max_length: 5, message_ttl: 0",
+	queue := pick("queue", "", "type: classic", "type: quorum", "type: stream", "durable: false, type: classic",
+		"arguments: { x-owner: 3, x-b: [1.0, {}], x-c: true }", "max_length: 5, message_ttl: 0",
 		"type: quorum, arguments: { x-delivery-limit: -1 }", "type: classic, arguments: { x-max-priority: 0 }")
-	exchange := pick("exchange", "type: topic", "type: topic, durable: false", "type: topic, internal: true", "type: topic, auto_delete: true", "type: topic, alternate_exchange: amq.fanout", "type: topic, arguments: { x-a: 1.5, b: [] }")
-	binding := pick("binding", `routing_key: ""`, `routing_key: a`, `routing_key: "a/b c%"`, `routing_key: a, arguments: { k: 1, l: 1.0, m: [true] }`)
-	policy := pick("policy", "definition: { max-length: 5 }", "priority: 0, definition: { max-length: 5 }", "apply_to: all, priority: -3, definition: { dead-letter-exchange: x }", `apply_to: queues, definition: { message-ttl: "5" }`)
+	exchange := pick("exchange", "type: topic", "type: topic, durable: false", "type: topic, internal: true", "type: topic, auto_delete: true",
+		"type: topic, alternate_exchange: amq.fanout", "type: topic, arguments: { x-a: 1.5, b: [] }")
+	binding := pick("binding", `routing_key: ""`, `routing_key: a`, `routing_key: "a/b c%"`,
+		`routing_key: a, arguments: { k: 1, l: 1.0, m: [true] }`)
+	policy := pick("policy", "definition: { max-length: 5 }", "priority: 0, definition: { max-length: 5 }",
+		"apply_to: all, priority: -3, definition: { dead-letter-exchange: x }", `apply_to: queues, definition: { message-ttl: "5" }`)
 	operator := pick("operator policy", "definition: { max-length: 5 }", "apply_to: queues, definition: { expires: 100000 }")
-	parameter := pick("parameter", `{ uri: "amqp://h" }`, `{ uri: ["amqp://h"] }`, `{ uri: ["amqp://h", "amqp://i"], prefetch-count: 5 }`, `{ uri: "amqp://u:p4ssword@h", ack-mode: no-ack }`)
-	global := pick("global parameter", "{}", "[]", "[{}]", "{ a: {} }", "1.0", `""`, "false", "{ a: [1, 2.5] }", "{ a: [1, null, { b: null }] }")
+	parameter := pick("parameter", `{ uri: "amqp://h" }`, `{ uri: ["amqp://h"] }`, `{ uri: ["amqp://h", "amqp://i"], prefetch-count: 5 }`,
+		`{ uri: "amqp://u:p4ssword@h", ack-mode: no-ack }`)
+	global := pick("global parameter", "{}", "[]", "[{}]", "{ a: {} }", "1.0", `""`, "false", "{ a: [1, 2.5] }",
+		"{ a: [1, null, { b: null }] }")
 	separator := ""
 	if vhost != "" {
 		separator = ", "

@@ -14,7 +14,8 @@ import (
 func TestTwinBindings(t *testing.T) {
 	b := fakeTarget(t, "4.0.5")
 	w := world{t: t, b: b}
-	const with = inVhost + "      exchanges: { x: { type: headers } }\n      queues: { q: }\n      bindings: [ { source: x, queue: q, arguments: { level: 1 } } ]\n"
+	const with = inVhost + "      exchanges: { x: { type: headers } }\n      queues: { q: }\n      bindings: [ { source: x, queue: q, " +
+		"arguments: { level: 1 } } ]\n"
 	const without = inVhost + "      exchanges: { x: { type: headers } }\n      queues: { q: }\n"
 	w.apply(with)
 	b.fake.Twin("midaz-test", "x", "q")
@@ -95,8 +96,11 @@ func TestLimitOfMinusOneIsNone(t *testing.T) {
 func TestOneTopicPermissionGoes(t *testing.T) {
 	onEach(t, func(t *testing.T, b *target) {
 		w := world{t: t, b: b}
-		const one = "  users: { midaz-test: { password: w } }\n" + inVhost + "      exchanges: { x: { type: topic }, y: { type: topic } }\n      topic_permissions: { midaz-test: { x: { write: '', read: '' } } }\n"
-		const two = "  users: { midaz-test: { password: w } }\n" + inVhost + "      exchanges: { x: { type: topic }, y: { type: topic } }\n      topic_permissions: { midaz-test: { x: { write: '', read: '' }, y: { write: '', read: '' } } }\n"
+		const one = "  users: { midaz-test: { password: w } }\n" + inVhost +
+			"      exchanges: { x: { type: topic }, y: { type: topic } }\n      topic_permissions: { midaz-test: { x: { write: '', read: '' } } }\n"
+		const two = "  users: { midaz-test: { password: w } }\n" + inVhost +
+			"      exchanges: { x: { type: topic }, y: { type: topic } }\n      topic_permissions: { midaz-test: { x: { write: '', read: '' }, " +
+			"y: { write: '', read: '' } } }\n"
 		w.apply(two)
 		equal(t, w.apply(one), []string{"delete topic-permission/midaz-test/midaz-test/y"})
 		w.settled(one)
@@ -144,7 +148,8 @@ func TestLedgerIsWrittenWhenItChanges(t *testing.T) {
 	if err := claimer.Claim(t.Context(), stack, all.Resources, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := claimer.Release(t.Context(), stack, all.Resources, []resources.Addr{resources.NewAddr("queue", "v", "never-there")}); err != nil {
+	if err := claimer.Release(t.Context(), stack, all.Resources,
+		[]resources.Addr{resources.NewAddr("queue", "v", "never-there")}); err != nil {
 		t.Fatal(err)
 	}
 	if writes := b.fake.Writes(); len(writes) > 0 {

@@ -18,10 +18,12 @@ const exchangeName = "exchange"
 var exchangeTable = &resources.Table{
 	Kind: exchangeName, Section: "rabbitmq/vhosts/*/exchanges/*", NullOK: true,
 	Example: "{orders: {type: topic}}",
-	Doc:     "An exchange: where messages are published to. The broker changes nothing of an exchange that exists, so every change replaces it.",
+	Doc: "An exchange: where messages are published to. The broker changes nothing of an exchange that exists, so every change " +
+		"replaces it.",
 	Fields: []resources.Field{
 		{Key: "type", Type: resources.String(), Default: "direct", Cost: resources.Remake,
-			Doc: "How messages are routed: direct, fanout, topic, headers, or a plugin's type such as x-consistent-hash.", Example: "topic", Other: "fanout"},
+			Doc: "How messages are routed: direct, fanout, topic, headers, or a plugin's type such as x-consistent-hash.", Example: "topic",
+			Other: "fanout"},
 		{Key: "durable", Type: resources.Bool(), Default: true, Cost: resources.Remake,
 			Doc: "The exchange is there again after the broker has restarted.", Example: "false", Other: "true"},
 		{Key: "auto_delete", Type: resources.Bool(), Default: false, Cost: resources.Remake,
@@ -29,10 +31,12 @@ var exchangeTable = &resources.Table{
 		{Key: "internal", Type: resources.Bool(), Default: false, Cost: resources.Remake,
 			Doc: "Clients cannot publish to it; it only receives from other exchanges.", Example: "true", Other: "false"},
 		{Key: "alternate_exchange", Name: true, Type: resources.String(), Cost: resources.Remake,
-			Doc: "Where messages go that no binding takes. A policy can set it too, and can be changed without replacing the exchange.", Example: "unrouted", Other: "lost"},
+			Doc:     "Where messages go that no binding takes. A policy can set it too, and can be changed without replacing the exchange.",
+			Example: "unrouted", Other: "lost"},
 		{Key: "arguments", Type: resources.MapOf(resources.Any()), Cost: resources.Remake,
 			Doc: "Further arguments, as the exchange's type knows them.", Example: "{hash-header: account}", Other: "{hash-header: ledger}"},
-		onChangeField("What happens when the exchange must be replaced: migrate has another one stand in meanwhile, so that no message is lost on the way and bindings of others are kept; refuse does nothing.", changeMigrate, changeRefuse),
+		onChangeField("What happens when the exchange must be replaced: migrate has another one stand in meanwhile, so that no message is "+
+			"lost on the way and bindings of others are kept; refuse does nothing.", changeMigrate, changeRefuse),
 		externalField("exchange"),
 		protectField("exchange"),
 	},
@@ -57,7 +61,8 @@ var _ = register(exchangeKind{single{
 		if v, ok := r.Config["alternate_exchange"]; ok {
 			arguments[alternate] = v
 		}
-		return map[string]any{"type": c["type"], "durable": c["durable"], "auto_delete": c["auto_delete"], "internal": c["internal"], "arguments": arguments}
+		return map[string]any{"type": c["type"], "durable": c["durable"], "auto_delete": c["auto_delete"], "internal": c["internal"],
+			"arguments": arguments}
 	},
 }})
 
@@ -94,7 +99,8 @@ func seeExchange(r row) *object {
 	// not say it. Such an exchange works, but keeps its bindings for ever.
 	if r["auto_delete"] == "undefined" {
 		o.stuck = true
-		o.notes = append(o.notes, "it was imported without auto_delete, so the broker cannot remove single bindings of it; replacing it heals that")
+		o.notes = append(o.notes, "it was imported without auto_delete, so the broker cannot remove single bindings of it; replacing it heals "+
+			"that")
 	}
 	return o
 }
@@ -118,7 +124,8 @@ func lift(r *resources.Resource, field, argument, key string, report resources.R
 		return
 	}
 	if other, both := r.Config[key]; both && !resources.Equal(other, v) {
-		report(ruleTwoSpellings.At(r.Node.At("/"+field).KeyPos("/"+argument), fmt.Sprintf("%s and the argument %s say different things", key, argument), "keep one of the two"))
+		report(ruleTwoSpellings.At(r.Node.At("/"+field).KeyPos("/"+argument), fmt.Sprintf("%s and the argument %s say different things", key,
+			argument), "keep one of the two"))
 	}
 	rest := make(map[string]any, len(arguments))
 	for k, v := range arguments {
@@ -169,7 +176,8 @@ func (exchangeKind) Check(all *resources.Declared, report resources.Report) {
 			continue
 		}
 		if isDefaultExchange(name) {
-			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the broker keeps exchange names beginning with \"amq.\" for itself, so %q cannot be made", name), "take another name; bindings may refer to amq.direct and the like without declaring them"))
+			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the broker keeps exchange names beginning with \"amq.\" for itself, so %q cannot be made",
+				name), "take another name; bindings may refer to amq.direct and the like without declaring them"))
 			continue
 		}
 		if r.Config.Bool("external") {
@@ -177,11 +185,13 @@ func (exchangeKind) Check(all *resources.Declared, report resources.Report) {
 		}
 		t := r.Config.Text("type")
 		if t != "" && !slices.Contains(knownExchangeTypes, t) && !strings.HasPrefix(t, "x-") {
-			report(ruleExchangeType.At(r.Pos("/type"), "no broker knows exchanges of type "+resources.Show(r.Config["type"]), specs.DidYouMean(t, knownExchangeTypes[:4])))
+			report(ruleExchangeType.At(r.Pos("/type"), "no broker knows exchanges of type "+resources.Show(r.Config["type"]),
+				specs.DidYouMean(t, knownExchangeTypes[:4])))
 		}
 		if t == "x-delayed-message" {
 			if _, ok := r.Config.Map("arguments")["x-delayed-type"]; !ok {
-				report(ruleArgumentMissing.At(r.Pos("/type"), "an exchange of type x-delayed-message needs the argument x-delayed-type", "write `arguments: { x-delayed-type: direct }`"))
+				report(ruleArgumentMissing.At(r.Pos("/type"), "an exchange of type x-delayed-message needs the argument x-delayed-type",
+					"write `arguments: { x-delayed-type: direct }`"))
 			}
 		}
 		checkAlternate(r, all, report)
@@ -205,7 +215,8 @@ func checkAlternate(r *resources.Resource, all *resources.Declared, report resou
 
 func (exchangeKind) refusedBy(v release, r *resources.Resource) []resources.Unfit {
 	if r.Config.Text("type") == "x-local-random" && v < 400 {
-		return []resources.Unfit{{At: "/type", Msg: fmt.Sprintf("%s has no exchanges of the type x-local-random", v), Hint: "they need RabbitMQ 4.0"}}
+		return []resources.Unfit{{At: "/type", Msg: fmt.Sprintf("%s has no exchanges of the type x-local-random", v),
+			Hint: "they need RabbitMQ 4.0"}}
 	}
 	return nil
 }
@@ -221,7 +232,8 @@ func (exchangeKind) lacks(_ context.Context, _ *snapshot, over *overview, w *res
 	}) {
 		return nil
 	}
-	return []resources.Unfit{{At: "/type", Msg: fmt.Sprintf("the broker has no exchanges of the type %s", t), Hint: "enable the plugin that has it, with rabbitmq-plugins enable"}}
+	return []resources.Unfit{{At: "/type", Msg: fmt.Sprintf("the broker has no exchanges of the type %s", t),
+		Hint: "enable the plugin that has it, with rabbitmq-plugins enable"}}
 }
 
 func (exchangeKind) model(v *routing.Vhost, r *resources.Resource) {
@@ -288,6 +300,7 @@ func takeExchange(f *definitions.File, r definitions.Row) {
 		delete(arguments, alternate)
 	}
 	e.Arguments(arguments)
-	e.Extra("the exchange", r, "name", "vhost", "type", "durable", "auto_delete", "internal", "arguments", "user_who_performed_action", "policy", "operator_policy", "effective_policy_definition")
+	e.Extra("the exchange", r, "name", "vhost", "type", "durable", "auto_delete", "internal", "arguments", "user_who_performed_action",
+		"policy", "operator_policy", "effective_policy_definition")
 	exchanges.Add(e)
 }

@@ -14,7 +14,8 @@ import (
 func TestExclusive(t *testing.T) {
 	onEach(t, func(t *testing.T, b *target) {
 		w := world{t: t, b: b}
-		spec := "  vhosts:\n    midaz-test:\n      exclusive: true\n      exchanges: { x: }\n      queues: { q: }\n      bindings: [ { source: x, queue: q } ]\n"
+		spec := "  vhosts:\n    midaz-test:\n      exclusive: true\n      exchanges: { x: }\n      queues: { q: }\n      bindings: [ { " +
+			"source: x, queue: q } ]\n"
 		w.apply(spec)
 		w.settled(spec)
 		for path, body := range map[string]string{
@@ -30,7 +31,8 @@ func TestExclusive(t *testing.T) {
 		b.do(t, http.MethodPost, "/api/bindings/midaz-test/e/theirs/q/q", `{"routing_key":"theirs","arguments":{}}`)
 		all := w.resolve(spec)
 		changes := w.plan(all)
-		equal(t, names(changes), []string{"delete binding/midaz-test/theirs/queue/q/theirs", "delete exchange/midaz-test/theirs", "delete policy/midaz-test/theirs", "delete queue/midaz-test/theirs"})
+		equal(t, names(changes), []string{"delete binding/midaz-test/theirs/queue/q/theirs", "delete exchange/midaz-test/theirs",
+			"delete policy/midaz-test/theirs", "delete queue/midaz-test/theirs"})
 		for _, c := range changes {
 			if c.have.Stray != "it is not in the spec, and vhost/midaz-test is declared exclusive" {
 				t.Errorf("%s: %q", c, c.have.Stray)

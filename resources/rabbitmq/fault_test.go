@@ -32,7 +32,8 @@ import (
 )
 
 func observeErr(all *resources.Declared, kind string) error {
-	_, err := rabbitmq.OpenReader(rabbitmq.Options{Declared: all}).Readers()[kind].Observe(context.Background(), resources.Scope{Stack: stack, Want: all.Of(kind), Owned: true})
+	_, err := rabbitmq.OpenReader(rabbitmq.Options{Declared: all}).Readers()[kind].Observe(context.Background(),
+		resources.Scope{Stack: stack, Want: all.Of(kind), Owned: true})
 	return err
 }
 
@@ -55,7 +56,8 @@ func TestNotUpIsToldFromRefused(t *testing.T) {
 	if err := observeErr(all, "queue"); !errors.Is(err, resources.ErrUnreachable) {
 		t.Errorf("not up: %v", err)
 	}
-	found, err := rabbitmq.OpenReader(rabbitmq.Options{Declared: all}).Readers()["broker"].Observe(t.Context(), resources.Scope{Stack: stack, Want: all.Of("broker"), Owned: true})
+	found, err := rabbitmq.OpenReader(rabbitmq.Options{Declared: all}).Readers()["broker"].Observe(t.Context(),
+		resources.Scope{Stack: stack, Want: all.Of("broker"), Owned: true})
 	if err != nil || found[0].Presence != resources.Unknown {
 		t.Errorf("a broker that is not up: %v, %v", found, err)
 	}
@@ -152,7 +154,8 @@ func TestCancelledCallReturns(t *testing.T) {
 	all, _ := declare(t, p.head()+small)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	_, err := rabbitmq.OpenReader(rabbitmq.Options{Declared: all}).Readers()["queue"].Observe(ctx, resources.Scope{Stack: stack, Want: all.Of("queue"), Owned: true})
+	_, err := rabbitmq.OpenReader(rabbitmq.Options{Declared: all}).Readers()["queue"].Observe(ctx,
+		resources.Scope{Stack: stack, Want: all.Of("queue"), Owned: true})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
@@ -161,21 +164,24 @@ func TestCancelledCallReturns(t *testing.T) {
 // TestServiceIsDialed reaches a service's broker through the engine.
 func TestServiceIsDialed(t *testing.T) {
 	b := fakeTarget(t, "4.0.5")
-	all, _ := declare(t, fmt.Sprintf("rabbitmq:\n  service: broker\n  management: { port: 15999, username: %s, password: %q }\n", b.username, b.password)+small)
+	all, _ := declare(t, fmt.Sprintf("rabbitmq:\n  service: broker\n  management: { port: 15999, username: %s, password: %q }\n", b.username,
+		b.password)+small)
 	var asked []string
 	dial := func(ctx context.Context, service string, port int) (net.Conn, error) {
 		asked = append(asked, fmt.Sprintf("%s:%d", service, port))
 		return (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(b.url, "http://"))
 	}
 	seen := observe(t, rabbitmq.OpenReader(rabbitmq.Options{Declared: all, Dial: dial}), all)
-	if o := seen[resources.NewAddr("broker", "broker")]; o.Presence != resources.Present || o.State != "running" || o.Notes[0] != "RabbitMQ 4.0.5" {
+	if o := seen[resources.NewAddr("broker", "broker")]; o.Presence != resources.Present || o.State != "running" ||
+		o.Notes[0] != "RabbitMQ 4.0.5" {
 		t.Errorf("got %+v", o)
 	}
 	if len(asked) == 0 || asked[0] != "broker:15999" {
 		t.Errorf("dialed %q", asked)
 	}
 	down := func(context.Context, string, int) (net.Conn, error) { return nil, errors.New("no such container") }
-	_, err := rabbitmq.OpenReader(rabbitmq.Options{Declared: all, Dial: down}).Readers()["queue"].Observe(t.Context(), resources.Scope{Stack: stack, Want: all.Of("queue"), Owned: true})
+	_, err := rabbitmq.OpenReader(rabbitmq.Options{Declared: all, Dial: down}).Readers()["queue"].Observe(t.Context(),
+		resources.Scope{Stack: stack, Want: all.Of("queue"), Owned: true})
 	if !errors.Is(err, resources.ErrUnreachable) || !strings.Contains(err.Error(), "no such container") {
 		t.Errorf("got %v", err)
 	}
@@ -191,7 +197,8 @@ func TestOneNodeIsKept(t *testing.T) {
 		t.Error("the third node was asked")
 		w.WriteHeader(500)
 	})
-	all, problems := declare(t, fmt.Sprintf("rabbitmq:\n  url: [%s, %s, %s]\n  management: { username: %s, password: %q }\n", dead.URL, b.url, second.url, b.username, b.password)+small)
+	all, problems := declare(t, fmt.Sprintf("rabbitmq:\n  url: [%s, %s, %s]\n  management: { username: %s, password: %q }\n", dead.URL, b.url,
+		second.url, b.username, b.password)+small)
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +230,8 @@ func TestTLS(t *testing.T) {
 	if err := try("insecure: true, cert: client.pem, key: client.key"); err != nil {
 		t.Errorf("insecure: %v", err)
 	}
-	if err := try("cert: client.pem, key: client.key"); err == nil || !strings.Contains(err.Error(), "certificate") || errors.Is(err, resources.ErrUnreachable) {
+	if err := try("cert: client.pem, key: client.key"); err == nil || !strings.Contains(err.Error(), "certificate") ||
+		errors.Is(err, resources.ErrUnreachable) {
 		t.Errorf("unknown authority: %v", err)
 	}
 	if err := try("ca: ca.pem"); err == nil || errors.Is(err, resources.ErrUnreachable) {
@@ -242,8 +250,9 @@ func authority(t *testing.T, dir string) (*x509.CertPool, tls.Certificate) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour),
+		IsCA:     true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)

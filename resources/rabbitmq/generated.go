@@ -34,13 +34,17 @@ var policed = []policedField{
 		Doc: "How many messages may wait at most."}},
 	{"max-length-bytes", resources.Field{Key: "max_length_bytes", Type: resources.Int(0, 1<<53), Example: "1073741824", Other: "536870912",
 		Doc: "How many bytes of messages may wait at most."}},
-	{"overflow", resources.Field{Key: "overflow", Type: resources.Enum("drop-head", "reject-publish", "reject-publish-dlx"), Example: "reject-publish", Other: "drop-head",
+	{"overflow", resources.Field{Key: "overflow", Type: resources.Enum("drop-head", "reject-publish", "reject-publish-dlx"),
+		Example: "reject-publish", Other: "drop-head",
 		Doc: "What happens to a message beyond that: the oldest is dropped, or the new one refused."}},
-	{"dead-letter-exchange", resources.Field{Key: "dead_letter_exchange", Name: true, Type: resources.String(), Example: "orders.dlx", Other: "orders.lost",
-		Doc: "Where messages go that expire, are rejected or are too many."}},
-	{"dead-letter-routing-key", resources.Field{Key: "dead_letter_routing_key", Type: resources.String(), Example: "orders.dlq", Other: "orders.lost",
-		Doc: "The routing key they go with; without it their own."}},
-	{"dead-letter-strategy", resources.Field{Key: "dead_letter_strategy", Type: resources.Enum("at-most-once", "at-least-once"), Example: "at-most-once", Other: "at-least-once",
+	{"dead-letter-exchange", resources.Field{Key: "dead_letter_exchange", Name: true, Type: resources.String(), Example: "orders.dlx",
+		Other: "orders.lost",
+		Doc:   "Where messages go that expire, are rejected or are too many."}},
+	{"dead-letter-routing-key", resources.Field{Key: "dead_letter_routing_key", Type: resources.String(), Example: "orders.dlq",
+		Other: "orders.lost",
+		Doc:   "The routing key they go with; without it their own."}},
+	{"dead-letter-strategy", resources.Field{Key: "dead_letter_strategy", Type: resources.Enum("at-most-once", "at-least-once"),
+		Example: "at-most-once", Other: "at-least-once",
 		Doc: "Whether a dead letter may be lost on its way. at-least-once is for quorum queues with overflow: reject-publish."}},
 	{"delivery-limit", resources.Field{Key: "delivery_limit", Type: resources.Int(-1, 1<<31), Example: "20", Other: "50",
 		Doc: "How often a quorum queue delivers a message that comes back, before it is dead-lettered or dropped."}},
@@ -108,7 +112,8 @@ func (k policyKind) Derive(all *resources.Declared) []*resources.Resource {
 		maps.Copy(definition, own)
 		out = append(out, &resources.Resource{
 			Addr: generatedAddr(q.Addr), Stack: q.Stack, Node: q.Node, KeyPos: q.KeyPos, Dir: q.Dir, Dormant: q.Dormant,
-			Config: resources.Config{"pattern": "^" + quotePattern(q.Addr.Parts()[1]) + "$", "apply_to": "queues", "priority": priority, "definition": definition},
+			Config: resources.Config{"pattern": "^" + quotePattern(q.Addr.Parts()[1]) + "$", "apply_to": "queues", "priority": priority,
+				"definition": definition},
 			Native: generated{placeOf(q), shadowed},
 		})
 	}
@@ -140,13 +145,15 @@ func checkPoliced(q *resources.Resource, all *resources.Declared, report resourc
 		}
 		s := policySetting(p.setting)
 		if !s.takes(t) {
-			report(ruleArgumentType.At(q.Pos("/"+key), fmt.Sprintf("a %s queue does not take %s, which is for %s queues", t, key, s.types()), instead(s, t)))
+			report(ruleArgumentType.At(q.Pos("/"+key), fmt.Sprintf("a %s queue does not take %s, which is for %s queues", t, key, s.types()),
+				instead(s, t)))
 		}
 		if want := s.check(v); want != "" {
 			report(ruleArgumentValue.At(q.Pos("/"+key), fmt.Sprintf("%s must be %s, not %s", key, want, resources.Show(v)), ""))
 		}
 		if _, both := arguments["x-"+p.setting]; both {
-			report(ruleTwoSpellings.At(q.Pos("/"+key), fmt.Sprintf("%s and the argument x-%s both say it, and the argument cannot be changed", key, p.setting), "remove the argument"))
+			report(ruleTwoSpellings.At(q.Pos("/"+key), fmt.Sprintf("%s and the argument x-%s both say it, and the argument cannot be changed", key,
+				p.setting), "remove the argument"))
 		}
 	}
 	policy := all.Get(generatedAddr(q.Addr))
@@ -157,11 +164,15 @@ func checkPoliced(q *resources.Resource, all *resources.Declared, report resourc
 	if target, ok := q.Config["dead_letter_exchange"].(string); ok {
 		checkExchangeExists(q, all, target, "/dead_letter_exchange", "dead-letter exchange", report)
 	}
-	if _, key := q.Config["dead_letter_routing_key"]; key && definition["dead-letter-exchange"] == nil && arguments["x-dead-letter-exchange"] == nil {
-		report(ruleArgumentMissing.At(q.Pos("/dead_letter_routing_key"), "dead_letter_routing_key does nothing without dead_letter_exchange", "add dead_letter_exchange"))
+	if _, key := q.Config["dead_letter_routing_key"]; key && definition["dead-letter-exchange"] == nil &&
+		arguments["x-dead-letter-exchange"] == nil {
+		report(ruleArgumentMissing.At(q.Pos("/dead_letter_routing_key"), "dead_letter_routing_key does nothing without dead_letter_exchange",
+			"add dead_letter_exchange"))
 	}
 	if q.Config["dead_letter_strategy"] == "at-least-once" && definition["overflow"] != "reject-publish" {
-		report(ruleAtLeastOnce.At(q.Pos("/dead_letter_strategy"), "dead-lettering at least once only works with overflow: reject-publish; the broker falls back to at most once", "add `overflow: reject-publish`"))
+		report(ruleAtLeastOnce.At(q.Pos("/dead_letter_strategy"),
+			"dead-lettering at least once only works with overflow: reject-publish; the broker falls back to at most once",
+			"add `overflow: reject-publish`"))
 	}
 	if g, ok := policy.Native.(generated); ok && len(g.shadowed) > 0 {
 		reportShadowed(q, g.shadowed, report)

@@ -18,7 +18,8 @@ func TestFieldsBecomeAPolicy(t *testing.T) {
 			return inVhost + "      exchanges: { dlx: }\n      queues: { a.b+c: { type: quorum" + fields + " } }\n"
 		}
 		w.apply(spec(", message_ttl: 60000, max_length: 5"))
-		equal(t, w.apply(spec(", message_ttl: 70000, dead_letter_exchange: dlx, overflow: reject-publish")), []string{"update policy/midaz-test/midaz-queue.a.b+c"})
+		equal(t, w.apply(spec(", message_ttl: 70000, dead_letter_exchange: dlx, overflow: reject-publish")),
+			[]string{"update policy/midaz-test/midaz-queue.a.b+c"})
 		w.settled(spec(", message_ttl: 70000, dead_letter_exchange: dlx, overflow: reject-publish"))
 		q := b.do(t, "GET", "/api/policies/midaz-test/midaz-queue.a.b%2Bc", "").(map[string]any)
 		if got := fmt.Sprint(q["pattern"], q["definition"]); got != `^a\.b\+c$map[dead-letter-exchange:dlx message-ttl:70000 overflow:reject-publish]` {
@@ -39,14 +40,17 @@ func TestGeneratedPolicyTakesOver(t *testing.T) {
         high: { pattern: "^q$", apply_to: queues, priority: 7, definition: { max-length: 9, dead-letter-exchange: dlx } }
 `)
 	got := all.Get(resources.NewAddr("policy", "midaz-test", "midaz-queue.q")).Config
-	if text := resources.Show(map[string]any(got)); !strings.Contains(text, "priority") || fmt.Sprint(got["priority"], got["definition"]) != "8 map[dead-letter-exchange:dlx max-length:5]" {
+	if text := resources.Show(map[string]any(got)); !strings.Contains(text, "priority") ||
+		fmt.Sprint(got["priority"], got["definition"]) != "8 map[dead-letter-exchange:dlx max-length:5]" {
 		t.Errorf("got %v", got)
 	}
 	var found []string
 	for _, p := range problems {
 		found = append(found, string(p.Rule.Code)+" "+p.Msg)
 	}
-	equal(t, found, []string{"MZ232 policy/midaz-test/high matches queue/midaz-test/q too, and only one policy holds: the one generated from the queue's fields does, and takes over dead-letter-exchange, and overrides max-length; policy/midaz-test/low held for nothing of it before either"})
+	equal(t, found, []string{"MZ232 policy/midaz-test/high matches queue/midaz-test/q too, and only one policy holds: the one generated " +
+		"from the queue's fields does, and takes over dead-letter-exchange, and overrides max-length; policy/midaz-test/low held for nothing " +
+		"of it before either"})
 }
 
 // policiesOf returns the policies on the broker: their queues' pattern by name.
@@ -80,7 +84,8 @@ func TestEqualSettingsShareAPolicy(t *testing.T) {
 		if b.fake != nil {
 			b.fake.ResetCalls()
 		}
-		equal(t, w.apply(spec(7, 7, 7)), []string{"update policy/midaz-test/midaz-queue.qa", "update policy/midaz-test/midaz-queue.qc", "update policy/midaz-test/midaz-queue.qd"})
+		equal(t, w.apply(spec(7, 7, 7)), []string{"update policy/midaz-test/midaz-queue.qa", "update policy/midaz-test/midaz-queue.qc",
+			"update policy/midaz-test/midaz-queue.qd"})
 		w.settled(spec(7, 7, 7))
 		if b.fake != nil {
 			var writes []string
@@ -91,7 +96,8 @@ func TestEqualSettingsShareAPolicy(t *testing.T) {
 			}
 			equal(t, writes, []string{"PUT", "DELETE", "DELETE"})
 		}
-		equal(t, w.apply(inVhost+"      queues: { qa: , qc: , qd: { max_length: 7 } }\n"), []string{"delete policy/midaz-test/midaz-queue.qa", "delete policy/midaz-test/midaz-queue.qc"})
+		equal(t, w.apply(inVhost+"      queues: { qa: , qc: , qd: { max_length: 7 } }\n"), []string{"delete policy/midaz-test/midaz-queue.qa",
+			"delete policy/midaz-test/midaz-queue.qc"})
 		equal(t, policiesOf(t, b), []string{"midaz-queue.qd ^qd$"})
 	})
 }
@@ -107,7 +113,8 @@ func TestOnePolicyForEachQueue(t *testing.T) {
 		w.apply(spec(5))
 		group := strings.Fields(policiesOf(t, b)[0])[0]
 		for _, q := range []string{"qa", "qb", "qc"} {
-			b.do(t, "PUT", "/api/policies/midaz-test/midaz-queue."+q, `{"pattern":"^`+q+`$","apply-to":"queues","priority":1,"definition":{"max-length":5}}`)
+			b.do(t, "PUT", "/api/policies/midaz-test/midaz-queue."+q,
+				`{"pattern":"^`+q+`$","apply-to":"queues","priority":1,"definition":{"max-length":5}}`)
 		}
 		b.do(t, "DELETE", "/api/policies/midaz-test/"+group, "")
 		w.settled(spec(5))
@@ -126,7 +133,8 @@ func TestTwoPoliciesForOneQueue(t *testing.T) {
 		w := world{t: t, b: b}
 		spec := inVhost + "      queues: { qa: { max_length: 5 }, qb: { max_length: 5 } }\n"
 		w.apply(spec)
-		b.do(t, "PUT", "/api/policies/midaz-test/midaz-queue.qa", `{"pattern":"^qa$","apply-to":"queues","priority":1,"definition":{"max-length":9}}`)
+		b.do(t, "PUT", "/api/policies/midaz-test/midaz-queue.qa",
+			`{"pattern":"^qa$","apply-to":"queues","priority":1,"definition":{"max-length":9}}`)
 		equal(t, w.apply(spec), []string{"update policy/midaz-test/midaz-queue.qa"})
 		w.settled(spec)
 		if got := policiesOf(t, b); len(got) != 1 || !strings.HasSuffix(got[0], " ^q[ab]$") {

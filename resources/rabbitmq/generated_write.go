@@ -106,7 +106,8 @@ func (b *Broker) lockPolicies(vhost string) (unlock func()) {
 // regroupTo brings the policies of some queues to what is wanted, nil for none,
 // and returns them as they were before. Other policies on the broker that no
 // changed queue shares, or comes to share, stay as they are.
-func (b *Broker) regroupTo(ctx context.Context, stack, vhost string, want map[resources.Addr]*resources.Resource) (map[resources.Addr]*object, error) {
+func (b *Broker) regroupTo(ctx context.Context, stack, vhost string,
+	want map[resources.Addr]*resources.Resource) (map[resources.Addr]*object, error) {
 	c, err := b.writes()
 	if err != nil {
 		return nil, err

@@ -58,7 +58,8 @@ func (globalParameterKind) Check(all *resources.Declared, report resources.Repor
 			continue
 		}
 		if isReservedGlobal(name) {
-			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the global parameter %q belongs to the broker or to midaz itself", name), "take another name"))
+			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the global parameter %q belongs to the broker or to midaz itself", name),
+				"take another name"))
 		}
 	}
 }
@@ -83,7 +84,8 @@ func takeGlobalParameter(f *definitions.File, r definitions.Row) {
 	}
 	value := r["value"]
 	// Where one of them is a map, the file has maps: a list of pairs is then a list.
-	if !slices.ContainsFunc(f.Rows("global_parameters"), func(r definitions.Row) bool { _, isMap := r["value"].(map[string]any); return isMap }) {
+	if !slices.ContainsFunc(f.Rows("global_parameters"),
+		func(r definitions.Row) bool { _, isMap := r["value"].(map[string]any); return isMap }) {
 		value = definitions.Unpair(value)
 	}
 	if value == nil {

@@ -59,13 +59,15 @@ func (g *grouped) body() map[string]any {
 
 // says reports whether the policy on the broker says the same.
 func (g *grouped) says(other *grouped) bool {
-	return other != nil && g.priority == other.priority && resources.Equal(g.definition, other.definition) && slices.Equal(g.queues, other.queues)
+	return other != nil && g.priority == other.priority && resources.Equal(g.definition, other.definition) &&
+		slices.Equal(g.queues, other.queues)
 }
 
 // layout groups queues of one key.
 func layout(stack string, all []queueSettings) []*grouped {
 	if len(all) == 1 {
-		return []*grouped{{name: generatedPrefix + all[0].queue, queues: []string{all[0].queue}, priority: all[0].priority, definition: all[0].definition}}
+		return []*grouped{{name: generatedPrefix + all[0].queue, queues: []string{all[0].queue}, priority: all[0].priority,
+			definition: all[0].definition}}
 	}
 	var queues []string
 	for _, s := range all {

@@ -160,7 +160,8 @@ func (r reader) observeLeftovers(ctx context.Context, s *snapshot, books *books,
 		if !wanted {
 			o.refs = append(o.refs, resources.Ref{To: l.of, Bind: resources.Hold})
 		}
-		out = append(out, &resources.Observed{Addr: l.addr, Presence: resources.Present, Have: o.have, Stack: scope.Stack, ID: digest(o), Refs: o.refs,
+		out = append(out, &resources.Observed{Addr: l.addr, Presence: resources.Present, Have: o.have, Stack: scope.Stack, ID: digest(o),
+			Refs:     o.refs,
 			Leftover: text, LeftoverOf: l.of, Native: o})
 	}
 	return out, nil
@@ -267,7 +268,8 @@ func bindingsOf(ctx context.Context, c reads, path string) ([]bound, error) {
 		if r.text("destination_type") == "exchange" {
 			to = toExchange
 		}
-		out = append(out, bound{ends{r.text("source"), to, r.text("destination")}, r.text("routing_key"), r.object("arguments"), r.text("properties_key")})
+		out = append(out, bound{ends{r.text("source"), to, r.text("destination")}, r.text("routing_key"), r.object("arguments"),
+			r.text("properties_key")})
 	}
 	return out, nil
 }

@@ -25,7 +25,8 @@ func policiesIn(ctx context.Context, c reads, vhost string) (*routing.Vhost, err
 		}
 		lists[i] = rows
 	}
-	return routing.Make(routing.Vhost{Name: vhost, Policies: observedPolicies(lists[0], vhost), Operator: observedPolicies(lists[1], vhost)}), nil
+	return routing.Make(routing.Vhost{Name: vhost, Policies: observedPolicies(lists[0], vhost), Operator: observedPolicies(lists[1], vhost)}),
+		nil
 }
 
 func observedPolicies(rows []row, vhost string) []*routing.Policy {
@@ -116,7 +117,8 @@ func squeezed(now, next routing.Effective, held contents) []squeeze {
 		n, from, ok := limitOf(next, limit.key)
 		before, _, had := limitOf(now, limit.key)
 		if ok && (!had || n < before) && limit.drops(n) {
-			out = append(out, squeeze{limit.key, fmt.Sprintf("it holds %s, and the new queue "+limit.format+" (%s, set by %s)", held, thousands(n), limit.key, from)})
+			out = append(out, squeeze{limit.key, fmt.Sprintf("it holds %s, and the new queue "+limit.format+" (%s, set by %s)", held, thousands(n),
+				limit.key, from)})
 		}
 	}
 	return out

@@ -258,7 +258,8 @@ func ledgerError(err error) error {
 			err = d.Err
 		}
 		return &resources.Diagnosis{Err: fmt.Errorf("ledger: %w", err),
-			Hint: "what a stack manages is written in a global parameter of the broker, for which the management user needs the tag administrator or policymaker"}
+			Hint: "what a stack manages is written in a global parameter of the broker, for which the management user needs the tag " +
+				"administrator or policymaker"}
 	}
 	return fmt.Errorf("ledger: %w", err)
 }

@@ -20,7 +20,8 @@ const (
 )
 
 func limitField(key, doc string) resources.Field {
-	return resources.Field{Key: key, Type: resources.Int(-1, math.MaxInt64), Default: unlimited, Cost: resources.InPlace, Doc: doc + " -1 is no limit.", Example: "100", Other: "200"}
+	return resources.Field{Key: key, Type: resources.Int(-1, math.MaxInt64), Default: unlimited, Cost: resources.InPlace,
+		Doc: doc + " -1 is no limit.", Example: "100", Other: "200"}
 }
 
 var vhostLimitTable = &resources.Table{
@@ -52,9 +53,11 @@ type limitKind struct {
 	names    map[string]string
 }
 
-var vhostLimits = limitKind{vhostLimitTable, "vhost-limits", vhostName, map[string]string{"max_connections": "max-connections", "max_queues": "max-queues"}}
+var vhostLimits = limitKind{vhostLimitTable, "vhost-limits", vhostName, map[string]string{"max_connections": "max-connections",
+	"max_queues": "max-queues"}}
 
-var userLimits = limitKind{userLimitTable, "user-limits", userName, map[string]string{"max_connections": "max-connections", "max_channels": "max-channels"}}
+var userLimits = limitKind{userLimitTable, "user-limits", userName, map[string]string{"max_connections": "max-connections",
+	"max_channels": "max-channels"}}
 
 var (
 	_ = register(vhostLimits)

@@ -97,7 +97,8 @@ func (q *held) drops(before, after limits) string {
 		return text
 	}
 	if tighter(after.expires, before.expires) && q.consumers <= 0 {
-		return fmt.Sprintf("all of them would be lost with the queue, which the broker deletes when no one uses it for expires %d ms", after.expires)
+		return fmt.Sprintf("all of them would be lost with the queue, which the broker deletes when no one uses it for expires %d ms",
+			after.expires)
 	}
 	return ""
 }

@@ -29,44 +29,77 @@ var fieldCases = []fieldCase{
 	{kind: "vhost", field: "description", spec: "  vhosts:\n    midaz-test: { %s }", values: []string{"one", "two", "", `""`}},
 	{kind: "vhost", field: "tags", spec: "  vhosts:\n    midaz-test: { %s }", values: []string{"[b, a]", `"a,c"`, "", "[]"}},
 	{kind: "vhost", field: "tracing", spec: "  vhosts:\n    midaz-test: { %s }", values: []string{"true", "false", ""}},
-	{kind: "vhost", field: "default_queue_type", spec: "  vhosts:\n    midaz-test: { %s }", values: []string{"quorum", "stream", ""}, since: "3.12"},
-	{kind: "vhost", field: "deletion_protection", spec: "  vhosts:\n    midaz-test: { %s }", values: []string{"true", "false", "true", ""}, since: "4.1"},
+	{kind: "vhost", field: "default_queue_type", spec: "  vhosts:\n    midaz-test: { %s }", values: []string{"quorum", "stream", ""},
+		since: "3.12"},
+	{kind: "vhost", field: "deletion_protection", spec: "  vhosts:\n    midaz-test: { %s }", values: []string{"true", "false", "true", ""},
+		since: "4.1"},
 	{kind: "vhost", field: "protect", spec: "  vhosts:\n    midaz-test: { %s }", values: []string{"true", "false", ""}},
 	{kind: "user", field: "password", spec: "  users:\n    midaz-test: { %s }", values: []string{"first-word", "second-word"}},
-	{kind: "user", field: "password_hash", spec: "  users:\n    midaz-test: { %s }", values: []string{"kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", `""`}},
-	{kind: "user", field: "hashing_algorithm", spec: "  users:\n    midaz-test: { password: w, %s }", values: []string{"sha512", "rabbit_password_hashing_sha256", "md5", ""}},
-	{kind: "user", field: "tags", spec: "  users:\n    midaz-test: { password: w, %s }", values: []string{"[monitoring]", "[management, monitoring]", "", "[]"}},
-	{kind: "user-limit", field: "max_connections", spec: "  users:\n    midaz-test: { password: w, limits: { max_channels: 5, %s } }", values: []string{"5", "3000000000", "-1", ""}},
-	{kind: "user-limit", field: "max_channels", spec: "  users:\n    midaz-test: { password: w, limits: { max_connections: 5, %s } }", values: []string{"5", "6", ""}},
-	{kind: "vhost-limit", field: "max_connections", spec: inVhost + "      limits: { max_queues: 5, %s }", values: []string{"5", "3000000000", "-1", ""}},
+	{kind: "user", field: "password_hash", spec: "  users:\n    midaz-test: { %s }",
+		values: []string{"kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", `""`}},
+	{kind: "user", field: "hashing_algorithm", spec: "  users:\n    midaz-test: { password: w, %s }",
+		values: []string{"sha512", "rabbit_password_hashing_sha256", "md5", ""}},
+	{kind: "user", field: "tags", spec: "  users:\n    midaz-test: { password: w, %s }",
+		values: []string{"[monitoring]", "[management, monitoring]", "", "[]"}},
+	{kind: "user-limit", field: "max_connections", spec: "  users:\n    midaz-test: { password: w, limits: { max_channels: 5, %s } }",
+		values: []string{"5", "3000000000", "-1", ""}},
+	{kind: "user-limit", field: "max_channels", spec: "  users:\n    midaz-test: { password: w, limits: { max_connections: 5, %s } }",
+		values: []string{"5", "6", ""}},
+	{kind: "vhost-limit", field: "max_connections", spec: inVhost + "      limits: { max_queues: 5, %s }",
+		values: []string{"5", "3000000000", "-1", ""}},
 	{kind: "vhost-limit", field: "max_queues", spec: inVhost + "      limits: { max_connections: 5, %s }", values: []string{"5", "6", ""}},
-	{kind: "permission", field: "configure", spec: "  users: { midaz-test: { password: w } }\n" + inVhost + "      permissions: { midaz-test: { write: '', read: '', %s } }", values: []string{"'^a'", "''"}},
-	{kind: "permission", field: "write", spec: "  users: { midaz-test: { password: w } }\n" + inVhost + "      permissions: { midaz-test: { configure: '', read: '', %s } }", values: []string{"'^a'", "''"}},
-	{kind: "permission", field: "read", spec: "  users: { midaz-test: { password: w } }\n" + inVhost + "      permissions: { midaz-test: { configure: '', write: '', %s } }", values: []string{"'^a'", "'.*'"}},
-	{kind: "topic-permission", field: "write", spec: "  users: { midaz-test: { password: w } }\n" + inVhost + "      exchanges: { x: { type: topic } }\n      topic_permissions: { midaz-test: { x: { read: '', %s } } }", values: []string{"'^a'", "''"}},
-	{kind: "topic-permission", field: "read", spec: "  users: { midaz-test: { password: w } }\n" + inVhost + "      exchanges: { x: { type: topic } }\n      topic_permissions: { midaz-test: { x: { write: '', %s } } }", values: []string{"'^a'", "''"}},
+	{kind: "permission", field: "configure", spec: "  users: { midaz-test: { password: w } }\n" + inVhost +
+		"      permissions: { midaz-test: { write: '', read: '', %s } }", values: []string{"'^a'", "''"}},
+	{kind: "permission", field: "write", spec: "  users: { midaz-test: { password: w } }\n" + inVhost +
+		"      permissions: { midaz-test: { configure: '', read: '', %s } }", values: []string{"'^a'", "''"}},
+	{kind: "permission", field: "read", spec: "  users: { midaz-test: { password: w } }\n" + inVhost +
+		"      permissions: { midaz-test: { configure: '', write: '', %s } }", values: []string{"'^a'", "'.*'"}},
+	{kind: "topic-permission", field: "write", spec: "  users: { midaz-test: { password: w } }\n" + inVhost +
+		"      exchanges: { x: { type: topic } }\n      topic_permissions: { midaz-test: { x: { read: '', %s } } }",
+		values: []string{"'^a'", "''"}},
+	{kind: "topic-permission", field: "read", spec: "  users: { midaz-test: { password: w } }\n" + inVhost +
+		"      exchanges: { x: { type: topic } }\n      topic_permissions: { midaz-test: { x: { write: '', %s } } }",
+		values: []string{"'^a'", "''"}},
 	{kind: "exchange", field: "type", spec: inVhost + "      exchanges: { x: { %s } }", values: []string{"topic", "fanout", ""}},
 	{kind: "exchange", field: "durable", spec: inVhost + "      exchanges: { x: { %s } }", values: []string{"false", "true", "false", ""}},
 	{kind: "exchange", field: "auto_delete", spec: inVhost + "      exchanges: { x: { %s } }", values: []string{"true", "false", "true", ""}},
 	{kind: "exchange", field: "internal", spec: inVhost + "      exchanges: { x: { %s } }", values: []string{"true", "false", "true", ""}},
-	{kind: "exchange", field: "alternate_exchange", spec: inVhost + "      exchanges: { y: , z: , x: { %s } }", values: []string{"y", "z", ""}},
-	{kind: "exchange", field: "arguments", spec: inVhost + "      exchanges: { x: { %s } }", values: []string{"{ own: 1 }", "{ own: 1.0 }", `{ own: "1" }`, "{ own: [1, { a: true }] }", "{}", ""}},
+	{kind: "exchange", field: "alternate_exchange", spec: inVhost + "      exchanges: { y: , z: , x: { %s } }",
+		values: []string{"y", "z", ""}},
+	{kind: "exchange", field: "arguments", spec: inVhost + "      exchanges: { x: { %s } }", values: []string{"{ own: 1 }", "{ own: 1.0 }",
+		`{ own: "1" }`, "{ own: [1, { a: true }] }", "{}", ""}},
 	{kind: "exchange", field: "protect", spec: inVhost + "      exchanges: { x: { %s } }", values: []string{"true", "false", ""}},
-	{kind: "queue", field: "type", spec: inVhost + "      queues: { q: { migration: fast, %s } }", values: []string{"quorum", "stream", "classic", "quorum", ""}},
-	{kind: "queue", field: "durable", spec: inVhost + "      queues: { q: { migration: fast, %s } }", values: []string{"false", "true", "false", ""}},
-	{kind: "queue", field: "auto_delete", spec: inVhost + "      queues: { q: { migration: fast, %s } }", values: []string{"true", "false", "true", ""}},
-	{kind: "queue", field: "arguments", spec: inVhost + "      queues: { q: { migration: fast, %s } }", values: []string{"{ x-max-priority: 5 }", "{ x-max-priority: 6 }", "{ own: 1.0, x-max-length: 5 }", "{ own: 1, x-max-length: 5 }", "{ x-queue-type: quorum }", "{}", ""}},
+	{kind: "queue", field: "type", spec: inVhost + "      queues: { q: { migration: fast, %s } }",
+		values: []string{"quorum", "stream", "classic", "quorum", ""}},
+	{kind: "queue", field: "durable", spec: inVhost + "      queues: { q: { migration: fast, %s } }",
+		values: []string{"false", "true", "false", ""}},
+	{kind: "queue", field: "auto_delete", spec: inVhost + "      queues: { q: { migration: fast, %s } }",
+		values: []string{"true", "false", "true", ""}},
+	{kind: "queue", field: "arguments", spec: inVhost + "      queues: { q: { migration: fast, %s } }",
+		values: []string{"{ x-max-priority: 5 }", "{ x-max-priority: 6 }", "{ own: 1.0, x-max-length: 5 }", "{ own: 1, x-max-length: 5 }",
+			"{ x-queue-type: quorum }", "{}", ""}},
 	{kind: "queue", field: "protect", spec: inVhost + "      queues: { q: { migration: fast, %s } }", values: []string{"true", "false", ""}},
-	{kind: "policy", field: "pattern", spec: inVhost + "      policies: { p: { definition: { max-length: 5 }, %s } }", values: []string{"'^a'", "'^b'"}},
-	{kind: "policy", field: "apply_to", spec: inVhost + "      policies: { p: { pattern: '^a', definition: { max-length: 5 }, %s } }", values: []string{"queues", "all", "queues", ""}},
-	{kind: "policy", field: "apply_to", spec: inVhost + "      policies: { p: { pattern: '^a', definition: { max-length: 5 }, %s } }", values: []string{"quorum_queues", "classic_queues", ""}, since: "3.12"},
-	{kind: "policy", field: "priority", spec: inVhost + "      policies: { p: { pattern: '^a', definition: { max-length: 5 }, %s } }", values: []string{"5", "-5", ""}},
-	{kind: "policy", field: "definition", spec: inVhost + "      policies: { p: { pattern: '^a', %s } }", values: []string{"{ max-length: 5 }", `{ max-length: "6" }`, "{ message-ttl: 5, overflow: drop-head }"}},
-	{kind: "operator-policy", field: "pattern", spec: inVhost + "      operator_policies: { p: { definition: { max-length: 5 }, %s } }", values: []string{"'^a'", "'^b'"}},
-	{kind: "operator-policy", field: "apply_to", spec: inVhost + "      operator_policies: { p: { pattern: '^a', definition: { max-length: 5 }, %s } }", values: []string{"queues", "all", "queues", ""}},
-	{kind: "operator-policy", field: "priority", spec: inVhost + "      operator_policies: { p: { pattern: '^a', definition: { max-length: 5 }, %s } }", values: []string{"5", ""}},
-	{kind: "operator-policy", field: "definition", spec: inVhost + "      operator_policies: { p: { pattern: '^a', %s } }", values: []string{"{ max-length: 5 }", "{ message-ttl: 6 }"}},
-	{kind: "global-parameter", field: "value", spec: "  global_parameters: { midaz-test: { %s } }", values: []string{"{ a: 1 }", "{ a: 1.0 }", "text", "[1, 2]", "{}", "5"}},
+	{kind: "policy", field: "pattern", spec: inVhost + "      policies: { p: { definition: { max-length: 5 }, %s } }",
+		values: []string{"'^a'", "'^b'"}},
+	{kind: "policy", field: "apply_to", spec: inVhost + "      policies: { p: { pattern: '^a', definition: { max-length: 5 }, %s } }",
+		values: []string{"queues", "all", "queues", ""}},
+	{kind: "policy", field: "apply_to", spec: inVhost + "      policies: { p: { pattern: '^a', definition: { max-length: 5 }, %s } }",
+		values: []string{"quorum_queues", "classic_queues", ""}, since: "3.12"},
+	{kind: "policy", field: "priority", spec: inVhost + "      policies: { p: { pattern: '^a', definition: { max-length: 5 }, %s } }",
+		values: []string{"5", "-5", ""}},
+	{kind: "policy", field: "definition", spec: inVhost + "      policies: { p: { pattern: '^a', %s } }",
+		values: []string{"{ max-length: 5 }", `{ max-length: "6" }`, "{ message-ttl: 5, overflow: drop-head }"}},
+	{kind: "operator-policy", field: "pattern", spec: inVhost + "      operator_policies: { p: { definition: { max-length: 5 }, %s } }",
+		values: []string{"'^a'", "'^b'"}},
+	{kind: "operator-policy", field: "apply_to",
+		spec:   inVhost + "      operator_policies: { p: { pattern: '^a', definition: { max-length: 5 }, %s } }",
+		values: []string{"queues", "all", "queues", ""}},
+	{kind: "operator-policy", field: "priority",
+		spec: inVhost + "      operator_policies: { p: { pattern: '^a', definition: { max-length: 5 }, %s } }", values: []string{"5", ""}},
+	{kind: "operator-policy", field: "definition", spec: inVhost + "      operator_policies: { p: { pattern: '^a', %s } }",
+		values: []string{"{ max-length: 5 }", "{ message-ttl: 6 }"}},
+	{kind: "global-parameter", field: "value", spec: "  global_parameters: { midaz-test: { %s } }",
+		values: []string{"{ a: 1 }", "{ a: 1.0 }", "text", "[1, 2]", "{}", "5"}},
 }
 
 // TestEachField sets, changes and removes every field, and wants each time
@@ -103,8 +136,10 @@ func sameMeaning(c fieldCase, i int) bool {
 	pair := c.kind + "." + c.field + ":" + before + ">" + now
 	switch {
 	case now == "" || before == "":
-		d := map[string]string{"vhost.description": `""`, "vhost.tags": "[]", "user.tags": "[]", "vhost.tracing": "false", "exchange.arguments": "{}", "queue.arguments": "{}",
-			"user-limit.max_connections": "-1", "vhost-limit.max_connections": "-1", "vhost.protect": "false", "exchange.protect": "false", "queue.protect": "false"}
+		d := map[string]string{"vhost.description": `""`, "vhost.tags": "[]", "user.tags": "[]", "vhost.tracing": "false",
+			"exchange.arguments": "{}", "queue.arguments": "{}",
+			"user-limit.max_connections": "-1", "vhost-limit.max_connections": "-1", "vhost.protect": "false", "exchange.protect": "false",
+			"queue.protect": "false"}
 		if d[c.kind+"."+c.field] == before+now {
 			return true
 		}
@@ -127,7 +162,8 @@ func fromRows() []fieldCase {
 		t := k.Table()
 		for _, f := range t.Fields {
 			name := t.Kind + "." + f.Key
-			if covered[name] || f.Unmarked && f.Unseen || slices.ContainsFunc(elsewhere, func(e string) bool { return strings.HasPrefix(name, e) || strings.HasSuffix(name, e) }) {
+			if covered[name] || f.Unmarked && f.Unseen ||
+				slices.ContainsFunc(elsewhere, func(e string) bool { return strings.HasPrefix(name, e) || strings.HasSuffix(name, e) }) {
 				continue
 			}
 			object := "{ %s"
@@ -163,19 +199,23 @@ var drifts = []struct {
 }{
 	{"vhost description", "PUT", "/api/vhosts/midaz-test", `{"description":"other","tags":"one"}`, "update vhost/midaz-test: description"},
 	{"vhost tags", "PUT", "/api/vhosts/midaz-test", `{"description":"mine","tags":"one,two"}`, "update vhost/midaz-test: tags[1]"},
-	{"vhost tracing", "PUT", "/api/vhosts/midaz-test", `{"description":"mine","tags":"one","tracing":true}`, "update vhost/midaz-test: tracing"},
+	{"vhost tracing", "PUT", "/api/vhosts/midaz-test", `{"description":"mine","tags":"one","tracing":true}`,
+		"update vhost/midaz-test: tracing"},
 	{"user password", "PUT", "/api/users/midaz-test", `{"tags":"monitoring","password":"other"}`, "update user/midaz-test: password"},
 	{"user password erased", "PUT", "/api/users/midaz-test", `{"tags":"monitoring","password_hash":""}`, "update user/midaz-test: password"},
 	{"user tags", "PUT", "/api/users/midaz-test", `{"tags":"administrator","password":"word"}`, "update user/midaz-test: tags[0]"},
 	{"user gone", "DELETE", "/api/users/midaz-test", ``, "create permission/midaz-test/midaz-test; create user/midaz-test"},
-	{"permission", "PUT", "/api/permissions/midaz-test/midaz-test", `{"configure":".*","write":"^a","read":""}`, "update permission/midaz-test/midaz-test: configure"},
+	{"permission", "PUT", "/api/permissions/midaz-test/midaz-test", `{"configure":".*","write":"^a","read":""}`,
+		"update permission/midaz-test/midaz-test: configure"},
 	{"permission gone", "DELETE", "/api/permissions/midaz-test/midaz-test", ``, "create permission/midaz-test/midaz-test"},
 	{"exchange gone", "DELETE", "/api/exchanges/midaz-test/x", ``, "create binding/midaz-test/x/queue/q/k; create exchange/midaz-test/x"},
 	{"queue gone", "DELETE", "/api/queues/midaz-test/q", ``, "create binding/midaz-test/x/queue/q/k; create queue/midaz-test/q"},
 	{"binding gone", "DELETE", "/api/bindings/midaz-test/e/x/q/q/k", ``, "create binding/midaz-test/x/queue/q/k"},
-	{"policy", "PUT", "/api/policies/midaz-test/p", `{"pattern":"^q","definition":{"max-length":6},"apply-to":"queues"}`, "update policy/midaz-test/p: definition.max-length"},
+	{"policy", "PUT", "/api/policies/midaz-test/p", `{"pattern":"^q","definition":{"max-length":6},"apply-to":"queues"}`,
+		"update policy/midaz-test/p: definition.max-length"},
 	{"policy gone", "DELETE", "/api/policies/midaz-test/p", ``, "create policy/midaz-test/p"},
-	{"policy number of another type", "PUT", "/api/policies/midaz-test/p", `{"pattern":"^q","definition":{"max-length":5},"apply-to":"queues","priority":3}`, "update policy/midaz-test/p: priority"},
+	{"policy number of another type", "PUT", "/api/policies/midaz-test/p",
+		`{"pattern":"^q","definition":{"max-length":5},"apply-to":"queues","priority":3}`, "update policy/midaz-test/p: priority"},
 }
 
 const drifting = `
@@ -229,7 +269,8 @@ func TestPendingIsNoDrift(t *testing.T) {
 	onEach(t, func(t *testing.T, b *target) {
 		w := world{t: t, b: b}
 		w.apply(drifting)
-		changed := strings.NewReplacer("mine", "ours", "password: word", "password: newer", "[monitoring]", "[management]", "max-length: 5", "max-length: 7", `"^a"`, `"^b"`).Replace(drifting)
+		changed := strings.NewReplacer("mine", "ours", "password: word", "password: newer", "[monitoring]", "[management]", "max-length: 5",
+			"max-length: 7", `"^a"`, `"^b"`).Replace(drifting)
 		changes := w.plan(w.resolve(changed))
 		if len(changes) != 4 {
 			t.Errorf("%d changes, want 4: %v", len(changes), changes)
@@ -260,7 +301,8 @@ func TestLookAgainAgreesWithBulk(t *testing.T) {
 				t.Fatalf("%s: %v, %v", r.Addr, found, err)
 			}
 			one, many := found[0], bulk[r.Addr]
-			if one.ID != many.ID || one.Stack != many.Stack || one.Presence != many.Presence || !resources.Equal(map[string]any(one.Have), map[string]any(many.Have)) {
+			if one.ID != many.ID || one.Stack != many.Stack || one.Presence != many.Presence ||
+				!resources.Equal(map[string]any(one.Have), map[string]any(many.Have)) {
 				t.Errorf("%s differs:\none  %+v\nbulk %+v", r.Addr, one, many)
 			}
 		}

@@ -176,7 +176,8 @@ func (g *migration) check(ctx context.Context) error {
 	case len(lost) == 0:
 		return nil
 	case rejects(next):
-		return &resources.Diagnosis{Err: fmt.Errorf("%s cannot be moved into the new queue, which refuses what is beyond its limits: %s", g.queue, textsOf(lost)),
+		return &resources.Diagnosis{Err: fmt.Errorf("%s cannot be moved into the new queue, which refuses what is beyond its limits: %s", g.queue,
+			textsOf(lost)),
 			Hint: "have consumers take messages first, or declare a higher limit; nothing was changed"}
 	case !g.squeeze:
 		return queueKind{}.refused(&object{addr: resources.NewAddr(queueName, g.vhost, g.queue)}, textsOf(lost))
@@ -260,7 +261,8 @@ func (g *migration) makeHelpers(ctx context.Context) error {
 	fanout := func(arguments map[string]any) map[string]any {
 		return map[string]any{"type": "fanout", "durable": true, "auto_delete": false, "internal": false, "arguments": arguments}
 	}
-	keep := map[string]any{"durable": true, "auto_delete": false, "arguments": map[string]any{queueTypeArgument: "classic", migrationOf: g.queue}}
+	keep := map[string]any{"durable": true, "auto_delete": false, "arguments": map[string]any{queueTypeArgument: "classic",
+		migrationOf: g.queue}}
 	policies, err := policiesIn(ctx, g.c.reads, g.vhost)
 	if err != nil {
 		return err
@@ -268,7 +270,8 @@ func (g *migration) makeHelpers(ctx context.Context) error {
 	if err := g.shield(ctx, policies); err != nil {
 		return err
 	}
-	policy := map[string]any{"pattern": g.helperPattern(), "apply-to": "all", "priority": migrationPriority, "definition": g.helperDefinition(policies)}
+	policy := map[string]any{"pattern": g.helperPattern(), "apply-to": "all", "priority": migrationPriority,
+		"definition": g.helperDefinition(policies)}
 	type step struct {
 		path string
 		body map[string]any
@@ -341,7 +344,8 @@ func (g *migration) shield(ctx context.Context, policies *routing.Vhost) error {
 	e := policies.ForQueue(helper)
 	for _, p := range slices.Concat(applying(e.Policy), applying(e.Operator)) {
 		if p.Priority >= migrationPriority && p.Name != g.name(rolePolicy) {
-			return &resources.Diagnosis{Err: fmt.Errorf("policy %s applies to the queues that hold the messages meanwhile, and no other can have a higher priority than its %d", p.Name, p.Priority),
+			return &resources.Diagnosis{Err: fmt.Errorf("policy %s applies to the queues that hold the messages meanwhile, and no other can have "+
+				"a higher priority than its %d", p.Name, p.Priority),
 				Hint: "give it a lower priority, or have its pattern not match names that begin with " + migrationPrefix}
 		}
 	}
@@ -352,8 +356,10 @@ func (g *migration) shield(ctx context.Context, policies *routing.Vhost) error {
 	_, err := g.c.put(ctx, apiPath("operator-policies", g.vhost, g.name(rolePolicy)),
 		map[string]any{"pattern": g.helperPattern(), "apply-to": "queues", "priority": migrationPriority, "definition": shieldDefinition})
 	if err != nil {
-		return &resources.Diagnosis{Err: fmt.Errorf("operator policy %s applies to the queues that hold the messages meanwhile and could drop some of them, and it cannot be overridden for those: %w", others[0].Name, err),
-			Hint: "have its pattern not match names that begin with " + migrationPrefix + ", or let the management user change operator policies; nothing was moved"}
+		return &resources.Diagnosis{Err: fmt.Errorf("operator policy %s applies to the queues that hold the messages meanwhile and could drop "+
+			"some of them, and it cannot be overridden for those: %w", others[0].Name, err),
+			Hint: "have its pattern not match names that begin with " + migrationPrefix +
+				", or let the management user change operator policies; nothing was moved"}
 	}
 	return nil
 }
@@ -411,8 +417,10 @@ func (g *migration) moveBindings(ctx context.Context) error {
 			return err
 		}
 	}
-	return &resources.Diagnosis{Err: errors.New("the queue's bindings cannot be moved: the broker keeps them, or someone makes them again and again"),
-		Hint: "an exchange imported without auto_delete keeps its bindings for ever until it is replaced; and stop what declares the binding meanwhile"}
+	return &resources.Diagnosis{Err: errors.New("the queue's bindings cannot be moved: the broker keeps them, or someone makes them again " +
+		"and again"),
+		Hint: "an exchange imported without auto_delete keeps its bindings for ever until it is replaced; and stop what declares the binding " +
+			"meanwhile"}
 }
 
 // empty waits until the old queue holds nothing and deletes it. Publishers are
@@ -488,25 +496,26 @@ func (g *migration) drain(ctx context.Context) error {
 
 // moveOld moves what is ready in the old queue into the queue that keeps it.
 func (g *migration) moveOld(ctx context.Context) error {
-	_, err := g.mover.move(ctx, transfer{from: g.queue, exchange: g.name(roleOut), change: suspend}, func(ctx context.Context, p *progress) error {
-		last, least := time.Now(), -1
-		for {
-			ready, _, err := g.mover.counts(g.queue)
-			switch {
-			case err != nil:
-				return err
-			case ready == 0 && p.quietFor() > time.Millisecond:
-				return nil
-			case least < 0 || ready < least: // a single active consumer takes them, not the mover
-				last, least = time.Now(), ready
-			case time.Since(last) > drainLimit:
-				return fmt.Errorf("%s stay in the old queue: neither its consumers take them nor can they be moved", plural(int64(ready), "message"))
+	_, err := g.mover.move(ctx, transfer{from: g.queue, exchange: g.name(roleOut), change: suspend},
+		func(ctx context.Context, p *progress) error {
+			last, least := time.Now(), -1
+			for {
+				ready, _, err := g.mover.counts(g.queue)
+				switch {
+				case err != nil:
+					return err
+				case ready == 0 && p.quietFor() > time.Millisecond:
+					return nil
+				case least < 0 || ready < least: // a single active consumer takes them, not the mover
+					last, least = time.Now(), ready
+				case time.Since(last) > drainLimit:
+					return fmt.Errorf("%s stay in the old queue: neither its consumers take them nor can they be moved", plural(int64(ready), "message"))
+				}
+				if err := sleep(ctx, 2*time.Millisecond); err != nil {
+					return err
+				}
 			}
-			if err := sleep(ctx, 2*time.Millisecond); err != nil {
-				return err
-			}
-		}
-	})
+		})
 	var refused *amqp.Error
 	if errors.As(err, &refused) && refused.Code == amqp.AccessRefused {
 		return g.waitForConsumer(ctx, err)
@@ -548,12 +557,14 @@ func (g *migration) settle(ctx context.Context, began time.Time) (again bool, er
 		case ready > 0:
 			return true, nil
 		case !l.counted && consumers > 0 && time.Since(look) > firstStats:
-			return false, &resources.Diagnosis{Err: errors.New("the broker keeps no statistics, so nobody can tell whether a consumer still holds messages of the old queue"),
+			return false, &resources.Diagnosis{Err: errors.New("the broker keeps no statistics, so nobody can tell whether a consumer still " +
+				"holds messages of the old queue"),
 				Hint: "stop its consumers, or declare the queue with `migration: fast`, with which what they hold is lost if they fail just then"}
 		case time.Since(look) > statsAge && (l.messages() == 0 || !l.counted):
 			return false, nil
 		case time.Since(began) > drainLimit+statsAge:
-			return false, &resources.Diagnosis{Err: fmt.Errorf("consumers hold %s of the old queue and do not acknowledge them", plural(l.unacked, "message")),
+			return false, &resources.Diagnosis{Err: fmt.Errorf("consumers hold %s of the old queue and do not acknowledge them",
+				plural(l.unacked, "message")),
 				Hint: "look what the consumers wait for, or stop them; the old queue is as it was"}
 		}
 		if l.counted {
@@ -743,24 +754,25 @@ func (g *migration) moveBack(ctx context.Context, role string, then func(context
 	if err != nil {
 		return err
 	}
-	moved, err := g.mover.move(ctx, transfer{from: g.name(role), exchange: g.name(roleIn), change: restore, room: room}, func(ctx context.Context, p *progress) error {
-		quiet := time.Millisecond
-		if then != nil {
-			if err := then(ctx, p); err != nil {
-				return err
+	moved, err := g.mover.move(ctx, transfer{from: g.name(role), exchange: g.name(roleIn), change: restore, room: room},
+		func(ctx context.Context, p *progress) error {
+			quiet := time.Millisecond
+			if then != nil {
+				if err := then(ctx, p); err != nil {
+					return err
+				}
+				quiet = 20 * time.Millisecond // what was routed before the switch may still be on its way
 			}
-			quiet = 20 * time.Millisecond // what was routed before the switch may still be on its way
-		}
-		for {
-			ready, _, err := g.mover.counts(g.name(role))
-			if err != nil || ready == 0 && p.quietFor() > quiet {
-				return err
+			for {
+				ready, _, err := g.mover.counts(g.name(role))
+				if err != nil || ready == 0 && p.quietFor() > quiet {
+					return err
+				}
+				if err := sleep(ctx, time.Millisecond); err != nil {
+					return err
+				}
 			}
-			if err := sleep(ctx, time.Millisecond); err != nil {
-				return err
-			}
-		}
-	})
+		})
 	if moved > 0 {
 		g.say("moved %s into the queue", plural(int64(moved), "message"))
 	}
@@ -851,7 +863,8 @@ func (g *migration) discard(ctx context.Context) error {
 // not forget them. remove deletes the old queue.
 func (g *migration) quick(ctx context.Context, remove func() error) error {
 	record := g.exchangePath(g.name(roleRecord))
-	if _, err := g.c.put(ctx, record, map[string]any{"type": "fanout", "durable": true, "auto_delete": false, "internal": false, "arguments": map[string]any{migrationOf: g.queue}}); err != nil {
+	if _, err := g.c.put(ctx, record, map[string]any{"type": "fanout", "durable": true, "auto_delete": false, "internal": false,
+		"arguments": map[string]any{migrationOf: g.queue}}); err != nil {
 		return err
 	}
 	all, err := g.ownBindings(ctx)

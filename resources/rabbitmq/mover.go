@@ -106,7 +106,8 @@ func (m *mover) move(ctx context.Context, t transfer, watch func(ctx context.Con
 		return 0, err
 	}
 	w := &moving{transfer: t, m: m, ch: ch, progress: &progress{ask: make(chan chan struct{})},
-		closed: ch.NotifyClose(make(chan *amqp.Error, 1)), returned: ch.NotifyReturn(make(chan amqp.Return, 1)), cancelled: ch.NotifyCancel(make(chan string, 1))}
+		closed: ch.NotifyClose(make(chan *amqp.Error, 1)), returned: ch.NotifyReturn(make(chan amqp.Return, 1)),
+		cancelled: ch.NotifyCancel(make(chan string, 1))}
 	w.progress.note(0)
 	deliveries, err := ch.Consume(t.from, consumerTag, false, false, false, false, amqp.Table{"x-priority": int32(100)})
 	if err != nil {

@@ -68,13 +68,15 @@ func checkPattern(r *resources.Resource, at string, value resources.Value, ancho
 	re, err := regexp.Compile(pattern)
 	switch {
 	case err != nil && beyondRE2.MatchString(pattern):
-		report(rulePatternPCRE.At(r.Pos(at), "the regular expression "+shown+" cannot be checked here: it uses what only the broker's engine has", ""))
+		report(rulePatternPCRE.At(r.Pos(at), "the regular expression "+shown+" cannot be checked here: it uses what only the broker's engine has",
+			""))
 		return nil
 	case err != nil:
 		report(rulePattern.At(r.Pos(at), "the regular expression "+shown+" is not well formed: "+regexReason(err), ""))
 		return nil
 	case anchor && !isAnchored(pattern):
-		report(ruleUnanchored.At(r.Pos(at), "the regular expression "+shown+" matches anywhere in a name, not only at its beginning", "begin it with ^"))
+		report(ruleUnanchored.At(r.Pos(at), "the regular expression "+shown+" matches anywhere in a name, not only at its beginning",
+			"begin it with ^"))
 	}
 	return re
 }
@@ -139,5 +141,6 @@ func checkExchangeExists(r *resources.Resource, all *resources.Declared, name, a
 	if hint == "" {
 		hint = "declare it under exchanges, with `external: true` if an application does"
 	}
-	report(ruleLostTarget.At(r.Pos(at), fmt.Sprintf("the %s %q is not declared; as long as it does not exist, messages sent to it are dropped", what, name), hint))
+	report(ruleLostTarget.At(r.Pos(at), fmt.Sprintf("the %s %q is not declared; as long as it does not exist, messages sent to it are dropped",
+		what, name), hint))
 }

@@ -38,7 +38,8 @@ func (s *snapshot) overruled(ctx context.Context, b *books) overrulings {
 }
 
 // pluginOf names the plugin that does what the parameters of a component say.
-var pluginOf = map[string]string{"shovel": "rabbitmq_shovel", "federation-upstream": "rabbitmq_federation", "federation-upstream-set": "rabbitmq_federation"}
+var pluginOf = map[string]string{"shovel": "rabbitmq_shovel", "federation-upstream": "rabbitmq_federation",
+	"federation-upstream-set": "rabbitmq_federation"}
 
 // unplugged notes the parameters whose plugin no running node has enabled. The
 // broker keeps and lists them, and does nothing with them.
@@ -67,8 +68,9 @@ func (s *snapshot) unplugged(ctx context.Context) {
 		if !isOfPlugin(r) || enabled[plugin] {
 			continue
 		}
-		s.overrulings[r.Addr] = append(s.overrulings[r.Addr], resources.Diff{Path: "plugin", Field: "plugin", Drift: true, Cost: resources.Free, After: plugin,
-			Why: fmt.Sprintf("not in force: the plugin %s is not enabled; run `rabbitmq-plugins enable %s` on the broker", plugin, plugin)})
+		s.overrulings[r.Addr] = append(s.overrulings[r.Addr], resources.Diff{Path: "plugin", Field: "plugin", Drift: true, Cost: resources.Free,
+			After: plugin,
+			Why:   fmt.Sprintf("not in force: the plugin %s is not enabled; run `rabbitmq-plugins enable %s` on the broker", plugin, plugin)})
 	}
 }
 
@@ -129,7 +131,8 @@ func (s *snapshot) narrowed(ctx context.Context, b *books) {
 			}
 			s.overrulings[r.Addr] = append(s.overrulings[r.Addr], resources.Diff{Path: field, Field: field, Drift: true, Cost: resources.Free,
 				Before: resources.SealLike(found[0].pattern, r.Config[field]), After: r.Config[field],
-				Why: fmt.Sprintf("not in force: topic permissions that are not in the spec allow only %s; run `rabbitmqctl clear_topic_permissions`, or declare %s", strings.Join(where, ", and only "), strings.Join(which, ", "))})
+				Why: fmt.Sprintf("not in force: topic permissions that are not in the spec allow only %s; run `rabbitmqctl "+
+					"clear_topic_permissions`, or declare %s", strings.Join(where, ", and only "), strings.Join(which, ", "))})
 		}
 	}
 }
@@ -262,7 +265,8 @@ func (f *forces) told(ctx context.Context, queue string, all []routing.Effective
 	policy := isOpen(func(e routing.Effective) *routing.Policy { return e.Policy.Policy })
 	operator := isOpen(func(e routing.Effective) *routing.Policy { return e.Operator.Policy })
 	return slices.DeleteFunc(all, func(e routing.Effective) bool {
-		return policy && !isNamed(e.Policy.Policy, rows[i].text("policy")) || operator && !isNamed(e.Operator.Policy, rows[i].text("operator_policy"))
+		return policy && !isNamed(e.Policy.Policy, rows[i].text("policy")) || operator &&
+			!isNamed(e.Operator.Policy, rows[i].text("operator_policy"))
 	})
 }
 
@@ -302,14 +306,16 @@ func (f *forces) taker(now routing.Setting, have routing.Effective) (name, why s
 			return "", ""
 		}
 		a := resources.NewAddr(operatorPolicyName, f.vhost, p.Name)
-		return p.Name, fmt.Sprintf("not in force: operator policy %s, which is not in the spec, holds over it; remove that policy, or declare %s and write here the value that shall hold", p.Name, a)
+		return p.Name, fmt.Sprintf("not in force: operator policy %s, which is not in the spec, holds over it; remove that policy, or declare "+
+			"%s and write here the value that shall hold", p.Name, a)
 	}
 	p := have.Policy.Policy
 	if p == nil || !slices.ContainsFunc(f.outside.Policies, func(o *routing.Policy) bool { return o.Name == p.Name }) {
 		return "", ""
 	}
 	a := resources.NewAddr(policyName, f.vhost, p.Name)
-	return p.Name, fmt.Sprintf("not in force: policy %s with priority %d, which is not in the spec, takes over; remove that policy, lower its priority, or declare %s", p.Name, p.Priority, a)
+	return p.Name, fmt.Sprintf("not in force: policy %s with priority %d, which is not in the spec, takes over; remove that policy, lower "+
+		"its priority, or declare %s", p.Name, p.Priority, a)
 }
 
 // declaredAt returns where the spec declares a setting that should hold for the

@@ -51,10 +51,12 @@ var outsideRows = []outsideRow{
 	{name: "a policy takes a setting away", spec: fieldsQueue, policy: outsidePolicy(50, `"max-length":1000`),
 		want: []string{`queue/midaz-test/q overflow: "reject-publish", found null`}},
 	{name: "a policy says the same", spec: fieldsQueue, policy: outsidePolicy(50, `"max-length":1000,"overflow":"reject-publish"`)},
-	{name: "a policy says more", spec: fieldsQueue, policy: outsidePolicy(50, `"max-length":1000,"overflow":"reject-publish","message-ttl":5`)},
+	{name: "a policy says more", spec: fieldsQueue,
+		policy: outsidePolicy(50, `"max-length":1000,"overflow":"reject-publish","message-ttl":5`)},
 	{name: "a policy of lower priority", spec: fieldsQueue, policy: outsidePolicy(0, `"max-length":1`)},
 	{name: "a policy that does not match", spec: fieldsQueue, policy: `{"pattern":"^other$","priority":50,"definition":{"max-length":1}}`},
-	{name: "a policy for exchanges", spec: fieldsQueue, policy: `{"pattern":".*","apply-to":"exchanges","priority":50,"definition":{"alternate-exchange":"amq.fanout"}}`},
+	{name: "a policy for exchanges", spec: fieldsQueue,
+		policy: `{"pattern":".*","apply-to":"exchanges","priority":50,"definition":{"alternate-exchange":"amq.fanout"}}`},
 	{name: "a policy with a key that keeps it from the queue", spec: fieldsQueue, policy: outsidePolicy(50, `"max-length":1,"max-age":"1D"`)},
 	{name: "an operator policy sets a lower limit", spec: fieldsQueue, operator: outsidePolicy(0, `"max-length":1`),
 		want: []string{`queue/midaz-test/q max_length: 1000, found 1`}},
@@ -62,26 +64,36 @@ var outsideRows = []outsideRow{
 	{name: "an operator policy sets the same limit", spec: fieldsQueue, operator: outsidePolicy(0, `"max-length":1000`)},
 	{name: "an operator policy limits something else", spec: fieldsQueue, operator: outsidePolicy(0, `"message-ttl":5`)},
 	{name: "a tie of which the broker does not tell the winner", spec: fieldsQueue, policy: outsidePolicy(1, `"max-length":1`), unreal: true},
-	{name: "nothing is declared", spec: "      queues: { q: { type: classic } }\n", policy: outsidePolicy(50, `"max-length":1`), operator: outsidePolicy(0, `"max-length":1`)},
-	{name: "a lower limit than an argument", spec: "      queues: { q: { type: classic, arguments: { x-max-length: 100 } } }\n", policy: outsidePolicy(50, `"max-length":1`),
-		want: []string{`queue/midaz-test/q arguments.x-max-length: 100, found 1`}},
-	{name: "an argument of which no policy takes the place", spec: "      queues: { q: { type: classic, arguments: { x-overflow: reject-publish } } }\n", policy: outsidePolicy(50, `"overflow":"drop-head"`)},
+	{name: "nothing is declared", spec: "      queues: { q: { type: classic } }\n", policy: outsidePolicy(50, `"max-length":1`),
+		operator: outsidePolicy(0, `"max-length":1`)},
+	{name: "a lower limit than an argument", spec: "      queues: { q: { type: classic, arguments: { x-max-length: 100 } } }\n",
+		policy: outsidePolicy(50, `"max-length":1`),
+		want:   []string{`queue/midaz-test/q arguments.x-max-length: 100, found 1`}},
+	{name: "an argument of which no policy takes the place",
+		spec:   "      queues: { q: { type: classic, arguments: { x-overflow: reject-publish } } }\n",
+		policy: outsidePolicy(50, `"overflow":"drop-head"`)},
 	{name: "a declared policy is overridden",
-		spec:   "      queues: { a: { type: classic }, b: { type: classic } }\n      policies: { own: { pattern: '^[ab]$', priority: 7, definition: { max-length: 10, message-ttl: 5 } } }\n",
+		spec: "      queues: { a: { type: classic }, b: { type: classic } }\n      policies: { own: { pattern: '^[ab]$', priority: 7, " +
+			"definition: { max-length: 10, message-ttl: 5 } } }\n",
 		policy: outsidePolicy(8, `"max-length":3`),
-		want:   []string{`policy/midaz-test/own definition.max-length: 10, found 3`, `policy/midaz-test/own definition.message-ttl: 5, found null`}},
+		want: []string{`policy/midaz-test/own definition.max-length: 10, found 3`,
+			`policy/midaz-test/own definition.message-ttl: 5, found null`}},
 	{name: "a setting that the generated policy has from a declared one",
-		spec:   "      queues: { q: { type: classic, max_length: 10 } }\n      policies: { own: { pattern: '^q$', definition: { message-ttl: 5 } } }\n",
+		spec: "      queues: { q: { type: classic, max_length: 10 } }\n      policies: { own: { pattern: '^q$', definition: { message-ttl: " +
+			"5 } } }\n",
 		policy: outsidePolicy(8, `"max-length":10`),
 		want:   []string{`policy/midaz-test/own definition.message-ttl: 5, found null`}},
 	{name: "declared policies override one another",
-		spec: "      queues: { q: { type: classic } }\n      policies: { low: { pattern: '^q$', priority: 1, definition: { max-length: 10 } }, high: { pattern: '^q$', priority: 2, definition: { message-ttl: 5 } } }\n      operator_policies: { o: { pattern: '^q$', definition: { message-ttl: 1 } } }\n"},
+		spec: "      queues: { q: { type: classic } }\n      policies: { low: { pattern: '^q$', priority: 1, definition: { max-length: 10 } " +
+			"}, high: { pattern: '^q$', priority: 2, definition: { message-ttl: 5 } } }\n      operator_policies: { o: { pattern: '^q$', " +
+			"definition: { message-ttl: 1 } } }\n"},
 	{name: "a declared operator policy is overridden",
 		spec:     "      queues: { q: { type: classic } }\n      operator_policies: { own: { pattern: '^q$', definition: { max-length: 10 } } }\n",
 		operator: outsidePolicy(8, `"max-length":3`),
 		want:     []string{`operator-policy/midaz-test/own definition.max-length: 10, found 3`}},
 	{name: "the alternate exchange of a declared policy",
-		spec:   "      exchanges: { x: }\n      policies: { own: { pattern: '^x$', apply_to: exchanges, definition: { alternate-exchange: amq.fanout } } }\n",
+		spec: "      exchanges: { x: }\n      policies: { own: { pattern: '^x$', apply_to: exchanges, definition: { alternate-exchange: " +
+			"amq.fanout } } }\n",
 		policy: outsidePolicy(8, `"alternate-exchange":"amq.direct"`),
 		want:   []string{`policy/midaz-test/own definition.alternate-exchange: "amq.fanout", found "amq.direct"`}},
 	{name: "queues that share one policy",
@@ -132,7 +144,8 @@ func checkOverruled(t *testing.T, b *target, row outsideRow) {
 func TestParametersOfAPluginThatIsNotEnabled(t *testing.T) {
 	b := fakeTarget(t, "4.0.5")
 	const shovel = `{src-protocol: amqp091, src-uri: "amqp://", src-queue: a, dest-protocol: amqp091, dest-uri: "amqp://", dest-queue: b}`
-	spec := inVhost + "      queues: { a: {}, b: {} }\n      parameters: { shovel: { s: { value: " + shovel + " } }, federation-upstream: { u: { value: { uri: \"amqp://east\" } } } }\n"
+	spec := inVhost + "      queues: { a: {}, b: {} }\n      parameters: { shovel: { s: { value: " + shovel +
+		" } }, federation-upstream: { u: { value: { uri: \"amqp://east\" } } } }\n"
 	world{t: t, b: b}.apply(spec)
 	equal(t, overruled(t, b, spec), nil)
 	b.fake.DisabledPlugins = []string{"rabbitmq_shovel"}
@@ -160,15 +173,22 @@ func TestPermissionsThatTopicPermissionsNarrow(t *testing.T) {
 			onlyReal bool
 		}{
 			{name: "both ways", spec: all, outside: [][3]string{{"x", "^paid$", "^a"}},
-				want: []string{`permission/midaz-test/midaz-test read: ".*", found "^a"`, `permission/midaz-test/midaz-test write: ".*", found "^paid$"`}},
-			{name: "one way", spec: all, outside: [][3]string{{"x", "^paid$", ".*"}}, want: []string{`permission/midaz-test/midaz-test write: ".*", found "^paid$"`}},
-			{name: "no routing key at all", spec: all, outside: [][3]string{{"x", "^.*$", ""}}, want: []string{`permission/midaz-test/midaz-test read: ".*", found ""`}},
-			{name: "two exchanges", spec: all, outside: [][3]string{{"y", "^b", ".*"}, {"x", "^a", ".*"}}, want: []string{`permission/midaz-test/midaz-test write: ".*", found "^a"`}},
-			{name: "an exchange of the broker", spec: all, outside: [][3]string{{"amq.topic", "^a", ".*"}}, want: []string{`permission/midaz-test/midaz-test write: ".*", found "^a"`}},
+				want: []string{`permission/midaz-test/midaz-test read: ".*", found "^a"`,
+					`permission/midaz-test/midaz-test write: ".*", found "^paid$"`}},
+			{name: "one way", spec: all, outside: [][3]string{{"x", "^paid$", ".*"}},
+				want: []string{`permission/midaz-test/midaz-test write: ".*", found "^paid$"`}},
+			{name: "no routing key at all", spec: all, outside: [][3]string{{"x", "^.*$", ""}},
+				want: []string{`permission/midaz-test/midaz-test read: ".*", found ""`}},
+			{name: "two exchanges", spec: all, outside: [][3]string{{"y", "^b", ".*"}, {"x", "^a", ".*"}},
+				want: []string{`permission/midaz-test/midaz-test write: ".*", found "^a"`}},
+			{name: "an exchange of the broker", spec: all, outside: [][3]string{{"amq.topic", "^a", ".*"}},
+				want: []string{`permission/midaz-test/midaz-test write: ".*", found "^a"`}},
 			{name: "everything", spec: all, outside: [][3]string{{"x", ".*", "^.*$"}}},
 			{name: "an exchange that has no use for it", spec: all, outside: [][3]string{{"d", "^a", "^a"}}},
-			{name: "an exchange that is not permitted", spec: user + inVhost + topics + permission("^y$", ""), outside: [][3]string{{"x", "^a", "^a"}}},
-			{name: "a pattern that only the broker can read", spec: user + inVhost + topics + permission("^(?!y)", ""), outside: [][3]string{{"x", "^a", "^a"}}, onlyReal: true},
+			{name: "an exchange that is not permitted", spec: user + inVhost + topics + permission("^y$", ""),
+				outside: [][3]string{{"x", "^a", "^a"}}},
+			{name: "a pattern that only the broker can read", spec: user + inVhost + topics + permission("^(?!y)", ""),
+				outside: [][3]string{{"x", "^a", "^a"}}, onlyReal: true},
 			{name: "no permission is declared", spec: user + inVhost + topics, outside: [][3]string{{"x", "^a", "^a"}}},
 			{name: "it is declared", spec: all + "      topic_permissions: { midaz-test: { x: { write: '^a', read: '^a' } } }\n"},
 		} {

@@ -99,7 +99,8 @@ func TestForeignObjects(t *testing.T) {
 func TestAnotherStackIsNamed(t *testing.T) {
 	onEach(t, func(t *testing.T, b *target) {
 		b.do(t, http.MethodPut, "/api/vhosts/midaz-test", `{}`)
-		b.do(t, http.MethodPut, "/api/global-parameters/midaz.midaz-test-other", `{"name":"midaz.midaz-test-other","value":{"format":1,"objects":{"vhost/midaz-test":false}}}`)
+		b.do(t, http.MethodPut, "/api/global-parameters/midaz.midaz-test-other",
+			`{"name":"midaz.midaz-test-other","value":{"format":1,"objects":{"vhost/midaz-test":false}}}`)
 		all, _ := declare(t, b.head()+"  vhosts: { midaz-test: }")
 		o := observe(t, rabbitmq.OpenReader(rabbitmq.Options{Declared: all}), all)[resources.NewAddr("vhost", "midaz-test")]
 		if o.Stack != "midaz-test-other" {
@@ -127,7 +128,8 @@ func TestLedgerOfAnotherCluster(t *testing.T) {
 
 // TestMalformedLedger names nothing, and is no error: it comes from outside.
 func TestMalformedLedger(t *testing.T) {
-	for _, value := range []string{`"text"`, `[]`, `{"objects":[]}`, `{"objects":{"queue":1,"":2,"queue/a/b":{"fields":5,"key":"zz"}}}`, `{"objects":{"user/x":{"fields":{"hash":{"$hmac-sha256":1}}}}}`} {
+	for _, value := range []string{`"text"`, `[]`, `{"objects":[]}`, `{"objects":{"queue":1,"":2,"queue/a/b":{"fields":5,"key":"zz"}}}`,
+		`{"objects":{"user/x":{"fields":{"hash":{"$hmac-sha256":1}}}}}`} {
 		b := fakeTarget(t, "4.0.5")
 		b.do(t, http.MethodPut, "/api/global-parameters/midaz."+stack, fmt.Sprintf(`{"value":%s}`, value))
 		w := world{t: t, b: b}
@@ -199,7 +201,8 @@ func TestDefaultObjectsNeverShow(t *testing.T) {
 func TestFreeObjects(t *testing.T) {
 	b := fakeTarget(t, "4.0.5")
 	w := world{t: t, b: b}
-	spec := fmt.Sprintf("  users: { %s: { password: %q, tags: [administrator] } }\n  vhosts:\n    /:\n      description: ours\n      permissions: { %s: { configure: '.*', write: '.*', read: '.*' } }\n", b.username, b.password, b.username)
+	spec := fmt.Sprintf("  users: { %s: { password: %q, tags: [administrator] } }\n  vhosts:\n    /:\n      description: ours\n      "+
+		"permissions: { %s: { configure: '.*', write: '.*', read: '.*' } }\n", b.username, b.password, b.username)
 	equal(t, w.apply(spec), []string{"update vhost/%2F"})
 	w.settled(spec)
 	equal(t, w.apply(""), nil)
@@ -266,7 +269,8 @@ func TestParameters(t *testing.T) {
 			equal(t, w.apply(spec(v)), []string{"update parameter/midaz-test/federation-upstream/up"})
 			w.settled(spec(v))
 		}
-		equal(t, w.apply(inVhost+"      description: d\n"), []string{"delete parameter/midaz-test/federation-upstream/up", "update vhost/midaz-test"})
+		equal(t, w.apply(inVhost+"      description: d\n"), []string{"delete parameter/midaz-test/federation-upstream/up",
+			"update vhost/midaz-test"})
 	})
 }
 
@@ -274,7 +278,8 @@ func TestParameters(t *testing.T) {
 func TestParametersOfEachComponent(t *testing.T) {
 	onEach(t, func(t *testing.T, b *target) {
 		for _, c := range []struct{ component, name, one, other string }{
-			{"federation-upstream", "up/ é#", `{ uri: "amqp://a", ack-mode: on-confirm, max-hops: 2 }`, `{ uri: "amqp://a", ack-mode: on-publish, expires: 3600000 }`},
+			{"federation-upstream", "up/ é#", `{ uri: "amqp://a", ack-mode: on-confirm, max-hops: 2 }`,
+				`{ uri: "amqp://a", ack-mode: on-publish, expires: 3600000 }`},
 			{"federation-upstream-set", "both %", `[ { upstream: a }, { upstream: b, max-hops: 3 } ]`, `[ { upstream: b } ]`},
 			{"shovel", "copy/@", `{ src-protocol: amqp091, src-uri: "amqp://", src-queue: a, dest-protocol: amqp091, dest-uri: "amqp://", dest-queue: b, reconnect-delay: 60 }`,
 				`{ src-protocol: amqp091, src-uri: ["amqp://"], src-queue: a, dest-protocol: amqp091, dest-uri: "amqp://", dest-exchange: c, ack-mode: on-confirm }`},

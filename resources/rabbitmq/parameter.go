@@ -23,8 +23,10 @@ var parameterTable = &resources.Table{
 	Doc:     "A runtime parameter of a plugin, such as a shovel or a federation upstream, by component and name.",
 	Fields: []resources.Field{
 		{Key: "value", Type: resources.JSON(), Required: true, Cost: resources.InPlace,
-			Doc:     "Its value, by the plugin's own keys. A URI with a password belongs in a sensitive variable; the broker shows it to its administrators in clear.",
-			Example: `{src-protocol: amqp091, src-uri: "amqp://", src-queue: a, dest-protocol: amqp091, dest-uri: "amqp://", dest-queue: b}`, Other: `{uri: "amqp://upstream"}`},
+			Doc: "Its value, by the plugin's own keys. A URI with a password belongs in a sensitive variable; the broker shows it to its " +
+				"administrators in clear.",
+			Example: `{src-protocol: amqp091, src-uri: "amqp://", src-queue: a, dest-protocol: amqp091, dest-uri: "amqp://", dest-queue: b}`,
+			Other:   `{uri: "amqp://upstream"}`},
 	},
 }
 
@@ -39,7 +41,8 @@ var _ = register(parameterKind{single{
 		if ofComponent(component) != nil || vhost == "" {
 			return nil
 		}
-		return &object{addr: resources.NewAddr(parameterName, vhost, component, r.text("name")), refs: append(seenInVhost(vhost), named(vhost, component, r["value"])...),
+		return &object{addr: resources.NewAddr(parameterName, vhost, component, r.text("name")),
+			refs: append(seenInVhost(vhost), named(vhost, component, r["value"])...),
 			have: resources.Config{"value": hideLogins(oneURI(emptyObject(resources.Normalize(r["value"]))))}}
 	},
 	body: func(r *resources.Resource, _ *object, _ resources.Delta) map[string]any {
@@ -129,10 +132,12 @@ func (parameterKind) Check(all *resources.Declared, report resources.Report) {
 			continue
 		}
 		if near := specs.Suggest(parts[1], components); near != "" && !slices.Contains(components, parts[1]) {
-			report(ruleParameter.At(r.KeyPos, fmt.Sprintf("no plugin that comes with the broker has the component %q", parts[1]), "did you mean \""+near+"\"?"))
+			report(ruleParameter.At(r.KeyPos, fmt.Sprintf("no plugin that comes with the broker has the component %q", parts[1]),
+				"did you mean \""+near+"\"?"))
 		}
 		if k := ofComponent(parts[1]); k != nil {
-			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the component %q has a section of its own", parts[1]), "write it under "+sectionKey(k)+" of the virtual host"))
+			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the component %q has a section of its own", parts[1]), "write it under "+sectionKey(k)+
+				" of the virtual host"))
 		}
 		if check := componentChecks[parts[1]]; check != nil {
 			check(r, report)
@@ -154,7 +159,8 @@ func (parameterKind) refusedBy(v release, r *resources.Resource) []resources.Unf
 				_, given = parts[part]
 			}
 			if given && !late[key].has(v) && (!oneValue || have == word) {
-				out = append(out, resources.Unfit{At: at + "/" + name, Msg: fmt.Sprintf("%s refuses %s here", v, strings.NewReplacer("=", ": ", "/", ": ").Replace(key)), Hint: "remove it"})
+				out = append(out, resources.Unfit{At: at + "/" + name,
+					Msg: fmt.Sprintf("%s refuses %s here", v, strings.NewReplacer("=", ": ", "/", ": ").Replace(key)), Hint: "remove it"})
 			}
 		}
 	}
@@ -174,7 +180,8 @@ func (parameterKind) refusedBy(v release, r *resources.Resource) []resources.Unf
 var lateSettings = map[string]map[string]versions{
 	"shovel": {
 		"src-predeclared": after310, "dest-predeclared": after310, "src-protocol=local": after40, "dest-protocol=local": after40,
-		"src-queue-args/x-stream-filter-size-bytes": after310, "dest-queue-args/x-stream-filter-size-bytes": after310, "src-consumer-args/x-stream-filter": after40,
+		"src-queue-args/x-stream-filter-size-bytes": after310, "dest-queue-args/x-stream-filter-size-bytes": after310,
+		"src-consumer-args/x-stream-filter": after40,
 	},
 	"federation-upstream":     {"ha-policy": before40, "queue-type": after310},
 	"federation-upstream-set": {"ha-policy": before40, "queue-type": after310},
@@ -190,7 +197,8 @@ func shovelRefusedUntil40(v release, value map[string]any) []resources.Unfit {
 	}{{"src-queue-args", queueArgs}, {"dest-queue-args", queueArgs}, {"src-consumer-args", consumerArgs}} {
 		if args, given := value[c.key]; given {
 			if want := c.check(args); want != "" {
-				out = append(out, resources.Unfit{At: "/value/" + c.key, Msg: fmt.Sprintf("on %s %s must be %s", v, c.key, want), Hint: "remove what it does not know"})
+				out = append(out, resources.Unfit{At: "/value/" + c.key, Msg: fmt.Sprintf("on %s %s must be %s", v, c.key, want),
+					Hint: "remove what it does not know"})
 			}
 		}
 	}

@@ -96,7 +96,8 @@ func (b *Broker) pausePublishers(ctx context.Context, vhost, mark string) (*paus
 	if err != nil {
 		p.resume()
 		return nil, &resources.Diagnosis{Err: fmt.Errorf("publishers cannot be held by an alarm on the node: %w", err),
-			Hint: "clear what keeps rabbitmqctl in the broker's container from raising one, or declare the queue without `pause_publishers`; the old queue is as it was"}
+			Hint: "clear what keeps rabbitmqctl in the broker's container from raising one, or declare the queue without `pause_publishers`; the " +
+				"old queue is as it was"}
 	}
 	return p, nil
 }

@@ -10,7 +10,8 @@ const permissionName = "permission"
 var permissionTable = &resources.Table{
 	Kind: permissionName, Section: "rabbitmq/vhosts/*/permissions/*",
 	Example: "{transaction: {configure: \"\", write: \"^transaction\\\\.\", read: \"\"}}",
-	Doc:     "What a user may do in a virtual host, as three regular expressions over the names of exchanges and queues. An empty one allows nothing.",
+	Doc: "What a user may do in a virtual host, as three regular expressions over the names of exchanges and queues. An empty one " +
+		"allows nothing.",
 	Fields: []resources.Field{
 		{Key: "configure", Type: resources.String(), Required: true, Cost: resources.InPlace,
 			Doc: "What the user may declare and delete.", Example: `""`, Other: `"^transaction\\."`},
@@ -74,7 +75,8 @@ func checkOwnPermission(r *resources.Resource, report resources.Report) {
 	}
 	for _, field := range []string{"configure", "write", "read"} {
 		if _, ok := r.Config[field]; ok && r.Config.Text(field) != ".*" {
-			report(ruleOwnLogin.At(r.Pos("/"+field), "midaz logs in as "+r.Addr.Parts()[1]+", who could then no longer manage everything in this virtual host", "write \".*\""))
+			report(ruleOwnLogin.At(r.Pos("/"+field), "midaz logs in as "+r.Addr.Parts()[1]+
+				", who could then no longer manage everything in this virtual host", "write \".*\""))
 		}
 	}
 }

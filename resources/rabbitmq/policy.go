@@ -23,9 +23,11 @@ const policyName = "policy"
 func policyFields(what string) []resources.Field {
 	return []resources.Field{
 		{Key: "pattern", Type: resources.String(), Required: true, Cost: resources.InPlace,
-			Doc: "A regular expression over names. It matches anywhere in a name unless it is anchored with ^ and $.", Example: `"^transaction\\.dlq$"`, Other: `"^orders\\."`},
-		{Key: "apply_to", Type: resources.Enum("all", "queues", "classic_queues", "quorum_queues", "streams", "exchanges"), Default: "all", Cost: resources.InPlace,
-			Doc: "What the " + what + " is for. The kinds of queues need RabbitMQ 3.12.", Example: "queues", Other: "exchanges"},
+			Doc:     "A regular expression over names. It matches anywhere in a name unless it is anchored with ^ and $.",
+			Example: `"^transaction\\.dlq$"`, Other: `"^orders\\."`},
+		{Key: "apply_to", Type: resources.Enum("all", "queues", "classic_queues", "quorum_queues", "streams", "exchanges"), Default: "all",
+			Cost: resources.InPlace,
+			Doc:  "What the " + what + " is for. The kinds of queues need RabbitMQ 3.12.", Example: "queues", Other: "exchanges"},
 		{Key: "priority", Type: resources.Int(-1<<31, 1<<31-1), Default: int64(0), Cost: resources.InPlace,
 			Doc: "Only the matching " + what + " of the highest priority holds. Between equal ones chance decides.", Example: "10", Other: "20"},
 		{Key: "definition", Type: resources.MapOf(resources.Any()), Required: true, Cost: resources.InPlace,
@@ -65,7 +67,8 @@ func policySingle(t *resources.Table, endpoint string) single {
 			}
 			priority, _ := r.number("priority") // 3.0 is echoed as written
 			return &object{addr: resources.NewAddr(t.Kind, vhost, r.text("name")), refs: seenInVhost(vhost), have: resources.Config{
-				"pattern": r.text("pattern"), "apply_to": cmpText(r.text("apply-to"), "all"), "priority": priority, "definition": r.object("definition"),
+				"pattern": r.text("pattern"), "apply_to": cmpText(r.text("apply-to"), "all"), "priority": priority,
+				"definition": r.object("definition"),
 			}}
 		},
 		body: func(r *resources.Resource, _ *object, _ resources.Delta) map[string]any { return policyBody(r) },
@@ -198,7 +201,8 @@ func (k policyKind) checkDefinition(r *resources.Resource, all *resources.Declar
 			continue
 		}
 		if !k.keys(s) {
-			report(ruleOperatorKey.At(pos, fmt.Sprintf("an operator policy cannot set %q", key), "an operator policy sets limits only; write it in a policy"))
+			report(ruleOperatorKey.At(pos, fmt.Sprintf("an operator policy cannot set %q", key),
+				"an operator policy sets limits only; write it in a policy"))
 			continue
 		}
 		check := s.check
@@ -209,7 +213,8 @@ func (k policyKind) checkDefinition(r *resources.Resource, all *resources.Declar
 			report(rulePolicyValue.At(pos, fmt.Sprintf("%s must be %s, not %s", key, want, resources.Show(definition[key])), ""))
 		}
 		if !s.affects(applyTo) {
-			report(rulePolicyIdle.At(pos, fmt.Sprintf("%s has no effect on %s, so the broker takes it and does nothing", key, strings.ReplaceAll(applyTo, "_", " ")), "change apply_to, or remove it"))
+			report(rulePolicyIdle.At(pos, fmt.Sprintf("%s has no effect on %s, so the broker takes it and does nothing", key,
+				strings.ReplaceAll(applyTo, "_", " ")), "change apply_to, or remove it"))
 		}
 	}
 	if target, ok := definition["dead-letter-exchange"].(string); ok {
@@ -219,7 +224,9 @@ func (k policyKind) checkDefinition(r *resources.Resource, all *resources.Declar
 		checkExchangeExists(r, all, target, "/definition/alternate-exchange", "alternate exchange", report)
 	}
 	if definition["dead-letter-strategy"] == "at-least-once" && definition["overflow"] != "reject-publish" {
-		report(ruleAtLeastOnce.At(node.KeyPos("/dead-letter-strategy"), "dead-lettering at least once only works with overflow: reject-publish; the broker falls back to at most once", "add `overflow: reject-publish`"))
+		report(ruleAtLeastOnce.At(node.KeyPos("/dead-letter-strategy"),
+			"dead-lettering at least once only works with overflow: reject-publish; the broker falls back to at most once",
+			"add `overflow: reject-publish`"))
 	}
 	var federation []string
 	for _, key := range []string{"federation-upstream", "federation-upstream-set", "federation-upstream-pattern"} {
@@ -231,7 +238,8 @@ func (k policyKind) checkDefinition(r *resources.Resource, all *resources.Declar
 		report(rulePolicyValue.At(node.KeyPos("/"+federation[0]), strings.Join(federation, " and ")+" exclude each other", "keep one of them"))
 	}
 	if kind := definition["delayed-retry-type"]; kind != nil && kind != "disabled" && definition["delayed-retry-min"] == nil {
-		report(rulePolicyValue.At(node.KeyPos("/delayed-retry-type"), "delayed-retry-type needs delayed-retry-min beside it", "add the shortest delay in milliseconds"))
+		report(rulePolicyValue.At(node.KeyPos("/delayed-retry-type"), "delayed-retry-type needs delayed-retry-min beside it",
+			"add the shortest delay in milliseconds"))
 	}
 	checkMirrors(definition, node, report)
 }
@@ -329,7 +337,9 @@ func (k policyKind) checkMatches(all *resources.Declared, lists map[string]*[]ma
 			return
 		}
 		clash[pair] = true
-		p := rulePolicyClash.At(hits[1].resource.KeyPos, fmt.Sprintf("%s and %s both match %s with priority %d, and chance decides which one holds", pair[0], pair[1], r.Addr, hits[0].priority), "give one of them a higher priority")
+		p := rulePolicyClash.At(hits[1].resource.KeyPos,
+			fmt.Sprintf("%s and %s both match %s with priority %d, and chance decides which one holds", pair[0], pair[1], r.Addr, hits[0].priority),
+			"give one of them a higher priority")
 		p.Related = []specs.Related{{Pos: hits[0].resource.KeyPos, Msg: "the other one"}}
 		report(p)
 	}
@@ -341,7 +351,8 @@ func (k policyKind) checkMatches(all *resources.Declared, lists map[string]*[]ma
 	for _, list := range lists {
 		for _, m := range *list {
 			if !matched[m.resource.Addr] && !inExternal(m.resource) {
-				report(rulePolicyDead.At(m.resource.Pos("/pattern"), fmt.Sprintf("%s matches nothing that the spec declares", m.resource.Addr), "correct the pattern or apply_to, unless it is meant for what applications declare"))
+				report(rulePolicyDead.At(m.resource.Pos("/pattern"), fmt.Sprintf("%s matches nothing that the spec declares", m.resource.Addr),
+					"correct the pattern or apply_to, unless it is meant for what applications declare"))
 			}
 		}
 	}
@@ -350,7 +361,8 @@ func (k policyKind) checkMatches(all *resources.Declared, lists map[string]*[]ma
 func (k policyKind) refusedBy(v release, r *resources.Resource) []resources.Unfit {
 	var out []resources.Unfit
 	if to := r.Config.Text("apply_to"); v < 312 && slices.Contains([]string{"classic_queues", "quorum_queues", "streams"}, to) {
-		out = append(out, resources.Unfit{At: "/apply_to", Msg: fmt.Sprintf("%s does not know apply_to: %s", v, to), Hint: "write `apply_to: queues` and a pattern that matches only these, or use RabbitMQ 3.12 or later"})
+		out = append(out, resources.Unfit{At: "/apply_to", Msg: fmt.Sprintf("%s does not know apply_to: %s", v, to),
+			Hint: "write `apply_to: queues` and a pattern that matches only these, or use RabbitMQ 3.12 or later"})
 	}
 	definition := r.Config.Map("definition")
 	for _, key := range slices.Sorted(maps.Keys(definition)) {
@@ -368,7 +380,8 @@ func (k policyKind) refusedBy(v release, r *resources.Resource) []resources.Unfi
 		}
 		for _, n := range s.narrow {
 			if want := n.check(definition[key]); n.on.has(v) && want != "" {
-				out = append(out, resources.Unfit{At: at, Msg: fmt.Sprintf("on %s %s must be %s, not %s", v, key, want, resources.Show(definition[key])), Hint: ""})
+				out = append(out, resources.Unfit{At: at, Msg: fmt.Sprintf("on %s %s must be %s, not %s", v, key, want,
+					resources.Show(definition[key])), Hint: ""})
 			}
 		}
 	}

@@ -27,21 +27,31 @@ const (
 var queueTable = &resources.Table{
 	Kind: queueName, Section: "rabbitmq/vhosts/*/queues/*", NullOK: true,
 	Example: "{orders.paid: {type: quorum}}",
-	Doc:     "A queue. The broker changes nothing of a queue that exists, so every change of its type or arguments replaces it; what a policy can say becomes one.",
+	Doc: "A queue. The broker changes nothing of a queue that exists, so every change of its type or arguments replaces it; what a " +
+		"policy can say becomes one.",
 	Fields: slices.Concat([]resources.Field{
 		{Key: "type", Type: resources.Enum("classic", "quorum", "stream"), Cost: resources.Remake,
-			Doc: "classic, quorum (replicated, on disk before a publisher is told so) or stream (a log). Without it the virtual host's default_queue_type holds, or classic.", Example: "quorum", Other: "stream"},
+			Doc: "classic, quorum (replicated, on disk before a publisher is told so) or stream (a log). Without it the virtual host's " +
+				"default_queue_type holds, or classic.", Example: "quorum", Other: "stream"},
 		{Key: "durable", Type: resources.Bool(), Default: true, Cost: resources.Remake,
 			Doc: "The queue is there again after the broker has restarted.", Example: "false", Other: "true"},
 		{Key: "auto_delete", Type: resources.Bool(), Default: false, Cost: resources.Remake,
 			Doc: "The broker deletes the queue when its last consumer leaves.", Example: "true", Other: "false"},
 		{Key: "arguments", Type: resources.MapOf(resources.Any()), Cost: resources.Remake,
-			Doc: "Further arguments, with their types as written: 5, 5.0 and \"5\" are three values.", Example: "{x-single-active-consumer: true}", Other: "{x-max-priority: 5}"},
-		onChangeField("What happens to the messages when the queue must be replaced: migrate moves them to the new one, none lost; replace gives them up, which must be consented to with -allow data-loss when there are any; refuse does nothing.", changeMigrate, changeReplace, changeRefuse),
+			Doc: "Further arguments, with their types as written: 5, 5.0 and \"5\" are three values.", Example: "{x-single-active-consumer: true}",
+			Other: "{x-max-priority: 5}"},
+		onChangeField("What happens to the messages when the queue must be replaced: migrate moves them to the new one, none lost; replace "+
+			"gives them up, which must be consented to with -allow data-loss when there are any; refuse does nothing.", changeMigrate, changeReplace,
+			changeRefuse),
 		{Key: "migration", Type: resources.Enum("safe", "fast"), Default: "safe", Cost: resources.Free, Unseen: true, Unmarked: true,
-			Doc: "How a migration treats what consumers hold unacknowledged: safe waits for it, so that they get nothing for about 6 seconds; fast goes on at once, and loses it where a consumer fails at that moment. Publishers wait in neither.", Example: "fast", Other: "safe"},
+			Doc: "How a migration treats what consumers hold unacknowledged: safe waits for it, so that they get nothing for about 6 seconds; " +
+				"fast goes on at once, and loses it where a consumer fails at that moment. Publishers wait in neither.", Example: "fast",
+			Other: "safe"},
 		{Key: "pause_publishers", Type: resources.Bool(), Default: false, Cost: resources.Free, Unseen: true, Unmarked: true,
-			Doc: "Hold every publisher of the broker while a migration has the queue gone for a moment, by an alarm on the node as when memory runs out. Then nothing is lost either of what is published past all exchanges: to the default exchange, or by a shovel. It needs a broker that is a `service` of the stack; on another one nobody is held, and the plan says who may lose what.", Example: "true", Other: "false"},
+			Doc: "Hold every publisher of the broker while a migration has the queue gone for a moment, by an alarm on the node as when memory " +
+				"runs out. Then nothing is lost either of what is published past all exchanges: to the default exchange, or by a shovel. It needs a " +
+				"broker that is a `service` of the stack; on another one nobody is held, and the plan says who may lose what.", Example: "true",
+			Other: "false"},
 	}, policedFields(), []resources.Field{
 		externalField("queue"),
 		protectField("queue"),
@@ -111,7 +121,8 @@ func orNoRoom(ctx context.Context, c writes, vhost string, err error) error {
 	if lerr != nil || limit < 0 || have < limit {
 		return err
 	}
-	return &resources.Diagnosis{Err: fmt.Errorf("the virtual host has %s, and its limit max_queues is %d: %w", plural(have, "queue"), limit, err),
+	return &resources.Diagnosis{Err: fmt.Errorf("the virtual host has %s, and its limit max_queues is %d: %w", plural(have, "queue"), limit,
+		err),
 		Hint: "raise max_queues under `limits` of the virtual host, or remove queues"}
 }
 
@@ -321,7 +332,8 @@ func (queueKind) Hazards(a resources.Action, _ *resources.Resource, have *resour
 	}
 	out := hazardsOf(o.losses)
 	if o.load != nil && o.load.consumers > 0 {
-		out = append(out, resources.Hazard{Code: resources.Downtime, Consent: true, Msg: plural(o.load.consumers, "consumer") + " would be cancelled"})
+		out = append(out, resources.Hazard{Code: resources.Downtime, Consent: true, Msg: plural(o.load.consumers, "consumer") +
+			" would be cancelled"})
 	}
 	return out
 }
@@ -371,7 +383,8 @@ func (queueKind) removeAt(ctx context.Context, c writes, path, guard string) err
 		}
 		if wait > 3*time.Second {
 			return &resources.Diagnosis{Err: cmp.Or(err, errors.New("the broker says that the queue is deleted, and keeps it")),
-				Hint: "it is bound to an exchange that was probably imported without auto_delete, and the broker cannot delete it before that: `midaz apply -replace` the exchange heals it"}
+				Hint: "it is bound to an exchange that was probably imported without auto_delete, and the broker cannot delete it before that: " +
+					"`midaz apply -replace` the exchange heals it"}
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return err
@@ -424,18 +437,21 @@ func (queueKind) Check(all *resources.Declared, report resources.Report) {
 			continue
 		}
 		if strings.HasPrefix(name, migrationPrefix) {
-			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("names beginning with %q are those of what midaz makes while it replaces a queue", migrationPrefix), "take another name"))
+			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("names beginning with %q are those of what midaz makes while it replaces a queue",
+				migrationPrefix), "take another name"))
 			continue
 		}
 		if len(name) > 4 && name[:4] == "amq." {
-			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the broker keeps queue names beginning with \"amq.\" for itself, so %q cannot be made", name), "take another name"))
+			report(ruleReserved.At(r.KeyPos, fmt.Sprintf("the broker keeps queue names beginning with \"amq.\" for itself, so %q cannot be made",
+				name), "take another name"))
 			continue
 		}
 		if r.Config.Bool("external") {
 			continue
 		}
 		if r.Config.Bool("pause_publishers") && !placeOf(r).hasService {
-			report(rulePause.At(r.Pos("/pause_publishers"), "publishers cannot be held on a broker that is not a service of this stack", "stop who publishes to the default exchange while the queue is replaced: the plan names them"))
+			report(rulePause.At(r.Pos("/pause_publishers"), "publishers cannot be held on a broker that is not a service of this stack",
+				"stop who publishes to the default exchange while the queue is replaced: the plan names them"))
 		}
 		checkQueue(r, all, report)
 		checkPoliced(r, all, report)
@@ -446,10 +462,12 @@ func checkQueue(r *resources.Resource, all *resources.Declared, report resources
 	t := typeOf(r)
 	if t == "quorum" || t == "stream" {
 		if durable, ok := r.Config["durable"].(bool); ok && !durable {
-			report(ruleQueueType.At(r.Pos("/durable"), fmt.Sprintf("a %s queue is always durable", t), "remove `durable: false`, or write `type: classic`"))
+			report(ruleQueueType.At(r.Pos("/durable"), fmt.Sprintf("a %s queue is always durable", t),
+				"remove `durable: false`, or write `type: classic`"))
 		}
 		if r.Config.Bool("auto_delete") {
-			report(ruleQueueType.At(r.Pos("/auto_delete"), fmt.Sprintf("a %s queue cannot delete itself", t), "remove `auto_delete`, or write `type: classic`; the argument x-expires or a policy removes a quorum queue that nobody uses"))
+			report(ruleQueueType.At(r.Pos("/auto_delete"), fmt.Sprintf("a %s queue cannot delete itself", t),
+				"remove `auto_delete`, or write `type: classic`; the argument x-expires or a policy removes a quorum queue that nobody uses"))
 		}
 	}
 	checkArguments(r, t, report)
@@ -458,7 +476,9 @@ func checkQueue(r *resources.Resource, all *resources.Declared, report resources
 		checkExchangeExists(r, all, target, "/arguments/x-dead-letter-exchange", "dead-letter exchange", report)
 	}
 	if arguments["x-dead-letter-strategy"] == "at-least-once" && arguments["x-overflow"] != "reject-publish" {
-		report(ruleAtLeastOnce.At(r.Pos("/arguments/x-dead-letter-strategy"), "dead-lettering at least once only works with x-overflow: reject-publish; the broker falls back to at most once", "add `x-overflow: reject-publish`"))
+		report(ruleAtLeastOnce.At(r.Pos("/arguments/x-dead-letter-strategy"),
+			"dead-lettering at least once only works with x-overflow: reject-publish; the broker falls back to at most once",
+			"add `x-overflow: reject-publish`"))
 	}
 }
 
@@ -498,14 +518,18 @@ func (queueKind) refusedBy(v release, r *resources.Resource) []resources.Unfit {
 	}
 	classic := queueType == "classic"
 	refuse("x-queue-master-locator", v >= 403, "refuses the argument x-queue-master-locator", "write x-queue-leader-locator")
-	refuse("x-queue-version", v >= 403 && arguments["x-queue-version"] == int64(1), "refuses x-queue-version: 1", "remove it: there is only version 2")
-	refuse("x-queue-leader-locator", v < 311 && classic, "does not take x-queue-leader-locator for classic queues", "write x-queue-master-locator")
-	refuse("x-queue-leader-locator", v < 311 && !classic && arguments["x-queue-leader-locator"] == "min-masters", "refuses x-queue-leader-locator: min-masters", "write balanced")
+	refuse("x-queue-version", v >= 403 && arguments["x-queue-version"] == int64(1), "refuses x-queue-version: 1",
+		"remove it: there is only version 2")
+	refuse("x-queue-leader-locator", v < 311 && classic, "does not take x-queue-leader-locator for classic queues",
+		"write x-queue-master-locator")
+	refuse("x-queue-leader-locator", v < 311 && !classic && arguments["x-queue-leader-locator"] == "min-masters",
+		"refuses x-queue-leader-locator: min-masters", "write balanced")
 	return out
 }
 
 func (queueKind) model(v *routing.Vhost, r *resources.Resource) {
-	v.Queues = append(v.Queues, &routing.Queue{Name: r.Addr.Parts()[1], Type: typeOf(r), External: r.External, Arguments: r.Config.Map("arguments")})
+	v.Queues = append(v.Queues, &routing.Queue{Name: r.Addr.Parts()[1], Type: typeOf(r), External: r.External,
+		Arguments: r.Config.Map("arguments")})
 }
 
 // export says the type only where the spec does: without, the virtual host's
@@ -519,7 +543,8 @@ func (queueKind) export(w *exporter, r *resources.Resource) {
 	if t := c.Text("type"); t != "" {
 		arguments[queueTypeArgument] = t
 	}
-	w.inVhost("queues", r, map[string]any{"name": r.Addr.Parts()[1], "durable": c["durable"], "auto_delete": c["auto_delete"], "arguments": arguments})
+	w.inVhost("queues", r, map[string]any{"name": r.Addr.Parts()[1], "durable": c["durable"], "auto_delete": c["auto_delete"],
+		"arguments": arguments})
 }
 
 func (queueKind) imports() definitions.Kind {
@@ -558,6 +583,7 @@ func takeQueue(f *definitions.File, r definitions.Row) {
 		e.Add("auto_delete", true)
 	}
 	e.Arguments(arguments)
-	e.Extra("the queue", r, "name", "vhost", "type", "durable", "auto_delete", "exclusive", "arguments", "node", "policy", "operator_policy", "effective_policy_definition")
+	e.Extra("the queue", r, "name", "vhost", "type", "durable", "auto_delete", "exclusive", "arguments", "node", "policy", "operator_policy",
+		"effective_policy_definition")
 	queues.Add(e)
 }

@@ -283,7 +283,8 @@ func (l *loss) cause(changes map[resources.Addr]resources.Planned, before, after
 		if a.Kind == queueName {
 			continue
 		}
-		if o := nativeOf(c.Have); o != nil && o.have != nil && asModel(a, o.have).MayMatch(&l.queue.Queue) || c.Want != nil && asModel(a, c.Want.Config).MayMatch(&l.queue.Queue) {
+		if o := nativeOf(c.Have); o != nil && o.have != nil && asModel(a, o.have).MayMatch(&l.queue.Queue) || c.Want != nil &&
+			asModel(a, c.Want.Config).MayMatch(&l.queue.Queue) {
 			found = append(found, a)
 		}
 	}
@@ -337,6 +338,7 @@ func (b *Broker) guardPolicies(ctx context.Context, vhost string, want map[resou
 	if len(lost) == 0 {
 		return nil
 	}
-	return &resources.Diagnosis{Err: fmt.Errorf("the change would drop messages that the plan does not show, and is not made: %s", strings.Join(lost[:min(3, len(lost))], "; ")),
+	return &resources.Diagnosis{Err: fmt.Errorf("the change would drop messages that the plan does not show, and is not made: %s",
+		strings.Join(lost[:min(3, len(lost))], "; ")),
 		Hint: "plan again: the plan then shows what would be lost, and `-allow data-loss` consents to it"}
 }

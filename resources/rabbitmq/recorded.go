@@ -69,7 +69,8 @@ func replay(o *resources.Observed, memory []byte, now *resources.Resource) error
 			return fmt.Errorf("memory: %w", err)
 		}
 	}
-	seen := &object{addr: o.Addr, have: o.Have, refs: o.Refs, free: o.Free, notes: was.Notes, losses: was.Losses, load: &load{consumers: was.Consumers}}
+	seen := &object{addr: o.Addr, have: o.Have, refs: o.Refs, free: o.Free, notes: was.Notes, losses: was.Losses,
+		load: &load{consumers: was.Consumers}}
 	o.Notes, o.Native = was.Notes, seen
 	if was.Replacing == nil || now == nil {
 		return nil

@@ -132,8 +132,9 @@ func onChange(r *resources.Resource) string {
 }
 
 func onChangeField(doc string, words ...string) resources.Field {
-	return resources.Field{Key: "on_change", Type: resources.Enum(words...), Default: changeMigrate, Cost: resources.Free, Unseen: true, Unmarked: true,
-		Doc: doc, Example: words[len(words)-1], Other: words[0]}
+	return resources.Field{Key: "on_change", Type: resources.Enum(words...), Default: changeMigrate, Cost: resources.Free, Unseen: true,
+		Unmarked: true,
+		Doc:      doc, Example: words[len(words)-1], Other: words[0]}
 }
 
 // replacement is what the replacement of an object would mean, for the plan.
@@ -187,7 +188,8 @@ func (k queueKind) foresee(ctx context.Context, s *snapshot, b *books, pairs []p
 			}
 		}
 		if onChange(p.want) != changeRefuse && o.load.consumers > 0 {
-			r.risks = append(r.risks, resources.Hazard{Code: resources.Downtime, Msg: fmt.Sprintf("%s would be cancelled once and must consume again", plural(o.load.consumers, "consumer"))})
+			r.risks = append(r.risks, resources.Hazard{Code: resources.Downtime,
+				Msg: fmt.Sprintf("%s would be cancelled once and must consume again", plural(o.load.consumers, "consumer"))})
 		}
 		o.replacing = r
 	}
@@ -229,11 +231,13 @@ func noRoom(ctx context.Context, c reads, r *resources.Resource) (string, error)
 
 // describeMigration tells the steps, and who publishes past every exchange.
 func (k queueKind) describeMigration(ctx context.Context, world *surroundings, want *resources.Resource, o *object, r *replacement) error {
-	steps := "new messages wait in a queue beside it, the old queue is emptied and deleted, the new one made, and everything is moved into it in order"
+	steps := "new messages wait in a queue beside it, the old queue is emptied and deleted, the new one made, and everything is moved into " +
+		"it in order"
 	if want.Config.Text("migration") == "fast" {
 		r.notes = append(r.notes, "migrated (fast): "+steps+"; consumers wait some 50 ms")
 		if o.load.consumers > 0 {
-			r.risks = append(r.risks, resources.Hazard{Code: resources.MessageLoss, Msg: "what a consumer holds unacknowledged at that moment is lost if the consumer fails; `migration: safe` waits for it"})
+			r.risks = append(r.risks, resources.Hazard{Code: resources.MessageLoss,
+				Msg: "what a consumer holds unacknowledged at that moment is lost if the consumer fails; `migration: safe` waits for it"})
 		}
 	} else {
 		r.notes = append(r.notes, "migrated (safe): "+steps+"; consumers wait about 6 s")
@@ -247,7 +251,8 @@ func (k queueKind) describeMigration(ctx context.Context, world *surroundings, w
 	}
 	held := want.Config.Bool("pause_publishers") && placeOf(want).hasService
 	if held {
-		r.notes = append(r.notes, "every publisher of the broker waits while the queue is gone ("+pauseTook(want)+"), held by an alarm on its node")
+		r.notes = append(r.notes, "every publisher of the broker waits while the queue is gone ("+pauseTook(want)+
+			"), held by an alarm on its node")
 	}
 	hint := ": pause it meanwhile"
 	if placeOf(want).hasService {
@@ -258,7 +263,8 @@ func (k queueKind) describeMigration(ctx context.Context, world *surroundings, w
 		case !held:
 			r.risks = append(r.risks, resources.Hazard{Code: resources.MessageLoss, Consent: d.sure, Msg: d.who + lostInTheGap + hint})
 		case d.inside:
-			r.risks = append(r.risks, resources.Hazard{Code: resources.MessageLoss, Consent: true, Msg: d.who + lostInTheGap + ": no alarm holds that"})
+			r.risks = append(r.risks, resources.Hazard{Code: resources.MessageLoss, Consent: true,
+				Msg: d.who + lostInTheGap + ": no alarm holds that"})
 		}
 	}
 	return nil
@@ -277,13 +283,15 @@ func (k queueKind) describeLimits(ctx context.Context, world *surroundings, want
 	for _, lost := range squeezed(now, next, o.load.contents()) {
 		switch {
 		case rejects(next) && (lost.key == "max-length" || lost.key == "max-length-bytes"):
-			r.risks = append(r.risks, resources.Hazard{Code: resources.Refused, Msg: "the messages cannot be moved into the new queue, which rejects what is beyond its limits: " + lost.text})
+			r.risks = append(r.risks, resources.Hazard{Code: resources.Refused,
+				Msg: "the messages cannot be moved into the new queue, which rejects what is beyond its limits: " + lost.text})
 		case lost.key == "message-ttl": // it runs from when a message is moved
 			r.risks = append(r.risks, resources.Hazard{Code: resources.DataLoss, Msg: lost.text})
 		}
 	}
 	if _, ok := now.Get(deadLetterExchange); ok {
-		r.notes = append(r.notes, "a message that expires while it waits is dead-lettered from "+helperName(name, roleNew)+", which its x-death header then names")
+		r.notes = append(r.notes, "a message that expires while it waits is dead-lettered from "+helperName(name, roleNew)+
+			", which its x-death header then names")
 	}
 	return nil
 }
@@ -409,12 +417,15 @@ func (w *surroundings) direct(ctx context.Context, queue resources.Addr) ([]dire
 		}
 		definition := row(r.object("definition"))
 		if dlx, set := definition["dead-letter-exchange"].(string); set && dlx == "" && definition.text("dead-letter-routing-key") == name {
-			out = append(out, directly{fmt.Sprintf("queues of policy %s dead-letter to it through the default exchange", r.text("name")), true, true})
+			out = append(out, directly{fmt.Sprintf("queues of policy %s dead-letter to it through the default exchange", r.text("name")), true,
+				true})
 		}
 		_, one := definition["federation-upstream"]
 		_, set := definition["federation-upstream-set"]
-		if pattern, err := regexp.Compile(r.text("pattern")); (one || set) && r.text("apply-to") != "exchanges" && (err != nil || pattern.MatchString(name)) {
-			out = append(out, directly{fmt.Sprintf("policy %s federates it: what comes from upstream goes into it directly", r.text("name")), true, true})
+		if pattern, err := regexp.Compile(r.text("pattern")); (one || set) && r.text("apply-to") != "exchanges" &&
+			(err != nil || pattern.MatchString(name)) {
+			out = append(out, directly{fmt.Sprintf("policy %s federates it: what comes from upstream goes into it directly", r.text("name")), true,
+				true})
 		}
 	}
 	parameters, err := w.s.list(ctx, "/api/parameters")
@@ -423,7 +434,8 @@ func (w *surroundings) direct(ctx context.Context, queue resources.Addr) ([]dire
 	}
 	for _, r := range parameters {
 		value := row(r.object("value"))
-		if r.text("component") == "shovel" && (value.text("dest-queue") == name || value.text("dest-exchange-key") == name && value["dest-exchange"] == "") {
+		if r.text("component") == "shovel" && (value.text("dest-queue") == name || value.text("dest-exchange-key") == name &&
+			value["dest-exchange"] == "") {
 			out = append(out, directly{who: fmt.Sprintf("shovel %s delivers to it", r.text("name")), sure: true})
 		}
 	}
@@ -451,13 +463,15 @@ func (w *surroundings) defaultPublishers(ctx context.Context, vhost string) ([]s
 			continue
 		}
 		who := strings.TrimSpace(channel.text("user") + " from " + cmpText(channel.text("connection_name"), channel.text("peer_host")))
-		if text := fmt.Sprintf("%s publishes to the default exchange of this virtual host, perhaps to this queue", who); !slices.Contains(out, text) {
+		if text := fmt.Sprintf("%s publishes to the default exchange of this virtual host, perhaps to this queue", who); !slices.Contains(out,
+			text) {
 			out = append(out, text)
 		}
 	}
 	slices.Sort(out)
 	if rate := rateOf(r.object("message_stats"), "publish_in_details"); len(out) == 0 && rate > 0 {
-		out = append(out, fmt.Sprintf("someone publishes to the default exchange of this virtual host (%.0f messages/s), perhaps to this queue", math.Ceil(rate)))
+		out = append(out, fmt.Sprintf("someone publishes to the default exchange of this virtual host (%.0f messages/s), perhaps to this queue",
+			math.Ceil(rate)))
 	}
 	if w.rows == nil {
 		w.rows = map[string][]string{}

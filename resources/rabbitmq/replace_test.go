@@ -126,7 +126,8 @@ func interruptedReplacement(t *testing.T, change [2]string, k int, after, back b
 func TestRefused(t *testing.T) {
 	onEach(t, func(t *testing.T, b *target) {
 		w := world{t: t, b: b}
-		spec := inVhost + "      exchanges: { x: { on_change: refuse, type: topic } }\n      queues: { q: { on_change: refuse, type: classic } }\n"
+		spec := inVhost + "      exchanges: { x: { on_change: refuse, type: topic } }\n      queues: { q: { on_change: refuse, type: classic " +
+			"} }\n"
 		w.apply(spec)
 		all := w.resolve(strings.NewReplacer("topic", "fanout", "classic", "quorum").Replace(spec))
 		changes := w.plan(all)
@@ -229,16 +230,18 @@ func TestMessagesAreHazards(t *testing.T) {
 		w.apply(spec)
 		load(t, b, "full", 3)
 		load(t, b, "q", 2)
-		next := strings.NewReplacer("full: ,", "full: { type: quorum, on_change: replace },", "empty: ,", "empty: { type: quorum },").Replace(spec)
+		next := strings.NewReplacer("full: ,", "full: { type: quorum, on_change: replace },", "empty: ,",
+			"empty: { type: quorum },").Replace(spec)
 		all := w.resolve(strings.Replace(next, "q: { type: quorum },", "", 1))
 		got := map[string]string{}
 		for _, c := range w.plan(all) {
 			got[c.String()] = strings.Join(append(hazards(all, c), c.have.Notes...), "; ")
 		}
 		want := map[string]string{
-			"replace queue/midaz-test/full":  "data-loss: 3 messages would be lost; 3 messages ready, 0 consumers",
-			"replace queue/midaz-test/empty": "0 messages ready, 0 consumers; migrated (safe): new messages wait in a queue beside it, the old queue is emptied and deleted, the new one made, and everything is moved into it in order; consumers wait about 6 s",
-			"delete queue/midaz-test/q":      "data-loss: 2 messages would be lost; 2 messages ready, 0 consumers",
+			"replace queue/midaz-test/full": "data-loss: 3 messages would be lost; 3 messages ready, 0 consumers",
+			"replace queue/midaz-test/empty": "0 messages ready, 0 consumers; migrated (safe): new messages wait in a queue beside it, the old " +
+				"queue is emptied and deleted, the new one made, and everything is moved into it in order; consumers wait about 6 s",
+			"delete queue/midaz-test/q": "data-loss: 2 messages would be lost; 2 messages ready, 0 consumers",
 		}
 		for k, v := range want {
 			if got[k] != v {
@@ -247,7 +250,8 @@ func TestMessagesAreHazards(t *testing.T) {
 		}
 		all = w.resolve(inVhost + "      description: none left\n")
 		for _, c := range w.plan(all) {
-			if addrOf(c).Name == "midaz-test/log" && !slices.Contains(hazards(all, c), "data-loss: a stream keeps what was read, so everything in it would be lost") {
+			if addrOf(c).Name == "midaz-test/log" && !slices.Contains(hazards(all, c),
+				"data-loss: a stream keeps what was read, so everything in it would be lost") {
 				t.Errorf("%s: %q", c, hazards(all, c))
 			}
 		}
@@ -265,7 +269,8 @@ func TestMessagesAreHazards(t *testing.T) {
 // TestPublishersPastExchangesAreNamed: what reaches a queue by the default
 // exchange cannot be switched, so the plan says who may lose what.
 func TestPublishersPastExchangesAreNamed(t *testing.T) {
-	const loss = "; what arrives there in the moment in which the queue is gone is lost (0 to 6 messages at 500/s), although confirmed: pause it meanwhile"
+	const loss = "; what arrives there in the moment in which the queue is gone is lost (0 to 6 messages at 500/s), although confirmed: " +
+		"pause it meanwhile"
 	for name, c := range map[string]struct{ statistics, want string }{
 		"basic statistics": {`{"incoming":[],"message_stats":{"publish_in":1194,"publish_in_details":{"rate":73.8}}}`,
 			"someone publishes to the default exchange of this virtual host (74 messages/s), perhaps to this queue"},
@@ -285,7 +290,8 @@ func TestPublishersPastExchangesAreNamed(t *testing.T) {
 			})
 			w := world{t: t, b: p}
 			spec := inVhost + "      queues: { q: , feeder: { arguments: { x-dead-letter-exchange: '', x-dead-letter-routing-key: q } } }\n" +
-				"      policies: { lost: { pattern: ^feeder, definition: { dead-letter-exchange: '', dead-letter-routing-key: q } }, from: { pattern: ^q$, apply_to: queues, definition: { federation-upstream-set: all } } }\n"
+				"      policies: { lost: { pattern: ^feeder, definition: { dead-letter-exchange: '', dead-letter-routing-key: q } }, from: { " +
+				"pattern: ^q$, apply_to: queues, definition: { federation-upstream-set: all } } }\n"
 			w.apply(spec)
 			all := w.resolve(strings.Replace(spec, "q: ,", "q: { type: quorum },", 1))
 			changes := w.plan(all)
@@ -398,15 +404,17 @@ func TestPolicyThatDrops(t *testing.T) {
 	onEach(t, func(t *testing.T, b *target) {
 		w := world{t: t, b: b}
 		spec := func(definition string) string {
-			return inVhost + "      queues: { full: , other: , empty: }\n      policies: { p: { pattern: '^(full|empty)$', apply_to: queues, definition: " + definition + " } }\n"
+			return inVhost + "      queues: { full: , other: , empty: }\n      policies: { p: { pattern: '^(full|empty)$', apply_to: queues, " +
+				"definition: " + definition + " } }\n"
 		}
 		w.apply(spec("{ max-length: 1000 }"))
 		load(t, b, "full", 3)
 		load(t, b, "other", 3)
 		for definition, want := range map[string][]string{
-			"{ max-length: 2000 }":                  nil,
-			"{ max-length: 3 }":                     nil,
-			"{ max-length: 2 }":                     {"data-loss: queue/midaz-test/full holds 3 messages; those beyond max-length 2 would be dropped at once"},
+			"{ max-length: 2000 }": nil,
+			"{ max-length: 3 }":    nil,
+			"{ max-length: 2 }": {"data-loss: queue/midaz-test/full holds 3 messages; those beyond max-length 2 would be " +
+				"dropped at once"},
 			"{ max-length: 1000, message-ttl: 60 }": nil, // it holds for what is published afterward
 		} {
 			all := w.resolve(spec(definition))
@@ -414,9 +422,11 @@ func TestPolicyThatDrops(t *testing.T) {
 				equal(t, hazards(all, c), want)
 			}
 		}
-		all := w.resolve(strings.Replace(spec("{ max-length: 1000 }"), "policies: {", "policies: { also: { pattern: '^other$', definition: { max-length: 1 } },", 1))
+		all := w.resolve(strings.Replace(spec("{ max-length: 1000 }"), "policies: {",
+			"policies: { also: { pattern: '^other$', definition: { max-length: 1 } },", 1))
 		changes := w.plan(all)
 		equal(t, names(changes), []string{"create policy/midaz-test/also"})
-		equal(t, hazards(all, changes[0]), []string{"data-loss: queue/midaz-test/other holds 3 messages; those beyond max-length 1 would be dropped at once"})
+		equal(t, hazards(all, changes[0]), []string{"data-loss: queue/midaz-test/other holds 3 messages; those beyond max-length 1 would be " +
+			"dropped at once"})
 	})
 }

@@ -93,7 +93,8 @@ func (r *room) fits(size, pending int) (bool, error) {
 		return false, nil
 	case r.lossless:
 		return false, &resources.Diagnosis{
-			Err:  fmt.Errorf("the new queue is full (%s, %s), and the rest waits in a queue beside it", plural(int64(ready), "message"), plural(int64(consumers), "consumer")),
+			Err: fmt.Errorf("the new queue is full (%s, %s), and the rest waits in a queue beside it", plural(int64(ready), "message"),
+				plural(int64(consumers), "consumer")),
 			Hint: "have consumers take messages, or raise the queue's limit, then apply again: that moves the rest"}
 	}
 	r.open = true

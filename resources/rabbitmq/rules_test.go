@@ -34,8 +34,11 @@ rabbitmq:
 `, nil},
 	{"both", "\nrabbitmq:\n  service: a\n  url: http://h\n", []string{`4:3 MZ200 both as a service and by url`}},
 	{"neither", "\nrabbitmq:\n  management: { username: a }\n", []string{`2:1 MZ200 does not say which broker`}},
-	{"bad urls", "\nrabbitmq:\n  url: [amqp://h, \"http://u:pw@h\", \"http://h?x=1\", \"http://\"]\n", []string{`3:9 MZ200 must begin with http`, `3:19 MZ200 it holds credentials`, `3:36 MZ200 must end with the host`, `3:52 MZ200 names no host`}},
-	{"half a certificate", "\nrabbitmq:\n  url: https://h\n  management: { cert: a.pem, insecure: true }\n", []string{`4:3 MZ200 both cert and key`, `4:30 MZ231 any certificate`}},
+	{"bad urls", "\nrabbitmq:\n  url: [amqp://h, \"http://u:pw@h\", \"http://h?x=1\", \"http://\"]\n",
+		[]string{`3:9 MZ200 must begin with http`, `3:19 MZ200 it holds credentials`, `3:36 MZ200 must end with the host`,
+			`3:52 MZ200 names no host`}},
+	{"half a certificate", "\nrabbitmq:\n  url: https://h\n  management: { cert: a.pem, insecure: true }\n",
+		[]string{`4:3 MZ200 both cert and key`, `4:30 MZ231 any certificate`}},
 	{"names", `
 rabbitmq:
   service: a
@@ -106,8 +109,10 @@ rabbitmq:
 `, []string{
 		`7:41 MZ204 a quorum queue does not take the argument x-max-priority`, `8:41 MZ204 stream queue does not take`,
 		`9:27 MZ204 classic queue does not take the argument x-max-age`, `9:42 MZ204 x-delivery-limit`,
-		`10:27 MZ205 from 0 to 255, not 256`, `10:48 MZ206 one of default, lazy, not "fast"`, `10:48 MZ207 replacing the queue`, `10:68 MZ205 true or false, not "yes"`,
-		`11:41 MZ205 such as 7D, not "7 days"`, `11:41 MZ207 replacing`, `12:27 MZ206 no queue knows the argument "x-max-priorities"`, `13:27 MZ206 "max-length"`,
+		`10:27 MZ205 from 0 to 255, not 256`, `10:48 MZ206 one of default, lazy, not "fast"`, `10:48 MZ207 replacing the queue`,
+		`10:68 MZ205 true or false, not "yes"`,
+		`11:41 MZ205 such as 7D, not "7 days"`, `11:41 MZ207 replacing`, `12:27 MZ206 no queue knows the argument "x-max-priorities"`,
+		`13:27 MZ206 "max-length"`,
 		`14:27 MZ208 needs x-dead-letter-exchange`, `14:27 MZ207 replacing`, `15:41 MZ212 say different things`, `16:27 MZ205 not 5.0`,
 	}},
 	{"dead letters", `
@@ -151,8 +156,10 @@ rabbitmq:
         - { source: nowhere, queue: none }
         - { source: t, queue: q, routing_key: "a\nb" }
 `, []string{
-		`9:34 MZ211 not to both`, `10:11 MZ211 does not say where`, `11:13 MZ202 default exchange`, `12:34 MZ213 a fanout exchange ignores`, `13:47 MZ205 x-match must be`,
-		`14:11 MZ213 matches every message`, `15:34 MZ213 literally`, `16:43 MZ213 literally`, `17:34 MZ214 unable to list`, `18:13 - refers to exchange/v/nowhere`, `18:30 - refers to queue/v/none`, `19:34 MZ201 control character`,
+		`9:34 MZ211 not to both`, `10:11 MZ211 does not say where`, `11:13 MZ202 default exchange`, `12:34 MZ213 a fanout exchange ignores`,
+		`13:47 MZ205 x-match must be`,
+		`14:11 MZ213 matches every message`, `15:34 MZ213 literally`, `16:43 MZ213 literally`, `17:34 MZ214 unable to list`,
+		`18:13 - refers to exchange/v/nowhere`, `18:30 - refers to queue/v/none`, `19:34 MZ201 control character`,
 	}},
 	{"policies", `
 rabbitmq:
@@ -176,8 +183,10 @@ rabbitmq:
 `, []string{
 		`9:66 MZ215 no policy knows the key "x-message-ttl"`, `10:79 MZ216 of at least 0`, `10:96 MZ216 one of drop-head`,
 		`11:9 MZ220 policy/v/b and policy/v/c both match queue/v/orders.b`, `11:87 MZ217 no effect on classic queues`,
-		`12:14 MZ219 policy/v/d matches nothing`, `13:14 MZ219 matches nothing`, `13:14 MZ223 anywhere in a name`, `13:73 MZ217 alternate-exchange has no effect on queues`,
-		`14:14 MZ221 missing closing )`, `14:40 MZ215 the definition is empty`, `15:14 MZ222 cannot be checked here`, `16:64 MZ215 "single-active-consumer"`,
+		`12:14 MZ219 policy/v/d matches nothing`, `13:14 MZ219 matches nothing`, `13:14 MZ223 anywhere in a name`,
+		`13:73 MZ217 alternate-exchange has no effect on queues`,
+		`14:14 MZ221 missing closing )`, `14:40 MZ215 the definition is empty`, `15:14 MZ222 cannot be checked here`,
+		`16:64 MZ215 "single-active-consumer"`,
 		`17:65 MZ216 exclude each other`, `19:45 MZ218 an operator policy cannot set "dead-letter-exchange"`,
 	}},
 	{"users", `
@@ -200,7 +209,8 @@ rabbitmq:
         a: { configure: "", write: "orders", read: "^x|y" }
 `, []string{
 		`6:29 MZ226 not ASCII`, `7:5 MZ225 no password`, `8:10 MZ225 not base64`, `9:10 MZ225 has 3 bytes`, `10:26 MZ228 never applied`,
-		`11:48 MZ021 none of sha256`, `12:33 MZ227 no longer be an administrator`, `16:9 - refers to user/nobody`, `17:18 MZ227 midaz logs in as admin`, `18:29 MZ223 anywhere`, `18:46 MZ223 anywhere`,
+		`11:48 MZ021 none of sha256`, `12:33 MZ227 no longer be an administrator`, `16:9 - refers to user/nobody`,
+		`17:18 MZ227 midaz logs in as admin`, `18:29 MZ223 anywhere`, `18:46 MZ223 anywhere`,
 	}},
 	{"parameters and limits", `
 rabbitmq:

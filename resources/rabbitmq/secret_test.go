@@ -64,7 +64,8 @@ func TestCanary(t *testing.T) {
 	}
 	tell()
 	b.do(t, http.MethodPut, "/api/users/midaz-test", `{"tags":"","password":"other"}`)
-	b.do(t, http.MethodPut, "/api/parameters/federation-upstream/midaz-test/up", fmt.Sprintf(`{"value":{"uri":["amqp://x:%s@h","amqp://y"]}}`, canary))
+	b.do(t, http.MethodPut, "/api/parameters/federation-upstream/midaz-test/up", fmt.Sprintf(`{"value":{"uri":["amqp://x:%s@h","amqp://y"]}}`,
+		canary))
 	tell()
 	b.fake.Fault = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPut {

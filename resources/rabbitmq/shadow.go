@@ -75,7 +75,8 @@ func (g *shadowing) makeShadow(ctx context.Context) error {
 	if err := left.finish(ctx); err != nil {
 		return err
 	}
-	if _, err := g.c.put(ctx, g.path(g.shadow()), map[string]any{"type": g.body["type"], "durable": true, "auto_delete": false, "internal": false, "arguments": arguments}); err != nil {
+	if _, err := g.c.put(ctx, g.path(g.shadow()), map[string]any{"type": g.body["type"], "durable": true, "auto_delete": false,
+		"internal": false, "arguments": arguments}); err != nil {
 		return err
 	}
 	from, to, err := g.bindings(ctx, g.name)
@@ -92,7 +93,8 @@ func (g *shadowing) makeShadow(ctx context.Context) error {
 	if err := g.c.bindAll(ctx, g.vhost, copies); err != nil {
 		return err
 	}
-	_, err = g.c.put(ctx, g.policy(), map[string]any{"pattern": "^" + quotePattern(g.name) + "$", "apply-to": "exchanges", "priority": migrationPriority,
+	_, err = g.c.put(ctx, g.policy(), map[string]any{"pattern": "^" + quotePattern(g.name) + "$", "apply-to": "exchanges",
+		"priority":   migrationPriority,
 		"definition": map[string]any{alternate: g.shadow()}})
 	return err
 }
@@ -102,7 +104,8 @@ func (g *shadowing) makeShadow(ctx context.Context) error {
 func (g *shadowing) checkPriority(policies *routing.Vhost) error {
 	for _, p := range applying(policies.ForExchange(&routing.Exchange{Name: g.name}).Policy) {
 		if p.Priority >= migrationPriority && p.Name != g.shadow() {
-			return &resources.Diagnosis{Err: fmt.Errorf("policy %s applies to exchange %s, and no other can have a higher priority than its %d: what is published while the exchange is replaced would be lost", p.Name, g.name, p.Priority),
+			return &resources.Diagnosis{Err: fmt.Errorf("policy %s applies to exchange %s, and no other can have a higher priority than its %d: "+
+				"what is published while the exchange is replaced would be lost", p.Name, g.name, p.Priority),
 				Hint: "give it a lower priority"}
 		}
 	}
@@ -238,14 +241,17 @@ func (w *surroundings) risksOfExchange(ctx context.Context, want *resources.Reso
 	}
 	const gone = " in the moment in which the exchange is gone is lost"
 	if target := want.Config.Text("alternate_exchange"); target != "" && bindings > 0 {
-		risk(resources.MessageLoss, "what is published while the new exchange has no bindings yet, for some milliseconds, goes to its alternate exchange %s instead of its queues; an alternate exchange set by a policy avoids that", target)
+		risk(resources.MessageLoss, "what is published while the new exchange has no bindings yet, for some milliseconds, goes to its "+
+			"alternate exchange %s instead of its queues; an alternate exchange set by a policy avoids that", target)
 	}
 	policies, err := w.policies(ctx, vhost)
 	if err != nil {
 		return nil, err
 	}
-	if p := policies.ForExchange(&routing.Exchange{Name: name}).Policy.Policy; p != nil && (p.Definition["federation-upstream"] != nil || p.Definition["federation-upstream-set"] != nil) {
-		risk(resources.MessageLoss, "policy %s federates it, and the link ends with the exchange: what upstream publishes until there is a new link is lost, with what waits for the old one", p.Name)
+	if p := policies.ForExchange(&routing.Exchange{Name: name}).Policy.Policy; p != nil && (p.Definition["federation-upstream"] != nil ||
+		p.Definition["federation-upstream-set"] != nil) {
+		risk(resources.MessageLoss, "policy %s federates it, and the link ends with the exchange: what upstream publishes until there is a "+
+			"new link is lost, with what waits for the old one", p.Name)
 	}
 	queues, err := w.s.list(ctx, queueColumns)
 	if err != nil {

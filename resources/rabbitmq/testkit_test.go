@@ -41,7 +41,8 @@ func declare(t testing.TB, text string) (*resources.Declared, specs.Problems) {
 	}
 	// Of services only the image is looked at.
 	walk(root, specs.Pos{}, []string{"services", "*"}, nil, func(n specs.Node, pos specs.Pos, names []string) {
-		found = append(found, &resources.Resource{Addr: resources.NewAddr("service", names[0]), Stack: stack, Config: resources.Config{"image": n.Get("image").Text()}, Node: n, KeyPos: pos})
+		found = append(found, &resources.Resource{Addr: resources.NewAddr("service", names[0]), Stack: stack,
+			Config: resources.Config{"image": n.Get("image").Text()}, Node: n, KeyPos: pos})
 	})
 	all := resources.NewDeclared(&specs.Spec{Stack: stack, Root: root}, kinds, found)
 	for _, r := range all.Resources {
@@ -137,7 +138,8 @@ func tryReal(t testing.TB) *target {
 		t.Fatal("MIDAZ_TEST_RABBITMQ must be http://user:password@host:port")
 	}
 	password, _ := u.User.Password()
-	b := &target{name: "real", url: u.Scheme + "://" + u.Host, username: u.User.Username(), password: password, amqp: os.Getenv("MIDAZ_TEST_AMQP")}
+	b := &target{name: "real", url: u.Scheme + "://" + u.Host, username: u.User.Username(), password: password,
+		amqp: os.Getenv("MIDAZ_TEST_AMQP")}
 	b.wipe(t)
 	t.Cleanup(func() { b.wipe(t) })
 	return b
@@ -440,7 +442,8 @@ func (w world) carryOut(all *resources.Declared, changes []change) error {
 }
 
 // write looks again and creates or updates.
-func (w world) write(ctx context.Context, all *resources.Declared, c change, readers map[string]resources.Reader, writers map[string]resources.Writer) error {
+func (w world) write(ctx context.Context, all *resources.Declared, c change, readers map[string]resources.Reader,
+	writers map[string]resources.Writer) error {
 	r := c.want
 	found, err := readers[r.Addr.Kind].Observe(ctx, resources.Scope{Stack: stack, Want: []*resources.Resource{r}})
 	if err != nil {
@@ -481,7 +484,8 @@ func (w world) settled(text string) {
 func show(d resources.Delta) string {
 	var out []string
 	for _, f := range d {
-		out = append(out, fmt.Sprintf("%s: %s -> %s (drift %v, pending %v)", f.Path, resources.Show(f.Before), resources.Show(f.After), f.Drift, f.Pending))
+		out = append(out, fmt.Sprintf("%s: %s -> %s (drift %v, pending %v)", f.Path, resources.Show(f.Before), resources.Show(f.After), f.Drift,
+			f.Pending))
 	}
 	return strings.Join(out, "; ")
 }

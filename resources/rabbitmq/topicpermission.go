@@ -96,7 +96,9 @@ func (topicPermissionKind) Check(all *resources.Declared, report resources.Repor
 			checkName(r, parts[2], "exchange", report)
 		}
 		if !isDefaultExchange(parts[2]) && all.Get(resources.NewAddr(exchangeName, parts[0], parts[2])) == nil && !inExternal(r) {
-			report(ruleLostTarget.At(r.KeyPos, fmt.Sprintf("the exchange %q of the topic permission is not declared; the name is no pattern, and as long as it does not exist the permission allows nothing", parts[2]), "declare it under exchanges, with `external: true` if an application does"))
+			report(ruleLostTarget.At(r.KeyPos, fmt.Sprintf("the exchange %q of the topic permission is not declared; the name is no pattern, and "+
+				"as long as it does not exist the permission allows nothing", parts[2]),
+				"declare it under exchanges, with `external: true` if an application does"))
 		}
 		for _, field := range []string{"write", "read"} {
 			checkPattern(r, "/"+field, r.Config[field], true, report)
@@ -119,7 +121,8 @@ func (topicPermissionKind) lacks(ctx context.Context, s *snapshot, over *overvie
 	if err != nil || slices.ContainsFunc(rows, func(x row) bool { return x.text("vhost") == parts[0] && x.text("name") == parts[2] }) {
 		return nil
 	}
-	return []resources.Unfit{{Msg: fmt.Sprintf("the exchange %q does not exist, and this broker then refuses the topic permission", parts[2]), Hint: "declare the exchange: its name is not a pattern"}}
+	return []resources.Unfit{{Msg: fmt.Sprintf("the exchange %q does not exist, and this broker then refuses the topic permission", parts[2]),
+		Hint: "declare the exchange: its name is not a pattern"}}
 }
 
 func (topicPermissionKind) export(w *exporter, r *resources.Resource) {

@@ -43,7 +43,8 @@ func TestPasswordHash(t *testing.T) {
 
 // TestEncodeKeepsNumbers: the broker stores 3 and 3.0 as two types.
 func TestEncodeKeepsNumbers(t *testing.T) {
-	v := map[string]any{"i": int64(3), "f": 3.0, "big": 1e21, "small": 1e-7, "min": int64(math.MinInt64), "s": "<é>&\"\n", "l": []any{true, nil, "x"}, "p": resources.NewSecret("word")}
+	v := map[string]any{"i": int64(3), "f": 3.0, "big": 1e21, "small": 1e-7, "min": int64(math.MinInt64), "s": "<é>&\"\n",
+		"l": []any{true, nil, "x"}, "p": resources.NewSecret("word")}
 	data, err := encode(v)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +108,8 @@ func TestBindingAddress(t *testing.T) {
 	seen := map[resources.Addr]id{}
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.StringOfN(rapid.RuneFrom([]rune("a/~%# é*é@.b")), 0, 4, -1)
-		b := id{name.Draw(t, "vhost"), name.Draw(t, "source"), rapid.SampledFrom([]string{toQueue, toExchange}).Draw(t, "to"), name.Draw(t, "destination"), name.Draw(t, "key")}
+		b := id{name.Draw(t, "vhost"), name.Draw(t, "source"), rapid.SampledFrom([]string{toQueue, toExchange}).Draw(t, "to"),
+			name.Draw(t, "destination"), name.Draw(t, "key")}
 		a := bindingAddr(b.vhost, b.source, b.to, b.destination, b.key, nil)
 		p := a.Parts()
 		if len(p) != 5 || p[0] != b.vhost || p[1] != b.source || p[2] != b.to || p[3] != b.destination {
@@ -126,8 +128,9 @@ func TestBindingAddress(t *testing.T) {
 
 func TestAnchored(t *testing.T) {
 	for pattern, want := range map[string]bool{
-		"": true, ".*": true, ".+": true, "^a": true, "^(a|b)$": true, "^a|^b": true, "(^a|^b)": true, "(?i)^a": true, ".*\\.dlq$": true, `\Aa`: true,
-		"a": false, "a|^b": false, "^a|b": false, "a$": false, "[a-z]+": false, "(a)": false,
+		"": true, ".*": true, ".+": true, "^a": true, "^(a|b)$": true, "^a|^b": true, "(^a|^b)": true, "(?i)^a": true, ".*\\.dlq$": true,
+		`\Aa`: true,
+		"a":   false, "a|^b": false, "^a|b": false, "a$": false, "[a-z]+": false, "(a)": false,
 	} {
 		if isAnchored(pattern) != want {
 			t.Errorf("%q: %v", pattern, !want)
@@ -150,15 +153,19 @@ func TestPatternsBeyondRE2(t *testing.T) {
 
 // TestRowsOfAnyShape: whatever a broker lists, reading it is no panic.
 func TestRowsOfAnyShape(t *testing.T) {
-	keys := []string{"name", "vhost", "type", "durable", "auto_delete", "exclusive", "arguments", "tags", "value", "component", "user", "source", "destination",
-		"destination_type", "routing_key", "properties_key", "pattern", "apply-to", "priority", "definition", "password_hash", "hashing_algorithm", "exchange", "messages_ready"}
+	keys := []string{"name", "vhost", "type", "durable", "auto_delete", "exclusive", "arguments", "tags", "value", "component", "user",
+		"source", "destination",
+		"destination_type", "routing_key", "properties_key", "pattern", "apply-to", "priority", "definition", "password_hash",
+		"hashing_algorithm", "exchange", "messages_ready"}
 	value := rapid.Custom(func(t *rapid.T) any {
-		return rapid.SampledFrom([]any{nil, true, "", "a", "undefined", json.Number("3"), json.Number("3.0"), json.Number("x"), []any{}, []any{"a", nil}, map[string]any{}, map[string]any{"a": nil, "x-queue-type": 5}}).Draw(t, "value")
+		return rapid.SampledFrom([]any{nil, true, "", "a", "undefined", json.Number("3"), json.Number("3.0"), json.Number("x"), []any{},
+			[]any{"a", nil}, map[string]any{}, map[string]any{"a": nil, "x-queue-type": 5}}).Draw(t, "value")
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		r := row(rapid.MapOf(rapid.SampledFrom(keys), value).Draw(t, "row"))
 		for _, k := range topologies {
-			see := map[string]func(row) *object{vhostName: seeVhost, userName: seeUser, exchangeName: seeExchange, queueName: seeQueue, bindingName: seeBinding}[k.Table().Kind]
+			see := map[string]func(row) *object{vhostName: seeVhost, userName: seeUser, exchangeName: seeExchange, queueName: seeQueue,
+				bindingName: seeBinding}[k.Table().Kind]
 			if l, ok := k.(limitKind); ok {
 				see = l.see
 			}

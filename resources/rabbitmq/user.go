@@ -19,13 +19,16 @@ var userTable = &resources.Table{
 	Doc:     "A user of the broker.",
 	Fields: []resources.Field{
 		{Key: "password", Type: resources.String(), Open: true, Secret: true, Unmarked: true, Cost: resources.InPlace,
-			Doc: "The password. It is compared with the hash the broker keeps, and only ever sent as a hash.", Example: `"${RABBITMQ_TRANSACTION_PASS}"`, Other: `"${RABBITMQ_OTHER_PASS}"`},
+			Doc:     "The password. It is compared with the hash the broker keeps, and only ever sent as a hash.",
+			Example: `"${RABBITMQ_TRANSACTION_PASS}"`, Other: `"${RABBITMQ_OTHER_PASS}"`},
 		{Key: "password_hash", Type: resources.String(), Open: true, Unmarked: true, Cost: resources.InPlace,
-			Doc: "The salted hash of the password in place of the password, as the broker exports it. An empty text makes a user who can log in only by certificate or token.", Example: `"kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"`, Other: `""`},
+			Doc: "The salted hash of the password in place of the password, as the broker exports it. An empty text makes a user who can log in " +
+				"only by certificate or token.", Example: `"kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"`, Other: `""`},
 		{Key: "hashing_algorithm", Type: hashingType, Open: true, Cost: resources.InPlace,
 			Doc: "How the password is hashed: sha256, sha512 or md5, also by RabbitMQ's own long names.", Example: "sha512", Other: "sha256"},
 		{Key: "tags", Type: tagsType{}, Cost: resources.InPlace,
-			Doc: "What the user may do with the management API: administrator, monitoring, policymaker, management, impersonator, or words of your own. A user of an application needs none.", Example: "[monitoring]", Other: "[management]"},
+			Doc: "What the user may do with the management API: administrator, monitoring, policymaker, management, impersonator, or words of " +
+				"your own. A user of an application needs none.", Example: "[monitoring]", Other: "[management]"},
 		externalField("user"),
 	},
 }
@@ -172,7 +175,8 @@ func (userKind) Check(all *resources.Declared, report resources.Report) {
 		checkPassword(r, report)
 		for _, tag := range resources.Texts(r.Config["tags"]) {
 			if !isASCII(tag) {
-				report(ruleTag.At(r.Pos("/tags"), fmt.Sprintf("the tag %q is not ASCII, and the broker would garble it", tag), "use letters without accents"))
+				report(ruleTag.At(r.Pos("/tags"), fmt.Sprintf("the tag %q is not ASCII, and the broker would garble it", tag),
+					"use letters without accents"))
 			}
 		}
 		checkOwnLogin(r, all, report)
@@ -188,11 +192,13 @@ func checkPassword(r *resources.Resource, report resources.Report) {
 	case !byHash && !byPassword && (r.Node.Given("password_hash") || !r.Node.Get("password").IsAbsent()):
 		// decoding has said what is wrong with it
 	case !byHash && !byPassword:
-		report(rulePassword.At(r.KeyPos, "the user has no password", "write `password: ${VARIABLE}`, or `password_hash: \"\"` for one who logs in only by certificate or token, or `external: true`"))
+		report(rulePassword.At(r.KeyPos, "the user has no password",
+			"write `password: ${VARIABLE}`, or `password_hash: \"\"` for one who logs in only by certificate or token, or `external: true`"))
 	case byHash:
 		h := passwordHash{text: r.Config.Text("password_hash"), algorithm: cmpText(r.Config.Text("hashing_algorithm"), "sha256")}
 		if err := h.check(); err != nil {
-			report(rulePassword.At(r.Pos("/password_hash"), "password_hash: "+err.Error(), "export it from the broker with its hashing_algorithm, or write the password"))
+			report(rulePassword.At(r.Pos("/password_hash"), "password_hash: "+err.Error(),
+				"export it from the broker with its hashing_algorithm, or write the password"))
 		}
 	case r.Config.Text("password") == "":
 		report(rulePassword.At(r.Pos("/password"), "the password is empty", "set the variable it comes from, for example in .env"))
@@ -210,10 +216,12 @@ func checkOwnLogin(r *resources.Resource, all *resources.Declared, report resour
 		return
 	}
 	if password, ok := r.Config["password"]; ok && !m.password.Is(resources.Text(password)) {
-		report(ruleOwnLogin.At(r.Pos("/password"), fmt.Sprintf("midaz logs in as %s with another password, and would lock itself out", m.username), "use the same variable here and in management.password"))
+		report(ruleOwnLogin.At(r.Pos("/password"), fmt.Sprintf("midaz logs in as %s with another password, and would lock itself out",
+			m.username), "use the same variable here and in management.password"))
 	}
 	if tags := resources.Texts(r.Config["tags"]); !slices.Contains(tags, "administrator") {
-		report(ruleOwnLogin.At(r.Pos("/tags"), fmt.Sprintf("midaz logs in as %s, who would no longer be an administrator", m.username), "add the tag administrator"))
+		report(ruleOwnLogin.At(r.Pos("/tags"), fmt.Sprintf("midaz logs in as %s, who would no longer be an administrator", m.username),
+			"add the tag administrator"))
 	}
 }
 
@@ -304,6 +312,7 @@ func takePassword(f *definitions.File, u *definitions.Entry, r definitions.Row) 
 // needUser declares a user that definitions do not have as one managed elsewhere.
 func needUser(f *definitions.File, name string) {
 	if users := f.Section("users"); !users.Has(name) {
-		users.Add(definitions.Entry{Name: name, Fields: []definitions.Field{{Key: "external", Value: true}}, Notes: []string{"the export does not have this user"}})
+		users.Add(definitions.Entry{Name: name, Fields: []definitions.Field{{Key: "external", Value: true}},
+			Notes: []string{"the export does not have this user"}})
 	}
 }

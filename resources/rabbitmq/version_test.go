@@ -59,9 +59,12 @@ func TestNamed(t *testing.T) {
 		value     any
 		want      []string
 	}{
-		{"shovel", map[string]any{"src-uri": "amqp:///tv", "src-exchange": "x", "dest-uri": "amqp://", "dest-queue": "q"}, []string{"exchange/tv/x", "queue/v/q"}},
-		{"shovel", map[string]any{"src-uri": []any{"amqp://u:p@h:5672/a%2Fb"}, "src-queue": "q", "dest-uri": "amqp://h", "dest-exchange": "amq.topic"}, []string{"queue/a%2Fb/q"}},
-		{"shovel", map[string]any{"src-uri": "amqp://h", "src-address": "/queues/a%20b", "dest-uri": "amqp://h", "dest-address": "/exchanges/x/k"}, []string{"queue/v/a%20b", "exchange/v/x"}},
+		{"shovel", map[string]any{"src-uri": "amqp:///tv", "src-exchange": "x", "dest-uri": "amqp://", "dest-queue": "q"},
+			[]string{"exchange/tv/x", "queue/v/q"}},
+		{"shovel", map[string]any{"src-uri": []any{"amqp://u:p@h:5672/a%2Fb"}, "src-queue": "q", "dest-uri": "amqp://h",
+			"dest-exchange": "amq.topic"}, []string{"queue/a%2Fb/q"}},
+		{"shovel", map[string]any{"src-uri": "amqp://h", "src-address": "/queues/a%20b", "dest-uri": "amqp://h",
+			"dest-address": "/exchanges/x/k"}, []string{"queue/v/a%20b", "exchange/v/x"}},
 		{"federation-upstream-set", []any{map[string]any{"upstream": "u"}}, []string{"parameter/v/federation-upstream/u"}},
 		{"federation-upstream", map[string]any{"uri": "amqp://h", "queue": "q"}, nil},
 	} {

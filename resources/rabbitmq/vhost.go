@@ -19,20 +19,23 @@ var vhostTable = &resources.Table{
 	Example: "{/: {queues: {orders.paid: {type: quorum}}}}",
 	Doc:     "A virtual host: a name space of exchanges, queues, bindings and permissions. \"/\" exists on every broker and is never removed.",
 	// As they are shown; sections of further kinds come after these.
-	Nested: []string{"permissions", "topic_permissions", "exchanges", "queues", "bindings", "policies", "operator_policies", "parameters", "limits"},
+	Nested: []string{"permissions", "topic_permissions", "exchanges", "queues", "bindings", "policies", "operator_policies", "parameters",
+		"limits"},
 	Fields: []resources.Field{
 		{Key: "description", Type: resources.String(), Default: "", Open: true, Cost: resources.InPlace,
 			Doc: "A text for people.", Example: "the ledger's topology", Other: "reports"},
 		{Key: "tags", Type: tagsType{}, Open: true, Cost: resources.InPlace,
 			Doc: "Words for people and tools, as a list or a text with commas.", Example: "[production, ledger]", Other: "[staging]"},
 		{Key: "default_queue_type", Type: resources.Enum("classic", "quorum", "stream"), Open: true, Cost: resources.InPlace, Since: "3.11.12",
-			Doc: "The type of a queue that declares none, here and by clients. Changing it changes no existing queue.", Example: "quorum", Other: "classic"},
+			Doc: "The type of a queue that declares none, here and by clients. Changing it changes no existing queue.", Example: "quorum",
+			Other: "classic"},
 		{Key: "tracing", Type: resources.Bool(), Default: false, Cost: resources.InPlace,
 			Doc: "Copy every message to the exchange amq.rabbitmq.trace.", Example: "true", Other: "false"},
 		{Key: "deletion_protection", Type: resources.Bool(), Default: false, Cost: resources.InPlace, Since: "4.1",
 			Doc: "The broker itself refuses to delete the virtual host.", Example: "true", Other: "false"},
 		{Key: "exclusive", Type: resources.Bool(), Default: false, Cost: resources.Free, Unseen: true, Unmarked: true,
-			Doc: "Everything in the virtual host is the stack's: what the spec does not declare is removed, whoever made it. Without it such things are reported and left alone.", Example: "true", Other: "false"},
+			Doc: "Everything in the virtual host is the stack's: what the spec does not declare is removed, whoever made it. Without it such " +
+				"things are reported and left alone.", Example: "true", Other: "false"},
 		externalField("virtual host"),
 		protectField("virtual host"),
 	},
@@ -106,7 +109,8 @@ func (k vhostKind) protect(ctx context.Context, c writes, a resources.Addr, on b
 	}
 	err := c.post(ctx, path, map[string]any{})
 	if isNotFound(err) || statusOf(err) == 405 {
-		return &resources.Diagnosis{Err: fmt.Errorf("deletion_protection: %w", err), Hint: "this broker is older than 4.1 and cannot protect a virtual host; use `protect: true`, which midaz itself keeps"}
+		return &resources.Diagnosis{Err: fmt.Errorf("deletion_protection: %w", err),
+			Hint: "this broker is older than 4.1 and cannot protect a virtual host; use `protect: true`, which midaz itself keeps"}
 	}
 	return err
 }
@@ -216,7 +220,8 @@ func (k vhostKind) recheck(ctx context.Context, broker *Broker, s *snapshot, b *
 	if len(now.losses) == 0 {
 		return nil
 	}
-	return &resources.Diagnosis{Err: fmt.Errorf("%s came into use after the plan was made, and is left alone: %s", planned.addr, strings.Join(now.losses, "; ")),
+	return &resources.Diagnosis{Err: fmt.Errorf("%s came into use after the plan was made, and is left alone: %s", planned.addr,
+		strings.Join(now.losses, "; ")),
 		Hint: "plan again: the plan then shows what would be lost, and `-allow data-loss` consents to it"}
 }
 
@@ -242,7 +247,8 @@ func (vhostKind) Check(all *resources.Declared, report resources.Report) {
 func checkUntouched(r *resources.Resource, report resources.Report) {
 	for _, e := range r.Node.Entries() {
 		if _, declared := r.Config[e.Key]; declared && e.Key != "external" {
-			report(ruleExternal.At(e.KeyPos, fmt.Sprintf("%q is never applied, because %s is external", e.Key, r.Addr), "remove it, or remove `external: true` to manage it here"))
+			report(ruleExternal.At(e.KeyPos, fmt.Sprintf("%q is never applied, because %s is external", e.Key, r.Addr),
+				"remove it, or remove `external: true` to manage it here"))
 		}
 	}
 }
@@ -295,15 +301,18 @@ func (tagsType) Decode(n specs.Node, report resources.Report) (resources.Value, 
 func (vhostKind) refusedBy(v release, r *resources.Resource) []resources.Unfit {
 	var out []resources.Unfit
 	if _, given := r.Config["default_queue_type"]; given && v < 311 {
-		out = append(out, resources.Unfit{At: "/default_queue_type", Msg: fmt.Sprintf("%s passes over default_queue_type", v), Hint: "write the type at each queue, or use RabbitMQ 3.12 or later"})
+		out = append(out, resources.Unfit{At: "/default_queue_type", Msg: fmt.Sprintf("%s passes over default_queue_type", v),
+			Hint: "write the type at each queue, or use RabbitMQ 3.12 or later"})
 	}
 	for _, tag := range resources.Texts(r.Config["tags"]) {
 		if !isASCII(tag) && v < 311 {
-			out = append(out, resources.Unfit{At: "/tags", Msg: fmt.Sprintf("%s garbles the tag %q, which is not ASCII", v, tag), Hint: "use letters without accents"})
+			out = append(out, resources.Unfit{At: "/tags", Msg: fmt.Sprintf("%s garbles the tag %q, which is not ASCII", v, tag),
+				Hint: "use letters without accents"})
 		}
 	}
 	if r.Config.Bool("deletion_protection") && v < 401 {
-		out = append(out, resources.Unfit{At: "/deletion_protection", Msg: fmt.Sprintf("%s cannot protect a virtual host from deletion", v), Hint: "use `protect: true`, which midaz itself keeps"})
+		out = append(out, resources.Unfit{At: "/deletion_protection", Msg: fmt.Sprintf("%s cannot protect a virtual host from deletion", v),
+			Hint: "use `protect: true`, which midaz itself keeps"})
 	}
 	return out
 }

@@ -163,8 +163,9 @@ func (w writer) verify(ctx context.Context, c reads, r *resources.Resource) (*ob
 		return o, nil
 	}
 	return nil, &resources.Diagnosis{
-		Err:  fmt.Errorf("the broker answered with success and did not change it: %s", showDelta(left)),
-		Hint: "this broker's version does not support the change in place; remove the object so that the next apply makes it anew, or take the change back",
+		Err: fmt.Errorf("the broker answered with success and did not change it: %s", showDelta(left)),
+		Hint: "this broker's version does not support the change in place; remove the object so that the next apply makes it anew, or take " +
+			"the change back",
 	}
 }
 

@@ -27,7 +27,8 @@ func (r *reader) convert() {
 	for _, key := range sortedKeys(services) {
 		service, _ := services[key].(map[string]any)
 		if service["provider"] != nil {
-			d.Note("", nil, "service %s is left out: it is run by a provider, which midaz does not have; what depends on it must be able to do without, or reach it another way", key)
+			d.Note("", nil, "service %s is left out: it is run by a provider, which midaz does not have; what depends on it must be able to do "+
+				"without, or reach it another way", key)
 			continue
 		}
 		kept[key] = service
@@ -63,7 +64,8 @@ func (r *reader) stack() string {
 		name = strings.Trim(name[:63], "-")
 	}
 	if name != r.name {
-		r.draft.Note("", nil, "the stack is called %s, because %s cannot be the name of a stack; the objects keep the names that Compose gave them", name, r.name)
+		r.draft.Note("", nil, "the stack is called %s, because %s cannot be the name of a stack; the objects keep the names that Compose gave "+
+			"them", name, r.name)
 	}
 	return name
 }
@@ -553,7 +555,8 @@ func (s *service) build(value, text any) any {
 			s.value = maps.Clone(s.value)
 			delete(s.value, "pull_policy")
 		}
-		s.note("build is left out: its context is an address, and midaz builds from folders only. Build the image as Compose does, for example with `docker compose build %s`, or give a folder with a copy", s.key)
+		s.note("build is left out: its context is an address, and midaz builds from folders only. Build the image as Compose does, for "+
+			"example with `docker compose build %s`, or give a folder with a copy", s.key)
 		s.marks.lose(text)
 		return nil
 	}
@@ -612,7 +615,8 @@ func (r *reader) variables() {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.marks.lost)) {
-		r.draft.Note("", nil, "a reference to variable %s%s was replaced by its value: the spec has no reference in its place", name, r.writtenAt(name, r.marks.lost[name]))
+		r.draft.Note("", nil, "a reference to variable %s%s was replaced by its value: the spec has no reference in its place", name,
+			r.writtenAt(name, r.marks.lost[name]))
 	}
 }
 

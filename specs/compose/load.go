@@ -70,7 +70,8 @@ var namedBy = func() map[string]bool {
 		"volumes.*.driver_opts", "volumes.*.labels"} {
 		out[path] = true
 	}
-	for _, key := range []string{"annotations", "build.additional_contexts", "build.args", "build.extra_hosts", "build.labels", "build.ssh", "build.ulimits",
+	for _, key := range []string{"annotations", "build.additional_contexts", "build.args", "build.extra_hosts", "build.labels", "build.ssh",
+		"build.ulimits",
 		"depends_on", "deploy.labels", "environment", "extra_hosts", "labels", "logging.options", "networks", "networks.*.driver_opts",
 		"storage_opt", "sysctls", "ulimits", "volumes.*.volume.labels"} {
 		out["services.*."+key] = true
@@ -137,13 +138,17 @@ func (m *marks) casts(known map[tree.Path]interpolation.Cast) map[tree.Path]inte
 			return m.plain(text), nil
 		}
 	}
-	for _, path := range []string{"include.[]", "include.[].path", "include.[].path.[]", "include.[].project_directory", "include.[].env_file", "include.[].env_file.[]",
-		"networks.*.external", "volumes.*.external", "secrets.*.external", "configs.*.external", "secrets.*.environment", "configs.*.environment"} {
+	for _, path := range []string{"include.[]", "include.[].path", "include.[].path.[]", "include.[].project_directory", "include.[].env_file",
+		"include.[].env_file.[]",
+		"networks.*.external", "volumes.*.external", "secrets.*.external", "configs.*.external", "secrets.*.environment",
+		"configs.*.environment"} {
 		out[tree.Path(path)] = plain(tree.Path(path))
 	}
 	for _, service := range []string{"services.*.", "jobs.*."} {
-		for _, path := range []string{"extends", "extends.file", "extends.service", "depends_on.[]", "networks", "networks.[]", "profiles.[]", "links.[]",
-			"secrets.[]", "secrets.[].source", "configs.[]", "configs.[].source", "build.secrets.[]", "build.additional_contexts.[]", "build.ssh.[]", "label_file", "label_file.[]", "provider.type"} {
+		for _, path := range []string{"extends", "extends.file", "extends.service", "depends_on.[]", "networks", "networks.[]", "profiles.[]",
+			"links.[]",
+			"secrets.[]", "secrets.[].source", "configs.[]", "configs.[].source", "build.secrets.[]", "build.additional_contexts.[]", "build.ssh.[]",
+			"label_file", "label_file.[]", "provider.type"} {
 			out[tree.Path(service+path)] = plain("")
 		}
 		out[tree.Path(service+"ports.[]")] = m.port

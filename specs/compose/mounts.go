@@ -171,7 +171,8 @@ func (s *service) place(key string, value, text map[string]any) {
 			"target": target, "read_only": true, "bind": map[string]any{"create_host_path": false}}})
 		for _, k := range []string{"uid", "gid", "mode"} {
 			if value[k] != nil {
-				s.note("%s of the %s %s is left out: it is a mounted file, which keeps its owner and mode, in Compose as well", k, strings.TrimSuffix(key, "s"), name)
+				s.note("%s of the %s %s is left out: it is a mounted file, which keeps its owner and mode, in Compose as well", k,
+					strings.TrimSuffix(key, "s"), name)
 			}
 		}
 		return
@@ -263,7 +264,8 @@ func (s *service) plainPort(m map[string]any) string {
 }
 
 func portKey(m map[string]any) string {
-	return strings.Join([]string{textOr(m["host_ip"], ""), textOr(m["published"], ""), textOr(m["target"], ""), textOr(m["protocol"], "tcp")}, " ")
+	return strings.Join([]string{textOr(m["host_ip"], ""), textOr(m["published"], ""), textOr(m["target"], ""), textOr(m["protocol"], "tcp")},
+		" ")
 }
 
 // portSet are the ports of a service that are not written yet. A range may be of

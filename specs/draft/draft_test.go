@@ -12,11 +12,14 @@ import (
 // break out of their lines.
 func TestTextIsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"no", "0x10", "1e3", "null", "~", "- a", "a: b", " x ", "${X}", "#", "a\nb\n", "\n", "!t", "&a", "*a", "{", "}", "\"", "'"}))
-		value := map[string]any{"a": text.Draw(t, "a"), "b": []any{text.Draw(t, "b"), text.Draw(t, "c")}, "c": map[string]any{"x": text.Draw(t, "d")}, "n": 5, "t": true}
+		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"no", "0x10", "1e3", "null", "~", "- a", "a: b", " x ", "${X}", "#",
+			"a\nb\n", "\n", "!t", "&a", "*a", "{", "}", "\"", "'"}))
+		value := map[string]any{"a": text.Draw(t, "a"), "b": []any{text.Draw(t, "b"), text.Draw(t, "c")},
+			"c": map[string]any{"x": text.Draw(t, "d")}, "n": 5, "t": true}
 		dflt := text.Draw(t, "default")
-		d := &Draft{Head: []string{text.Draw(t, "head")}, Stack: "s", Variables: []Variable{{Name: "V", Default: &dflt, Comment: text.Draw(t, "comment")}},
-			Services: []*Entry{{Key: "web", Comment: []string{text.Draw(t, "note")}, Fields: value}}}
+		d := &Draft{Head: []string{text.Draw(t, "head")}, Stack: "s",
+			Variables: []Variable{{Name: "V", Default: &dflt, Comment: text.Draw(t, "comment")}},
+			Services:  []*Entry{{Key: "web", Comment: []string{text.Draw(t, "note")}, Fields: value}}}
 		var got struct {
 			Stack     string
 			Variables map[string]struct{ Default string }
@@ -30,7 +33,8 @@ func TestTextIsReadBack(t *testing.T) {
 		if got.Stack != "s" || got.Variables["V"].Default != dflt || len(got.Services) != 1 {
 			t.Fatalf("%+v\n%s", got, out)
 		}
-		if web["a"] != value["a"] || web["n"] != 5 || web["t"] != true || web["b"].([]any)[1] != value["b"].([]any)[1] || web["c"].(map[string]any)["x"] != value["c"].(map[string]any)["x"] {
+		if web["a"] != value["a"] || web["n"] != 5 || web["t"] != true || web["b"].([]any)[1] != value["b"].([]any)[1] ||
+			web["c"].(map[string]any)["x"] != value["c"].(map[string]any)["x"] {
 			t.Fatalf("%+v, wanted %+v\n%s", web, value, out)
 		}
 	})
@@ -49,8 +53,9 @@ func TestSecretNames(t *testing.T) {
 
 func TestSecretTexts(t *testing.T) {
 	for text, want := range map[string]bool{
-		"postgres://app:hush@db/x": true, "-----BEGIN PRIVATE KEY-----": true, "9f86d081884c7d659a2feaa0c55ad015": true, "eyJhbGciOiJIUzI1NiIs": true,
-		"http://db:5432/x": false, "--auth-host=scram-sha-256": false, "pg_isready": false, "redpandadata/redpanda": false,
+		"postgres://app:hush@db/x": true, "-----BEGIN PRIVATE KEY-----": true, "9f86d081884c7d659a2feaa0c55ad015": true,
+		"eyJhbGciOiJIUzI1NiIs": true,
+		"http://db:5432/x":     false, "--auth-host=scram-sha-256": false, "pg_isready": false, "redpandadata/redpanda": false,
 	} {
 		if got := IsSecretText(text); got != want {
 			t.Errorf("%s: %v", text, got)
@@ -60,12 +65,15 @@ func TestSecretTexts(t *testing.T) {
 
 func TestHideSecrets(t *testing.T) {
 	d := &Draft{Services: []*Entry{
-		{Key: "a", Fields: map[string]any{"environment": map[string]any{"PASSWORD": "first-one", "HIDDEN": Secret("known$one"), "SHORT_KEY": "abc"}, "command": []any{"--p", "first-one", "first-one.x", "x=first-one", "abc"}}},
-		{Key: "b", Fields: map[string]any{"environment": map[string]any{"PASSWORD": "other-one", "SAME_SECRET": "first-one"}, "labels": map[string]any{"l": "known$$one"}}},
+		{Key: "a", Fields: map[string]any{"environment": map[string]any{"PASSWORD": "first-one", "HIDDEN": Secret("known$one"),
+			"SHORT_KEY": "abc"}, "command": []any{"--p", "first-one", "first-one.x", "x=first-one", "abc"}}},
+		{Key: "b", Fields: map[string]any{"environment": map[string]any{"PASSWORD": "other-one", "SAME_SECRET": "first-one"},
+			"labels": map[string]any{"l": "known$$one"}}},
 	}}
 	d.HideSecrets()
 	text := d.Text()
-	for _, want := range []string{"PASSWORD: ${PASSWORD}", "PASSWORD: ${B_PASSWORD}", "SAME_SECRET: ${PASSWORD}", "HIDDEN: ${HIDDEN}", "x=${PASSWORD}", "first-one.x", "SHORT_KEY: ${SHORT_KEY}", "l: ${HIDDEN}", "B_PASSWORD: { type: string, sensitive: true }"} {
+	for _, want := range []string{"PASSWORD: ${PASSWORD}", "PASSWORD: ${B_PASSWORD}", "SAME_SECRET: ${PASSWORD}", "HIDDEN: ${HIDDEN}",
+		"x=${PASSWORD}", "first-one.x", "SHORT_KEY: ${SHORT_KEY}", "l: ${HIDDEN}", "B_PASSWORD: { type: string, sensitive: true }"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -85,8 +93,10 @@ func TestHideSecrets(t *testing.T) {
 
 func TestHideSecretsWhereOnlyTheirNameTells(t *testing.T) {
 	d := &Draft{Services: []*Entry{{Key: "db", Fields: map[string]any{
-		"labels": map[string]any{"app.password": "hush-label", "acme.io/api-token": "hush-slash", "traefik.http.middlewares.test-auth.forwardauth.address": "http://auth:9091", "router.token.rule": "open"},
-		"environment": map[string]any{"RABBITMQ_ERLANG_COOKIE": "hush-cookie", "HEADER": "Bearer hush.hush-hush", "JWT": "eyJhush-hush.eyJhush-hush.hush",
+		"labels": map[string]any{"app.password": "hush-label", "acme.io/api-token": "hush-slash",
+			"traefik.http.middlewares.test-auth.forwardauth.address": "http://auth:9091", "router.token.rule": "open"},
+		"environment": map[string]any{"RABBITMQ_ERLANG_COOKIE": "hush-cookie", "HEADER": "Bearer hush.hush-hush",
+			"JWT":     "eyJhush-hush.eyJhush-hush.hush",
 			"VERSION": "1.2.3", "HOST": "registry.internal.example.com", "SESSION_COOKIE_NAME": "session"},
 		"command":     []any{"mysqld", "--port", "1", "-phush-list"},
 		"entrypoint":  []any{"sh", "-c", "redis-cli -h x -a hush-text ping && mkdir -p kept-one"},
@@ -101,7 +111,8 @@ func TestHideSecretsWhereOnlyTheirNameTells(t *testing.T) {
 	if strings.Contains(text, "hush") {
 		t.Errorf("a secret is in\n%s", text)
 	}
-	for _, want := range []string{"http://auth:9091", "router.token.rule: open", "VERSION: 1.2.3", "registry.internal.example.com", "SESSION_COOKIE_NAME: session", "mkdir -p kept-one",
+	for _, want := range []string{"http://auth:9091", "router.token.rule: open", "VERSION: 1.2.3", "registry.internal.example.com",
+		"SESSION_COOKIE_NAME: session", "mkdir -p kept-one",
 		`"8080"`, "kept-two", "-p$$MYSQL_ROOT_PASSWORD"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)

@@ -33,7 +33,8 @@ func isRandom(text string) bool {
 	if len(text) < 20 || !oneWord.MatchString(text) {
 		return false
 	}
-	return hexNumber.MatchString(text) || strings.ContainsAny(text, "0123456789") && strings.ToLower(text) != text && strings.ToUpper(text) != text
+	return hexNumber.MatchString(text) || strings.ContainsAny(text, "0123456789") && strings.ToLower(text) != text &&
+		strings.ToUpper(text) != text
 }
 
 var (
@@ -61,7 +62,8 @@ const (
 var (
 	inURL    = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://(?:` + aReference + `|[^/@\s:$])*:((?:` + aReference + `|[^/@\s{}])+)@`)
 	inPair   = regexp.MustCompile(`(?i)(?:^|[\s;,&?"'])-{0,2}(` + passLike + `)=((?:` + aReference + `|[^\s;,&"'{}])+)`)
-	inOption = regexp.MustCompile(`(?i)(?:^|\s)--?(` + passLike + `)[ \t]+((?:` + aReference + `|[^\s;,&"'{}-])(?:` + aReference + `|[^\s;&"'{}])*)`)
+	inOption = regexp.MustCompile(`(?i)(?:^|\s)--?(` + passLike + `)[ \t]+((?:` + aReference + `|[^\s;,&"'{}-])(?:` + aReference +
+		`|[^\s;&"'{}])*)`)
 	inLine   = regexp.MustCompile(`(?im)^[ \t]*"?(` + passLike + `)"?[ \t]*(?:[:=]|[ \t])[ \t]*"?((?:` + aReference + `|[^\s;,&"'{}])+)`)
 	isOption = regexp.MustCompile(`(?i)^--?(` + passLike + `)$`)
 )
@@ -78,7 +80,8 @@ type programOption struct {
 var programOptions = func() []programOption {
 	option := func(program, flag, gap, value string) programOption {
 		o := programOption{program: regexp.MustCompile(`^(?:` + program + `)$`), separate: flag,
-			inLine: regexp.MustCompile(`(?:^|[\s/;&|("'])(?:` + program + `)(?:\s[^;&|\n]*?)?\s` + flag + gap + value), joined: regexp.MustCompile(`^` + value + `$`)}
+			inLine: regexp.MustCompile(`(?:^|[\s/;&|("'])(?:` + program + `)(?:\s[^;&|\n]*?)?\s` + flag + gap + value),
+			joined: regexp.MustCompile(`^` + value + `$`)}
 		if gap == "" {
 			o.separate, o.joined = "", regexp.MustCompile(`^`+flag+value+`$`)
 		}
@@ -107,7 +110,8 @@ func spans(text string, isFile bool) []span {
 	var out []span
 	add := func(start, end int, name string) {
 		literal := strings.ReplaceAll(text[start:end], "$$", "$")
-		if isSwitch(literal) || strings.HasPrefix(literal, "$") && !strings.HasPrefix(literal, "${") || strings.HasPrefix(text[start:end], "$$") ||
+		if isSwitch(literal) || strings.HasPrefix(literal, "$") && !strings.HasPrefix(literal, "${") ||
+			strings.HasPrefix(text[start:end], "$$") ||
 			name != "" && !IsSecretName(name) || slices.ContainsFunc(out, func(s span) bool { return start < s.end && s.start < end }) {
 			return
 		}
@@ -504,7 +508,8 @@ func mapTextsOf(v any, key string, change func(string) string) any {
 // beside it.
 func replaceWord(text, word, by string) string {
 	part := func(s string) bool {
-		return s != "" && (s[0] == '_' || s[0] == '-' || s[0] == '.' || s[0] >= '0' && s[0] <= '9' || s[0] >= 'a' && s[0] <= 'z' || s[0] >= 'A' && s[0] <= 'Z')
+		return s != "" && (s[0] == '_' || s[0] == '-' || s[0] == '.' || s[0] >= '0' && s[0] <= '9' || s[0] >= 'a' && s[0] <= 'z' || s[0] >= 'A' &&
+			s[0] <= 'Z')
 	}
 	var b strings.Builder
 	for {

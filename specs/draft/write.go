@@ -13,8 +13,10 @@ import (
 // order is how fields are written; others follow by name.
 var order = []string{
 	"name", "container_name", "image", "build", "profiles", "restart", "run", "user", "entrypoint", "command", "working_dir", "hostname",
-	"environment", "env_file", "ports", "expose", "volumes", "files", "tmpfs", "networks", "network_mode", "depends_on", "healthcheck", "labels",
-	"type", "source", "target", "read_only", "context", "dockerfile", "test", "interval", "timeout", "retries", "start_period", "start_interval", "condition",
+	"environment", "env_file", "ports", "expose", "volumes", "files", "tmpfs", "networks", "network_mode", "depends_on", "healthcheck",
+	"labels",
+	"type", "source", "target", "read_only", "context", "dockerfile", "test", "interval", "timeout", "retries", "start_period",
+	"start_interval", "condition",
 }
 
 // inOrder returns the keys in the order they are written.

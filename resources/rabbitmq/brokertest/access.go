@@ -55,8 +55,10 @@ func (b *Broker) makeVhost(name string, o object, by string) {
 	}
 	b.vhosts[name] = o
 	b.permissions[[2]string{name, by}] = object{"vhost": name, "user": by, "configure": ".*", "write": ".*", "read": ".*"}
-	for x, t := range map[string]string{"": "direct", "amq.direct": "direct", "amq.fanout": "fanout", "amq.headers": "headers", "amq.match": "headers", "amq.topic": "topic", "amq.rabbitmq.trace": "topic"} {
-		b.exchanges[[2]string{name, x}] = object{"vhost": name, "name": x, "type": t, "durable": true, "auto_delete": false, "internal": x == "amq.rabbitmq.trace", "arguments": object{}}
+	for x, t := range map[string]string{"": "direct", "amq.direct": "direct", "amq.fanout": "fanout", "amq.headers": "headers",
+		"amq.match": "headers", "amq.topic": "topic", "amq.rabbitmq.trace": "topic"} {
+		b.exchanges[[2]string{name, x}] = object{"vhost": name, "name": x, "type": t, "durable": true, "auto_delete": false,
+			"internal": x == "amq.rabbitmq.trace", "arguments": object{}}
 	}
 }
 
@@ -99,7 +101,8 @@ func (b *Broker) vhost(c *call) {
 	case http.MethodPut:
 		c.needAdmin()
 		if have == nil {
-			b.makeVhost(name, object{"description": c.body["description"], "tags": c.body["tags"], "tracing": c.body["tracing"], "default_queue_type": c.body["default_queue_type"]}, c.user)
+			b.makeVhost(name, object{"description": c.body["description"], "tags": c.body["tags"], "tracing": c.body["tracing"],
+				"default_queue_type": c.body["default_queue_type"]}, c.user)
 			done(true)
 		}
 		have["description"], have["tags"], have["tracing"] = c.text("description"), words(c.body["tags"]), c.body["tracing"] == true
@@ -170,7 +173,8 @@ func (b *Broker) user(c *call) {
 			hash = hashPassword(password)
 		default: // neither: the password is erased
 		}
-		b.users[name] = object{"name": name, "tags": words(c.body["tags"]), "password_hash": hash, "hashing_algorithm": algorithm, "limits": object{}}
+		b.users[name] = object{"name": name, "tags": words(c.body["tags"]), "password_hash": hash, "hashing_algorithm": algorithm,
+			"limits": object{}}
 		done(have == nil)
 	case http.MethodDelete:
 		if have == nil {
@@ -234,7 +238,8 @@ func (b *Broker) permission(c *call) {
 		if b.vhosts[key[0]] == nil || b.users[key[1]] == nil {
 			badRequest("vhost_or_user_not_found")
 		}
-		b.permissions[key] = object{"vhost": key[0], "user": key[1], "configure": c.body["configure"], "write": c.body["write"], "read": c.body["read"]}
+		b.permissions[key] = object{"vhost": key[0], "user": key[1], "configure": c.body["configure"], "write": c.body["write"],
+			"read": c.body["read"]}
 		done(have == nil)
 	case http.MethodDelete:
 		if have == nil {
@@ -282,7 +287,8 @@ func (b *Broker) topicPermission(c *call) {
 		if b.since("4.3") && b.exchanges[[2]string{vhost, x}] == nil {
 			badRequest("no_such_exchange")
 		}
-		b.topics[[3]string{vhost, user, x}] = object{"vhost": vhost, "user": user, "exchange": x, "write": c.body["write"], "read": c.body["read"]}
+		b.topics[[3]string{vhost, user, x}] = object{"vhost": vhost, "user": user, "exchange": x, "write": c.body["write"],
+			"read": c.body["read"]}
 		done(false)
 	case http.MethodDelete:
 		for k := range b.topics {

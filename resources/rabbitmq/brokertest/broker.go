@@ -67,12 +67,14 @@ func New(t testing.TB) *Broker {
 		Version: "4.0.5", Username: "midaz", Password: "s3cret-management",
 		vhosts: map[string]object{}, users: map[string]object{}, permissions: map[[2]string]object{}, topics: map[[3]string]object{},
 		exchanges: map[[2]string]object{}, queues: map[[2]string]object{}, policies: map[[2]string]object{}, operators: map[[2]string]object{},
-		parameters: map[[3]string]object{}, globals: map[string]any{}, vhostLimits: map[string]map[string]any{}, userLimits: map[string]map[string]any{},
-		counts: map[[2]string]Counts{},
+		parameters: map[[3]string]object{}, globals: map[string]any{}, vhostLimits: map[string]map[string]any{},
+		userLimits: map[string]map[string]any{},
+		counts:     map[[2]string]Counts{},
 	}
 	b.globals["cluster_tags"] = []any{}
 	b.globals["internal_cluster_id"] = "rabbitmq-cluster-id-test"
-	b.users[b.Username] = object{"name": b.Username, "tags": []any{"administrator"}, "password_hash": hashPassword(b.Password), "hashing_algorithm": defaultAlgorithm, "limits": object{}}
+	b.users[b.Username] = object{"name": b.Username, "tags": []any{"administrator"}, "password_hash": hashPassword(b.Password),
+		"hashing_algorithm": defaultAlgorithm, "limits": object{}}
 	b.makeVhost("/", object{"description": "Default virtual host"}, b.Username)
 	b.server = httptest.NewServer(http.HandlerFunc(b.serve))
 	t.Cleanup(b.server.Close)

@@ -70,14 +70,16 @@ func (b *Broker) exchange(c *call) {
 		ok(have)
 	case http.MethodPut:
 		b.needVhost(key[0])
-		x := object{"vhost": key[0], "name": key[1], "type": "direct", "durable": c.body["durable"] == true, "auto_delete": c.body["auto_delete"] == true, "internal": c.body["internal"] == true, "arguments": arguments(c)}
+		x := object{"vhost": key[0], "name": key[1], "type": "direct", "durable": c.body["durable"] == true,
+			"auto_delete": c.body["auto_delete"] == true, "internal": c.body["internal"] == true, "arguments": arguments(c)}
 		if t := c.text("type"); t != "" {
 			x["type"] = t
 		}
 		if have != nil {
 			for _, f := range []string{"type", "durable", "auto_delete", "internal"} {
 				if have[f] != x[f] {
-					badRequest("inequivalent arg '%s' for exchange '%s' in vhost '%s': received '%v' but current is '%v'", f, key[1], key[0], x[f], have[f])
+					badRequest("inequivalent arg '%s' for exchange '%s' in vhost '%s': received '%v' but current is '%v'", f, key[1], key[0], x[f],
+						have[f])
 				}
 			}
 			if a, h := x["arguments"].(object)["alternate-exchange"], have["arguments"].(object)["alternate-exchange"]; a != h {
@@ -115,9 +117,14 @@ func (b *Broker) exchange(c *call) {
 // takes are the arguments each type of queue knows and compares; others are
 // stored and never looked at again.
 var (
-	both       = []string{"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-overflow", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-single-active-consumer", "x-queue-leader-locator"}
-	onlyOf     = map[string][]string{"classic": {"x-max-priority", "x-queue-mode", "x-queue-version", "x-queue-master-locator"}, "quorum": {"x-dead-letter-strategy", "x-delivery-limit", "x-quorum-initial-group-size", "x-max-in-memory-length", "x-max-in-memory-bytes"}, "stream": {"x-max-length-bytes", "x-max-age", "x-stream-max-segment-size-bytes", "x-initial-cluster-size", "x-queue-leader-locator"}}
-	integers   = []string{"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-max-priority", "x-delivery-limit", "x-max-in-memory-length", "x-max-in-memory-bytes", "x-quorum-initial-group-size"}
+	both = []string{"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-overflow", "x-dead-letter-exchange",
+		"x-dead-letter-routing-key", "x-single-active-consumer", "x-queue-leader-locator"}
+	onlyOf = map[string][]string{"classic": {"x-max-priority", "x-queue-mode", "x-queue-version", "x-queue-master-locator"},
+		"quorum": {"x-dead-letter-strategy", "x-delivery-limit", "x-quorum-initial-group-size", "x-max-in-memory-length",
+			"x-max-in-memory-bytes"}, "stream": {"x-max-length-bytes", "x-max-age", "x-stream-max-segment-size-bytes", "x-initial-cluster-size",
+			"x-queue-leader-locator"}}
+	integers = []string{"x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes", "x-max-priority", "x-delivery-limit",
+		"x-max-in-memory-length", "x-max-in-memory-bytes", "x-quorum-initial-group-size"}
 	wholeForm  = regexp.MustCompile(`^-?[0-9]+$`)
 	queueKinds = []string{"classic", "quorum", "stream"}
 )
@@ -162,7 +169,8 @@ func (b *Broker) queue(c *call) {
 		n, guarded := b.counts[key], c.query.Get("if-empty") == "true" || c.query.Get("if-unused") == "true"
 		switch {
 		case guarded && have["type"] == "quorum":
-			badRequest("cannot delete queue '%s' in vhost '%s'. queue.delete operations with if-empty flag set are not supported by quorum queues", key[1], key[0])
+			badRequest("cannot delete queue '%s' in vhost '%s'. queue.delete operations with if-empty flag set are not supported by quorum queues",
+				key[1], key[0])
 		case have["type"] == "classic" && c.query.Get("if-empty") == "true" && n.Ready > 0:
 			badRequest("queue '%s' in vhost '%s' is not empty", key[1], key[0])
 		case have["type"] == "classic" && c.query.Get("if-unused") == "true" && n.Consumers > 0:
@@ -243,18 +251,22 @@ func (b *Broker) declare(key [2]string, have object, c *call) {
 		if b.since("4.0") {
 			args["x-queue-type"] = kind
 		}
-		b.queues[key] = object{"vhost": key[0], "name": key[1], "type": kind, "durable": durable, "auto_delete": autoDelete, "exclusive": false, "arguments": args}
+		b.queues[key] = object{"vhost": key[0], "name": key[1], "type": kind, "durable": durable, "auto_delete": autoDelete, "exclusive": false,
+			"arguments": args}
 		done(true)
 	}
-	for name, pair := range map[string][2]any{"durable": {durable, have["durable"]}, "auto_delete": {autoDelete, have["auto_delete"]}, "x-queue-type": {kind, have["type"]}} {
+	for name, pair := range map[string][2]any{"durable": {durable, have["durable"]}, "auto_delete": {autoDelete, have["auto_delete"]},
+		"x-queue-type": {kind, have["type"]}} {
 		if pair[0] != pair[1] {
-			badRequest("inequivalent arg '%s' for queue '%s' in vhost '%s': received '%v' but current is '%v'", name, key[1], key[0], pair[0], pair[1])
+			badRequest("inequivalent arg '%s' for queue '%s' in vhost '%s': received '%v' but current is '%v'", name, key[1], key[0], pair[0],
+				pair[1])
 		}
 	}
 	old := have["arguments"].(object)
 	for name := range union(args, old) {
 		if takes(kind, name) && fmt.Sprint(args[name]) != fmt.Sprint(old[name]) {
-			badRequest("inequivalent arg '%s' for queue '%s' in vhost '%s': received '%v' but current is '%v'", name, key[1], key[0], args[name], old[name])
+			badRequest("inequivalent arg '%s' for queue '%s' in vhost '%s': received '%v' but current is '%v'", name, key[1], key[0], args[name],
+				old[name])
 		}
 	}
 	done(false) // any other argument: success, and nothing changes
@@ -324,7 +336,8 @@ func (b *Broker) binding(c *call) {
 		}
 		for key := range b.queues { // the default exchange binds every queue
 			if c.part(1) == "" || key[0] == c.part(1) {
-				out = append(out, object{"vhost": key[0], "source": "", "destination": key[1], "destination_type": "queue", "routing_key": key[1], "arguments": object{}, "properties_key": propertiesKey(key[1], nil)})
+				out = append(out, object{"vhost": key[0], "source": "", "destination": key[1], "destination_type": "queue", "routing_key": key[1],
+					"arguments": object{}, "properties_key": propertiesKey(key[1], nil)})
 			}
 		}
 		ok(out)
@@ -350,11 +363,13 @@ func (b *Broker) binding(c *call) {
 		if b.exchanges[[2]string{vhost, source}] == nil {
 			refuse(http.StatusNotFound, "not_found", fmt.Sprintf("no exchange '%s' in vhost '%s'", source, vhost))
 		}
-		if kind == "queue" && b.queues[[2]string{vhost, destination}] == nil || kind == "exchange" && b.exchanges[[2]string{vhost, destination}] == nil {
+		if kind == "queue" && b.queues[[2]string{vhost, destination}] == nil || kind == "exchange" &&
+			b.exchanges[[2]string{vhost, destination}] == nil {
 			refuse(http.StatusNotFound, "not_found", fmt.Sprintf("no %s '%s' in vhost '%s'", kind, destination, vhost))
 		}
 		args, key := arguments(c), c.text("routing_key")
-		o := object{"vhost": vhost, "source": source, "destination": destination, "destination_type": kind, "routing_key": key, "arguments": args, "properties_key": propertiesKey(key, args)}
+		o := object{"vhost": vhost, "source": source, "destination": destination, "destination_type": kind, "routing_key": key, "arguments": args,
+			"properties_key": propertiesKey(key, args)}
 		if !slices.ContainsFunc(b.bindings, func(h object) bool { return same(h) && h["properties_key"] == o["properties_key"] }) {
 			b.bindings = append(b.bindings, o)
 		}
@@ -373,8 +388,11 @@ func (b *Broker) binding(c *call) {
 }
 
 var (
-	policyKeys   = []string{"message-ttl", "expires", "max-length", "max-length-bytes", "overflow", "dead-letter-exchange", "dead-letter-routing-key", "dead-letter-strategy", "delivery-limit", "max-age", "alternate-exchange", "federation-upstream", "federation-upstream-set", "queue-leader-locator", "queue-version", "consumer-timeout", "target-group-size"}
-	operatorKeys = []string{"message-ttl", "expires", "max-length", "max-length-bytes", "delivery-limit", "max-in-memory-length", "max-in-memory-bytes"}
+	policyKeys = []string{"message-ttl", "expires", "max-length", "max-length-bytes", "overflow", "dead-letter-exchange",
+		"dead-letter-routing-key", "dead-letter-strategy", "delivery-limit", "max-age", "alternate-exchange", "federation-upstream",
+		"federation-upstream-set", "queue-leader-locator", "queue-version", "consumer-timeout", "target-group-size"}
+	operatorKeys = []string{"message-ttl", "expires", "max-length", "max-length-bytes", "delivery-limit", "max-in-memory-length",
+		"max-in-memory-bytes"}
 )
 
 var (
@@ -418,7 +436,8 @@ func (b *Broker) policy(c *call, m map[[2]string]object, keys []string) {
 				badRequest("Validation failed\n\n[{&lt;&lt;\"%s\"&gt;&gt;,1}] are not recognised policy settings\n", k)
 			}
 		}
-		p := object{"vhost": key[0], "name": key[1], "pattern": c.body["pattern"], "apply-to": "all", "priority": json.Number("0"), "definition": definition}
+		p := object{"vhost": key[0], "name": key[1], "pattern": c.body["pattern"], "apply-to": "all", "priority": json.Number("0"),
+			"definition": definition}
 		if a := c.text("apply-to"); a != "" {
 			if strings.HasSuffix(a, "_queues") && !b.since("3.12") {
 				badRequest("Validation failed\n\napply-to\n")

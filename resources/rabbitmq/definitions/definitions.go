@@ -171,11 +171,13 @@ func parse(data []byte) (Row, error) {
 }
 
 // lists are those of the format.
-var lists = []string{"users", "vhosts", "permissions", "topic_permissions", "parameters", "global_parameters", "policies", "exchanges", "queues", "bindings"}
+var lists = []string{"users", "vhosts", "permissions", "topic_permissions", "parameters", "global_parameters", "policies", "exchanges",
+	"queues", "bindings"}
 
 // readingOrder is the order in which lists are taken over: what others refer to
 // comes first.
-var readingOrder = []string{"users", "vhosts", "exchanges", "queues", "bindings", "policies", "permissions", "topic_permissions", "parameters", "global_parameters"}
+var readingOrder = []string{"users", "vhosts", "exchanges", "queues", "bindings", "policies", "permissions", "topic_permissions",
+	"parameters", "global_parameters"}
 
 // aboutFile are the keys that describe the file or the broker it is from.
 var aboutFile = []string{"rabbit_version", "rabbitmq_version", "product_name", "product_version", "rabbitmq_definition_format",

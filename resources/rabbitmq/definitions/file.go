@@ -314,7 +314,8 @@ func (e *Entry) Arguments(arguments map[string]any) {
 // of printable ones cannot be told from a text.
 func (e *Entry) TellCodes(what string, v any) {
 	if hasCodes(v) {
-		e.Notes = append(e.Notes, what+" has control characters: rabbitmqctl exports a list of numbers as such a text, and the management API (GET /api/definitions) as a list; compare it with the broker")
+		e.Notes = append(e.Notes, what+" has control characters: rabbitmqctl exports a list of numbers as such a text, and the management API "+
+			"(GET /api/definitions) as a list; compare it with the broker")
 	}
 }
 

@@ -51,7 +51,8 @@ type Hop struct {
 
 // Unroutable reports that the message reaches no queue, for all that is known.
 func (r *Route) Unroutable() bool {
-	return r.Refused == "" && len(r.Queues) == 0 && len(r.Maybe) == 0 && !slices.ContainsFunc(r.Hops, func(h *Hop) bool { return h.Unsure != "" })
+	return r.Refused == "" && len(r.Queues) == 0 && len(r.Maybe) == 0 &&
+		!slices.ContainsFunc(r.Hops, func(h *Hop) bool { return h.Unsure != "" })
 }
 
 // Publish tells where a message goes that a client publishes. The exchange

@@ -63,7 +63,8 @@ func (w *rewriting) finish() error {
 // adopt writes each difference of one resource that was made outside.
 func (w *rewriting) adopt(c *engine.Change) {
 	if c.Removed {
-		w.Notes = append(w.Notes, report.Rewrite{Addr: c.Addr, Pos: c.Pos(), Why: "it was removed outside: remove it from the spec if that is meant"})
+		w.Notes = append(w.Notes, report.Rewrite{Addr: c.Addr, Pos: c.Pos(),
+			Why: "it was removed outside: remove it from the spec if that is meant"})
 		return
 	}
 	for _, d := range c.Delta {
@@ -206,7 +207,8 @@ func (w *rewriting) try(name, text string) error {
 	return nil
 }
 
-var errShared = errors.New("the value is shared with others through an anchor, or written in a form that has no place for it: change it by hand")
+var errShared = errors.New("the value is shared with others through an anchor, or written in a form that has no place for it: change it " +
+	"by hand")
 
 // onlyThat fails unless the difference is gone and everything else is declared
 // as before.

@@ -140,7 +140,8 @@ func (a *applying) needSpec() error {
 	err := a.need()
 	name := a.Opt.Stack
 	if name != "" && a.spec.Stack != "" && a.spec.Stack != name {
-		return a.Usage(fmt.Sprintf("-stack names %q, and the stack of the spec is %q", name, a.spec.Stack), "leave -stack out, or name another spec with -f")
+		return a.Usage(fmt.Sprintf("-stack names %q, and the stack of the spec is %q", name, a.spec.Stack),
+			"leave -stack out, or name another spec with -f")
 	}
 	if !a.options.Destroy || !errors.Is(err, report.ErrInvalid) {
 		return err

@@ -36,7 +36,8 @@ func readReal(ctx context.Context, a Access) (*Session, error) {
 	e, err := docker.OpenReader(ctx, dockerapi.Options{LookupEnv: a.lookupEnv})
 	if err != nil && isNeedless(err, a.Declared) {
 		broker := rabbitmq.OpenReader(rabbitmq.Options{Declared: a.Declared})
-		return &Session{Readers: broker.Readers(), Inspect: &realInspector{broker: broker, declared: a.Declared, absent: err}, Journal: noJournal{err}, absent: err, Close: func() {}}, nil
+		return &Session{Readers: broker.Readers(), Inspect: &realInspector{broker: broker, declared: a.Declared, absent: err},
+			Journal: noJournal{err}, absent: err, Close: func() {}}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -56,13 +57,15 @@ func writeReal(ctx context.Context, a Access) (*Session, error) {
 	e, err := docker.Open(ctx, dockerapi.Options{LookupEnv: a.lookupEnv})
 	if err != nil && isNeedless(err, a.Declared) {
 		broker := rabbitmq.Open(rabbitmq.Options{Declared: a.Declared})
-		return &Session{Readers: broker.Readers(), Writers: broker.Writers(), Inspect: &realInspector{broker: broker.ReadBroker, declared: a.Declared, absent: err},
+		return &Session{Readers: broker.Readers(), Writers: broker.Writers(), Inspect: &realInspector{broker: broker.ReadBroker,
+			declared: a.Declared, absent: err},
 			Journal: noJournal{err}, absent: err, Close: func() {}}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	broker := rabbitmq.Open(rabbitmq.Options{Declared: a.Declared, Dial: through(e.ReadEngine, a.Declared), Made: made(e.ReadEngine, a.Declared), Exec: beside(e, a.Declared)})
+	broker := rabbitmq.Open(rabbitmq.Options{Declared: a.Declared, Dial: through(e.ReadEngine, a.Declared),
+		Made: made(e.ReadEngine, a.Declared), Exec: beside(e, a.Declared)})
 	return &Session{
 		Readers: Merged(e.Readers(), broker.Readers()),
 		Writers: Merged(e.Writers(), broker.Writers()),
@@ -188,7 +191,8 @@ func (l *realInspector) Logs(ctx context.Context, c report.ContainerView, o LogO
 	if l.engine == nil {
 		return l.absent
 	}
-	return l.engine.Logs(ctx, c.ID, docker.LogOptions{Follow: o.Follow, Tail: o.Tail, Since: o.Since, Timestamps: o.Timestamps, ThisRun: o.ThisRun},
+	return l.engine.Logs(ctx, c.ID, docker.LogOptions{Follow: o.Follow, Tail: o.Tail, Since: o.Since, Timestamps: o.Timestamps,
+		ThisRun: o.ThisRun},
 		func(got docker.LogLine) { line(LogLine{Text: got.Text, at: got.At, Stderr: got.Stderr}) })
 }
 

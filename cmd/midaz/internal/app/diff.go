@@ -37,7 +37,8 @@ func (c *Call) comparePlans(options engine.Options) (*engine.Plan, error) {
 	if n := old.problems.Errors(); n > 0 {
 		c.tell(report.Problems{Spec: old.spec, List: old.problems})
 		c.spec, c.problems = old.spec, old.problems
-		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is not valid, so nothing can be compared with it: %s", was.name, report.Count(n, "error")), Hint: "choose another revision, or compare with a file"}
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is not valid, so nothing can be compared with it: %s", was.name,
+			report.Count(n, "error")), Hint: "choose another revision, or compare with a file"}
 	}
 	now := c.read(is.options, false)
 	if err := c.takeValid(now); err != nil {
@@ -126,7 +127,8 @@ func (c *Call) side(o specs.Options, arg string) (side, error) {
 	}
 	repo := openRepository(c.Context, dir)
 	if repo == nil {
-		return side{}, &resources.Diagnosis{Err: fmt.Errorf("%q is no file, and %s is in no git repository", arg, dir), Hint: "compare two files: `midaz diff OLD.yaml NEW.yaml`"}
+		return side{}, &resources.Diagnosis{Err: fmt.Errorf("%q is no file, and %s is in no git repository", arg, dir),
+			Hint: "compare two files: `midaz diff OLD.yaml NEW.yaml`"}
 	}
 	rev, file, named := strings.Cut(arg, ":")
 	commit, err := repo.commit(rev)

@@ -39,7 +39,8 @@ func ExportDefinitions(c *Call) error {
 		return nil
 	}
 	if got.Clear || c.Sys.Redactor.Holds(withoutHashes(got.JSON)) {
-		return &resources.Diagnosis{Err: errors.New("the definitions hold a secret in clear, such as a URI with its password"), Hint: "write them to a file that only you can read: -out FILE"}
+		return &resources.Diagnosis{Err: errors.New("the definitions hold a secret in clear, such as a URI with its password"),
+			Hint: "write them to a file that only you can read: -out FILE"}
 	}
 	// Past the redactor, which knows the password hashes of the spec: they are
 	// what definitions are for.

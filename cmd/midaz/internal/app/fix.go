@@ -100,7 +100,8 @@ func (c *Call) workOutFixes() (*report.Fixes, []rabbitmq.Advised, error) {
 	for _, file := range f.Files {
 		for vhost, entries := range added[file.Name] {
 			if err := editors[file.Name].Append([]string{"rabbitmq", "vhosts", vhost, "policies"}, entries); err != nil {
-				return nil, nil, &resources.Diagnosis{Err: fmt.Errorf("%s: the policies cannot be added to virtual host %q: %w", file.Name, vhost, err), Hint: "write `policies:` as a map of several lines there, and run it again"}
+				return nil, nil, &resources.Diagnosis{Err: fmt.Errorf("%s: the policies cannot be added to virtual host %q: %w", file.Name, vhost, err),
+					Hint: "write `policies:` as a map of several lines there, and run it again"}
 			}
 		}
 		file.After = editors[file.Name].Text()
@@ -270,7 +271,8 @@ func (c *Call) verify(f *report.Fixes, advised []rabbitmq.Advised) error {
 		return fmt.Errorf("the changed spec would not be valid, so nothing was changed: %s", ps[0].Msg)
 	}
 	if what := changedBeyond(c.declared, after, advised); what != "" {
-		return fmt.Errorf("the change would touch more than it should (%s), so nothing was changed; this is a bug in midaz: please report the spec", what)
+		return fmt.Errorf("the change would touch more than it should (%s), so nothing was changed; this is a bug in midaz: please report the "+
+			"spec", what)
 	}
 	return nil
 }

@@ -76,7 +76,8 @@ func (r *gitTree) commit(rev string) (string, error) {
 	out, err := r.git("rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
 	if err != nil {
 		return "", &resources.Diagnosis{Err: fmt.Errorf("there is no file and no git revision %q here", rev),
-			Hint: "give a file, a revision (main, HEAD~1, a tag, a commit), REV:FILE, or BASE... for where a branch began; a shallow clone may lack it: `git fetch origin REV`"}
+			Hint: "give a file, a revision (main, HEAD~1, a tag, a commit), REV:FILE, or BASE... for where a branch began; a shallow clone may " +
+				"lack it: `git fetch origin REV`"}
 	}
 	return strings.TrimSpace(string(out)), nil
 }

@@ -48,7 +48,8 @@ func (c *Call) stackName() (string, error) {
 	}
 	for _, p := range c.problems {
 		if p.Rule.Severity == specs.Error {
-			return "", &resources.Diagnosis{Err: fmt.Errorf("the spec does not tell the name of the stack: %s", p.Error()), Hint: "correct it, or name the stack with -stack"}
+			return "", &resources.Diagnosis{Err: fmt.Errorf("the spec does not tell the name of the stack: %s", p.Error()),
+				Hint: "correct it, or name the stack with -stack"}
 		}
 	}
 	return "", &resources.Diagnosis{Err: errors.New("the spec does not tell the name of the stack"), Hint: "name the stack with -stack"}
@@ -69,7 +70,8 @@ func findRun(runs []*resources.Run, id, stack string) (*resources.Run, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return nil, &resources.Diagnosis{Err: fmt.Errorf("stack %s has no run %q in its journal", report.Clean(stack), id), Hint: "`midaz history` lists the runs"}
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("stack %s has no run %q in its journal", report.Clean(stack), id),
+			Hint: "`midaz history` lists the runs"}
 	default:
 		return nil, &resources.Diagnosis{Err: fmt.Errorf("%d runs begin with %q", len(found), id), Hint: "write more of its ID"}
 	}

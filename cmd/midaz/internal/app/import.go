@@ -97,7 +97,8 @@ func (c *Call) writeImport(text []byte, secrets []definitions.Secret) (string, e
 		case !has[s.Name]:
 			b.WriteString(line + "\n")
 		case !hasLine(e.HadText, line):
-			return "", &resources.Diagnosis{Err: fmt.Errorf("%s already holds another value of %s", e.Path, s.Name), Hint: "remove it there, or write to another folder"}
+			return "", &resources.Diagnosis{Err: fmt.Errorf("%s already holds another value of %s", e.Path, s.Name),
+				Hint: "remove it there, or write to another folder"}
 		}
 	}
 	e.Text = b.String()

@@ -107,7 +107,8 @@ func (c *Call) writeDraft(d *draft.Draft) error {
 	c.tell(report.DraftWritten{Draft: d, Out: out, Values: values})
 	if len(wrong) > 0 {
 		c.tell(report.Unfit{Spec: spec, List: wrong})
-		return &resources.Diagnosis{Err: errors.New("the spec that was written is not valid"), Hint: "change what is named above, then `midaz validate`"}
+		return &resources.Diagnosis{Err: errors.New("the spec that was written is not valid"),
+			Hint: "change what is named above, then `midaz validate`"}
 	}
 	return nil
 }

@@ -279,7 +279,8 @@ func (a *applying) commandLine() string {
 
 // who is who runs this: in a pipeline the one who started it.
 func (c *Call) who() string {
-	for _, name := range []string{"MIDAZ_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BITBUCKET_STEP_TRIGGERER_UUID", "BUILDKITE_BUILD_CREATOR"} {
+	for _, name := range []string{"MIDAZ_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BITBUCKET_STEP_TRIGGERER_UUID",
+		"BUILDKITE_BUILD_CREATOR"} {
 		if v := report.Clean(c.Sys.Env(name)); v != "" {
 			return string([]rune(v)[:min(100, len([]rune(v)))])
 		}

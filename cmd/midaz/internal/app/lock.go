@@ -23,11 +23,13 @@ func (a *applying) takeLock() error {
 		a.tell(report.NoLock{})
 		return nil
 	}
-	info := resources.LockInfo{Stack: a.declared.Stack, Operation: a.Verb, Who: a.Sys.Who, PID: os.Getpid(), Process: processMark(), Version: report.Version}
+	info := resources.LockInfo{Stack: a.declared.Stack, Operation: a.Verb, Who: a.Sys.Who, PID: os.Getpid(), Process: processMark(),
+		Version: report.Version}
 	limit := a.Opt.LockTimeout
-	lock, err := a.world.Locks.Lock(a.Context, info, resources.LockWait{Limit: limit, Ended: isEnded, Blocked: func(held *resources.LockedError) {
-		a.tell(report.LockWaiting{Held: held, Limit: limit})
-	}})
+	lock, err := a.world.Locks.Lock(a.Context, info, resources.LockWait{Limit: limit, Ended: isEnded,
+		Blocked: func(held *resources.LockedError) {
+			a.tell(report.LockWaiting{Held: held, Limit: limit})
+		}})
 	var held *resources.LockedError
 	if errors.As(err, &held) {
 		return &resources.Diagnosis{Err: err, Hint: report.LockedHint(held, limit)}

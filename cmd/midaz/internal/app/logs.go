@@ -59,7 +59,10 @@ func (c *Call) chosenLogs(all []report.ContainerView) ([]report.ContainerView, e
 // knowsArgs reports whether each argument names a service or job of the spec.
 func (c *Call) knowsArgs() bool {
 	return !slices.ContainsFunc(c.Opt.Args, func(pattern string) bool {
-		return !slices.ContainsFunc(c.declared.Resources, func(r *resources.Resource) bool { return IsRunnable(r.Addr.Kind) && matches(r.Addr, pattern) })
+		return !slices.ContainsFunc(c.declared.Resources, func(r *resources.Resource) bool {
+			return IsRunnable(r.Addr.Kind) &&
+				matches(r.Addr, pattern)
+		})
 	})
 }
 

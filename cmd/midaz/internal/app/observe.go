@@ -101,7 +101,8 @@ func (c *Call) readBare(values map[string]*string) (specRead, error) {
 // no secret, and reads nothing outside of the spec's repository.
 func (c *Call) planObserved(path string, options engine.Options) (*engine.Plan, error) {
 	if c.Opt.Out != "" {
-		return nil, c.Usage("-observed and -out exclude each other", "a plan is saved to be applied, and for that the world itself must have been seen")
+		return nil, c.Usage("-observed and -out exclude each other",
+			"a plan is saved to be applied, and for that the world itself must have been seen")
 	}
 	if slices.Contains(c.specOptions().Files, "-") {
 		return nil, c.Usage("with -observed the spec cannot come from standard input", "write it to a file")
@@ -121,7 +122,8 @@ func (c *Call) planObserved(path string, options engine.Options) (*engine.Plan, 
 		return nil, err
 	}
 	if rec.Stack != c.declared.Stack {
-		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is an observation of stack %q, and this spec is of stack %q", path, rec.Stack, c.declared.Stack), Hint: "record this one with `midaz observe -out FILE`"}
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s is an observation of stack %q, and this spec is of stack %q", path, rec.Stack,
+			c.declared.Stack), Hint: "record this one with `midaz observe -out FILE`"}
 	}
 	seen, err := rec.Seen(c.declared)
 	if err != nil {

@@ -69,7 +69,8 @@ func ShowDrift(c *Call) error {
 	case len(d.Unread) > 0:
 		exit = report.Shown(report.ErrUnread)
 	}
-	if err := c.Show(report.DriftFound{Drift: d, Stack: c.declared.Stack, Problems: c.problems, Began: c.Began, Ended: c.Sys.Now(), Exit: exit}); err != nil {
+	if err := c.Show(report.DriftFound{Drift: d, Stack: c.declared.Stack, Problems: c.problems, Began: c.Began, Ended: c.Sys.Now(),
+		Exit: exit}); err != nil {
 		return err
 	}
 	return exit

@@ -58,14 +58,16 @@ func (c *Call) recall(stack, id string) error {
 	}
 	verb, _, _ := strings.Cut(run.Command, " ")
 	if verb == "down" || verb == "destroy" {
-		return &resources.Diagnosis{Err: fmt.Errorf("run %s was a %s: there is no spec to go back to", run.ID, verb), Hint: "`midaz down` removes the stack; `midaz history` lists the runs"}
+		return &resources.Diagnosis{Err: fmt.Errorf("run %s was a %s: there is no spec to go back to", run.ID, verb),
+			Hint: "`midaz down` removes the stack; `midaz history` lists the runs"}
 	}
 	past, err := s.Journal.Past(c.Context, run)
 	if err != nil {
 		return err
 	}
 	if past == nil {
-		return &resources.Diagnosis{Err: fmt.Errorf("of run %s (%s) the journal does not hold what it was made from", run.ID, run.Result), Hint: "go back to another run of `midaz history`, or apply that version of the spec from its repository"}
+		return &resources.Diagnosis{Err: fmt.Errorf("of run %s (%s) the journal does not hold what it was made from", run.ID, run.Result),
+			Hint: "go back to another run of `midaz history`, or apply that version of the spec from its repository"}
 	}
 	c.past = &pastRun{run: run, dir: c.spec.Dir, specs: past.Specs, profile: past.Profiles,
 		Recalled: engine.Recall(past, c.secretsToday(past), c.digestToday)}
@@ -82,7 +84,8 @@ func (c *Call) recall(stack, id string) error {
 		return fmt.Errorf("images of run %s: %w", run.ID, err)
 	}
 	if missing = append(c.past.Missing, missing...); len(missing) > 0 {
-		return &resources.Diagnosis{Err: fmt.Errorf("run %s cannot be gone back to: %s", run.ID, strings.Join(missing, "; ")), Hint: "nothing was changed; apply that version of the spec from its repository"}
+		return &resources.Diagnosis{Err: fmt.Errorf("run %s cannot be gone back to: %s", run.ID, strings.Join(missing, "; ")),
+			Hint: "nothing was changed; apply that version of the spec from its repository"}
 	}
 	root := c.spec.Root
 	c.past.pin = func(specs.Node) specs.Node { return root } // asked once

@@ -90,7 +90,8 @@ func valueFilesOf(in engine.Inputs) []specs.ValueFile {
 func (c *Call) readSaved(name string) (*engine.Saved, error) {
 	f, err := os.Open(c.Path(name))
 	if err != nil {
-		return nil, &resources.Diagnosis{Err: fmt.Errorf("read the plan: %w", err), Hint: "`midaz plan -out FILE` writes a plan file; a spec is given with -f"}
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("read the plan: %w", err),
+			Hint: "`midaz plan -out FILE` writes a plan file; a spec is given with -f"}
 	}
 	defer func() { _ = f.Close() }()
 	data, err := io.ReadAll(io.LimitReader(f, engine.MaxSaved+1))
@@ -99,7 +100,8 @@ func (c *Call) readSaved(name string) (*engine.Saved, error) {
 	}
 	saved, err := engine.ParseSaved(data)
 	if err != nil {
-		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s: %w", name, err), Hint: "`midaz plan -out FILE` writes a plan file; a spec is given with -f"}
+		return nil, &resources.Diagnosis{Err: fmt.Errorf("%s: %w", name, err),
+			Hint: "`midaz plan -out FILE` writes a plan file; a spec is given with -f"}
 	}
 	return saved, nil
 }

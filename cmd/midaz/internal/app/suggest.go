@@ -24,7 +24,8 @@ func suggestIgnores(c *Call, d engine.Drift) error {
 	var written []string
 	for _, change := range d.Changed {
 		if change.Removed {
-			w.Notes = append(w.Notes, report.Rewrite{Addr: change.Addr, Pos: change.Pos(), Why: "it was removed outside, which no rule lets be: remove it from the spec, or apply"})
+			w.Notes = append(w.Notes, report.Rewrite{Addr: change.Addr, Pos: change.Pos(),
+				Why: "it was removed outside, which no rule lets be: remove it from the spec, or apply"})
 			continue
 		}
 		for _, diff := range change.Delta {

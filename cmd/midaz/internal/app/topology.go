@@ -23,7 +23,8 @@ func DrawTopology(c *Call) error {
 		all = []*routing.Vhost{v}
 	}
 	if len(all) == 0 {
-		return &resources.Diagnosis{Err: fmt.Errorf("the spec declares no virtual host"), Hint: "exchanges and queues stand under `rabbitmq: vhosts:`"}
+		return &resources.Diagnosis{Err: fmt.Errorf("the spec declares no virtual host"),
+			Hint: "exchanges and queues stand under `rabbitmq: vhosts:`"}
 	}
 	return c.Show(report.Topology{Vhosts: all})
 }

@@ -108,7 +108,8 @@ Examples:
   midaz observe -f midaz.infra.yaml -f specs/debian.infra.yaml -out observed.json
   midaz observe | jq '.objects[] | select(.presence == "absent").address'`,
 			Flags: join(specFlags(), []cli.Flag{
-				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write it to `FILE` instead of standard output, readable by its owner only"},
+				&cli.StringFlag{Name: "out", Aliases: []string{"o"},
+					Usage: "write it to `FILE` instead of standard output, readable by its owner only"},
 			}, outputFlags()), Action: action(0, app.Observe),
 		},
 		{
@@ -141,7 +142,8 @@ Examples:
   midaz apply next.plan
   midaz apply -auto-approve -report run.html
   midaz apply -lock-timeout 10m`,
-			Flags: join(specFlags(), planFlags(), policyFlags(), applyFlags(true), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(1, app.Apply),
+			Flags:  join(specFlags(), planFlags(), policyFlags(), applyFlags(true), jsonFlags("what happens, one object a line,"), outputFlags()),
+			Action: action(1, app.Apply),
 		},
 		{
 			Name: "up", Category: GroupMain, Usage: "apply without asking",
@@ -163,7 +165,8 @@ after "midaz up" the data is there again. Nothing that another owner made is tou
 Examples:
   midaz down
   midaz down -exclude service/rabbitmq`,
-			Flags: join(specFlags(), stackFlag(), destroyFlags(), policyFlags(), applyFlags(false), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(0, app.Down),
+			Flags: join(specFlags(), stackFlag(), destroyFlags(), policyFlags(), applyFlags(false), jsonFlags("what happens, one object a line,"),
+				outputFlags()), Action: action(0, app.Down),
 		},
 		{
 			Name: "destroy", Category: GroupMain, Usage: "remove the stack after asking; with --volumes its data too",
@@ -206,7 +209,8 @@ Examples:
   midaz drift -suggest-ignore
   midaz apply -only-drift`,
 			Flags: join(specFlags(), targetFlags(), []cli.Flag{
-				&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when everything was read and there is no drift, and no warnings about the spec, for cron"},
+				&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"},
+					Usage: "print nothing when everything was read and there is no drift, and no warnings about the spec, for cron"},
 				&cli.StringSliceFlag{Name: "adopt", Usage: "write what was changed outside of `ADDR` into the spec; globs work"},
 				&cli.BoolFlag{Name: "suggest-ignore", Usage: "write rules into the spec that let the drift be for 30 days"},
 			}, jsonFlags("the drift"), formatFlags(render.DriftFormats), outputFlags()), Action: action(0, app.ShowDrift),
@@ -236,7 +240,8 @@ to be had any more, such as an image that was removed, is named and nothing is c
 Examples:
   midaz rollback 3f9a1c20
   midaz rollback 3f9a -auto-approve`,
-			Flags: join(specFlags(), stackFlag(), planFlags(), policyFlags(), applyFlags(true), jsonFlags("what happens, one object a line,"), outputFlags()), Action: action(1, app.Rollback),
+			Flags: join(specFlags(), stackFlag(), planFlags(), policyFlags(), applyFlags(true), jsonFlags("what happens, one object a line,"),
+				outputFlags()), Action: action(1, app.Rollback),
 		},
 		{
 			Name: "policy test", Category: GroupTool, Usage: "try rules on plans on the tests that stand beside them", ArgsUsage: "[FILE…]",
@@ -303,7 +308,8 @@ Examples:
   midaz logs --tail 50 --since 10m postgres-primary rabbitmq
   midaz logs -t 'postgres-*'`,
 			Flags: join(logSpecFlags(), []cli.Flag{
-				&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with new lines, also of containers that are started later, until interrupted"},
+				&cli.BoolFlag{Name: "follow", Aliases: []string{"f"},
+					Usage: "go on with new lines, also of containers that are started later, until interrupted"},
 				&cli.StringFlag{Name: "tail", Aliases: []string{"n"}, Value: "all", Usage: "only the last `N` lines of each"},
 				&cli.StringFlag{Name: "since", Usage: "only lines after `TIME`: a duration such as 10m, or 2026-01-31T12:00:00Z"},
 				&cli.BoolFlag{Name: "timestamps", Aliases: []string{"t"}, Usage: "show when each line was written"},
@@ -380,7 +386,8 @@ Examples:
   midaz env
   midaz env -out staging.env`,
 			Flags: join(specFlags(), []cli.Flag{
-				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`, relative to the current folder (default: .env beside the spec)"},
+				&cli.StringFlag{Name: "out", Aliases: []string{"o"},
+					Usage: "write to `FILE`, relative to the current folder (default: .env beside the spec)"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "say what would be added, and write nothing"},
 			}, outputFlags()), Action: action(0, app.WriteEnv),
 		},
@@ -401,7 +408,8 @@ Examples:
   curl -s -u admin https://broker:15671/api/definitions | midaz import definitions - -part
   midaz import definitions one-vhost.json -vhost orders`,
 			Flags: join([]cli.Flag{
-				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`, and secrets to .env beside it, instead of standard output"},
+				&cli.StringFlag{Name: "out", Aliases: []string{"o"},
+					Usage: "write to `FILE`, and secrets to .env beside it, instead of standard output"},
 				&cli.BoolFlag{Name: "force", Usage: "replace FILE when it is there"},
 				&cli.StringFlag{Name: "service", Usage: "the `SERVICE` of the stack that runs the broker"},
 				&cli.StringFlag{Name: "url", Usage: "the `URL` of the broker's management API (default: http://localhost:15672)"},

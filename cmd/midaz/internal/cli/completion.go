@@ -144,7 +144,8 @@ func candidates(words []string, c *app.Call) []candidate {
 	}
 	if len(words) > 1 {
 		before := words[len(words)-2]
-		if f := flags[strings.TrimLeft(before, "-")]; strings.HasPrefix(before, "-") && !strings.Contains(before, "=") && f != nil && TakesValue(f) {
+		if f := flags[strings.TrimLeft(before, "-")]; strings.HasPrefix(before, "-") && !strings.Contains(before, "=") && f != nil &&
+			TakesValue(f) {
 			return matching(flagValues(strings.TrimLeft(before, "-"), command, words, c), last)
 		}
 	}

@@ -23,8 +23,10 @@ const DefaultSpec = "midaz.infra.yaml"
 // specFlags choose the spec and the values of its variables.
 func specFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "spec `FILE`, repeated to merge several left to right; - is standard input (default: " + DefaultSpec + ", or MIDAZ_FILE)"},
-		&cli.StringSliceFlag{Name: "env-file", Usage: "read values of variables from `FILE` of NAME=value lines instead of .env beside the spec; of all files of values, later ones win"},
+		&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"},
+			Usage: "spec `FILE`, repeated to merge several left to right; - is standard input (default: " + DefaultSpec + ", or MIDAZ_FILE)"},
+		&cli.StringSliceFlag{Name: "env-file", Usage: "read values of variables from `FILE` of NAME=value lines instead of .env beside the " +
+			"spec; of all files of values, later ones win"},
 		&cli.StringSliceFlag{Name: "var", Usage: "set a variable: `NAME=value`; beats everything else"},
 		&cli.StringSliceFlag{Name: "var-file", Usage: "read values of variables from a YAML, JSON or NAME=value `FILE`"},
 		&cli.StringSliceFlag{Name: "profile", Usage: "turn a `PROFILE` of the spec on; * turns all on (default: MIDAZ_PROFILES)"},
@@ -40,7 +42,8 @@ func chdirFlag() []cli.Flag {
 func importFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the spec to `FILE` (default: standard output)"},
-		&cli.StringFlag{Name: "env-out", Usage: "add the values of its variables to `FILE`, readable by its owner only; what it sets already stays"},
+		&cli.StringFlag{Name: "env-out", Usage: "add the values of its variables to `FILE`, readable by its owner only; what it sets already " +
+			"stays"},
 		&cli.BoolFlag{Name: "force", Usage: "write the spec also over a file that exists"},
 	}
 }
@@ -78,9 +81,11 @@ func planFlags() []cli.Flag {
 // applyFlags say how to carry a plan out.
 func applyFlags(approve bool) []cli.Flag {
 	flags := []cli.Flag{
-		&cli.IntFlag{Name: "parallelism", Usage: "work on `N` resources at the same time, gates not counted (default: from the engine's processors)"},
+		&cli.IntFlag{Name: "parallelism", Usage: "work on `N` resources at the same time, gates not counted (default: from the engine's " +
+			"processors)"},
 		&cli.DurationFlag{Name: "lock-timeout", Usage: "wait up to `DURATION`, such as 10m, for the lock of the stack (default: not at all)"},
-		&cli.StringFlag{Name: "on-failure", Value: string(engine.Rollback), Usage: "`POLICY` after a failed replacement: rollback, stop or continue"},
+		&cli.StringFlag{Name: "on-failure", Value: string(engine.Rollback),
+			Usage: "`POLICY` after a failed replacement: rollback, stop or continue"},
 		&cli.StringFlag{Name: "report", Usage: "write the time line of the run as an HTML page to `FILE`, readable by its owner only"},
 	}
 	if approve {
@@ -95,7 +100,8 @@ func join(groups ...[]cli.Flag) []cli.Flag { return slices.Concat(groups...) }
 
 // policyFlags name rules beside those of the spec.
 func policyFlags() []cli.Flag {
-	return []cli.Flag{&cli.StringSliceFlag{Name: "policy", Usage: "hold the plan against the rules of `FILE` too, which the spec cannot change; repeated"}}
+	return []cli.Flag{&cli.StringSliceFlag{Name: "policy",
+		Usage: "hold the plan against the rules of `FILE` too, which the spec cannot change; repeated"}}
 }
 
 // options are what the flags and the environment ask for.
@@ -104,11 +110,13 @@ func (v *View) options(line commandLine) (app.Options, error) {
 	o := app.Options{
 		Args: f.Args().Slice(), JSON: f.Bool("json"),
 		Source: v.source(line), Stack: f.String("stack"), Policies: f.StringSlice("policy"),
-		Given:    app.GivenSource{Files: f.IsSet("file"), Profiles: f.IsSet("profile"), Values: f.IsSet("env-file") || f.IsSet("var-file"), Dir: f.IsSet("chdir")},
+		Given: app.GivenSource{Files: f.IsSet("file"), Profiles: f.IsSet("profile"), Values: f.IsSet("env-file") || f.IsSet("var-file"),
+			Dir: f.IsSet("chdir")},
 		Detailed: f.Bool("detailed-exitcode"), Observed: f.String("observed"),
 		Approved: f.Bool("auto-approve"), MayAsk: f.Bool("input") && v.Sys.Env("MIDAZ_INPUT") != "0", AtTerminal: isTerminal(v.Sys.Stdin),
-		Volumes: f.Bool("volumes"), LockTimeout: f.Duration("lock-timeout"), OnFailure: engine.OnFailure(cmp.Or(f.String("on-failure"), string(engine.Rollback))),
-		Out: f.String("out"), EnvOut: f.String("env-out"), Force: f.Bool("force"), Dry: f.Bool("dry-run"),
+		Volumes: f.Bool("volumes"), LockTimeout: f.Duration("lock-timeout"),
+		OnFailure: engine.OnFailure(cmp.Or(f.String("on-failure"), string(engine.Rollback))),
+		Out:       f.String("out"), EnvOut: f.String("env-out"), Force: f.Bool("force"), Dry: f.Bool("dry-run"),
 		Fix: f.Bool("fix"), Adopt: f.StringSlice("adopt"), SuggestIgnore: f.Bool("suggest-ignore"), Steps: f.Bool("plan"),
 		Headers: f.StringSlice("header"), EnvFiles: f.StringSlice("env-file"), Project: f.String("project"), Labels: f.StringSlice("label"),
 		Service: f.String("service"), URL: f.String("url"), Part: f.Bool("part"), DefinitionsOf: f.String("vhost"),
@@ -165,7 +173,8 @@ func (v *View) source(line commandLine) specs.Options {
 			}
 		}
 	}
-	return specs.Options{Files: files, Dir: v.Flags.String("chdir"), ValueFiles: line.valueFiles(), Vars: v.Flags.StringSlice("var"), Profiles: profiles}
+	return specs.Options{Files: files, Dir: v.Flags.String("chdir"), ValueFiles: line.valueFiles(), Vars: v.Flags.StringSlice("var"),
+		Profiles: profiles}
 }
 
 // planOptions are the options of planning.
@@ -178,7 +187,8 @@ func (v *View) planOptions() (engine.Options, error) {
 	}
 	for _, code := range o.Allow {
 		if !slices.Contains(resources.HazardCodes(), code) {
-			return o, v.Usage(fmt.Sprintf("-allow %s: there is no such hazard", code), cmp.Or(specs.DidYouMean(code, resources.HazardCodes()), "expected "+specs.OneOf(resources.HazardCodes())))
+			return o, v.Usage(fmt.Sprintf("-allow %s: there is no such hazard", code), cmp.Or(specs.DidYouMean(code, resources.HazardCodes()),
+				"expected "+specs.OneOf(resources.HazardCodes())))
 		}
 	}
 	if v.Flags.IsSet("max-destroy") {
@@ -192,7 +202,8 @@ func (v *View) planOptions() (engine.Options, error) {
 }
 
 func (v *View) logOptions() (app.LogOptions, error) {
-	o := app.LogOptions{Follow: v.Flags.Bool("follow"), Tail: v.Flags.String("tail"), Since: v.Flags.String("since"), Timestamps: v.Flags.Bool("timestamps")}
+	o := app.LogOptions{Follow: v.Flags.Bool("follow"), Tail: v.Flags.String("tail"), Since: v.Flags.String("since"),
+		Timestamps: v.Flags.Bool("timestamps")}
 	if n, err := strconv.Atoi(o.Tail); o.Tail != "all" && (err != nil || n < 0) {
 		return o, v.Usage(fmt.Sprintf("--tail %q is not a number of lines", o.Tail), "for example --tail 100, or --tail all")
 	}
@@ -203,7 +214,8 @@ func (v *View) logOptions() (app.LogOptions, error) {
 		case derr == nil && d >= 0:
 			t = v.Sys.Now().Add(-d)
 		case terr != nil:
-			return o, v.Usage(fmt.Sprintf("--since %q is neither a duration nor a time", o.Since), "for example --since 10m, or --since 2026-01-31T12:00:00Z")
+			return o, v.Usage(fmt.Sprintf("--since %q is neither a duration nor a time", o.Since),
+				"for example --since 10m, or --since 2026-01-31T12:00:00Z")
 		}
 		o.Since = t.UTC().Format(time.RFC3339Nano)
 	}

@@ -29,7 +29,8 @@ type into struct{ format, path string }
 // formats reads -format, -json, -into and -json-into. It fails on formats that
 // the command does not speak, before anything is done.
 func (v *View) formats() error {
-	known := map[string][]string{"validate": render.ValidateFormats, "plan": render.PlanFormats, "diff": render.PlanFormats, "drift": render.DriftFormats,
+	known := map[string][]string{"validate": render.ValidateFormats, "plan": render.PlanFormats, "diff": render.PlanFormats,
+		"drift": render.DriftFormats,
 		"graph": render.GraphFormats, "topology": render.TopologyFormats}[v.verb]
 	if f := v.Flags.String("format"); known != nil && !slices.Contains(known, f) {
 		return v.Usage(fmt.Sprintf("-format %q is not known", f), "expected one of "+strings.Join(known, ", "))

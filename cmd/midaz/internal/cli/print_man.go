@@ -44,13 +44,15 @@ func programPage(all []*cli.Command) string {
 			fmt.Fprintf(&b, "**midaz %s**\n: %s. See **%s**(1).\n\n", c.Name, manProse(render.Capital(c.Usage)), PageName(c.Name))
 		}
 	}
-	b.WriteString("# EXIT STATUS\n" + manProse(render.Capital(strings.TrimPrefix(exitText, "Exit status: "))) + "\n# ENVIRONMENT\n" + manProse(environmentText))
+	b.WriteString("# EXIT STATUS\n" + manProse(render.Capital(strings.TrimPrefix(exitText, "Exit status: "))) + "\n# ENVIRONMENT\n" +
+		manProse(environmentText))
 	return b.String()
 }
 
 func commandPage(c *cli.Command) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# NAME\n%s \\- %s\n\n# SYNOPSIS\n**midaz %s** [_FLAGS_] %s\n\n", PageName(c.Name), manProse(c.Usage), c.Name, manProse(c.ArgsUsage))
+	fmt.Fprintf(&b, "# NAME\n%s \\- %s\n\n# SYNOPSIS\n**midaz %s** [_FLAGS_] %s\n\n", PageName(c.Name), manProse(c.Usage), c.Name,
+		manProse(c.ArgsUsage))
 	text, examples, _ := strings.Cut(c.Description, "Examples:\n")
 	b.WriteString("# DESCRIPTION\n")
 	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
@@ -75,5 +77,6 @@ func commandPage(c *cli.Command) string {
 
 // manProse returns text in which nothing is markup.
 func manProse(text string) string {
-	return strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "{", `\{`, "}", `\}`, "<", `\<`, ">", `\>`, "#", `\#`, "|", `\|`, "&", `\&`, "~", `\~`).Replace(text)
+	return strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "{", `\{`, "}", `\}`, "<", `\<`, ">", `\>`,
+		"#", `\#`, "|", `\|`, "&", `\&`, "~", `\~`).Replace(text)
 }

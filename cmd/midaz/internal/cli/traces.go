@@ -73,7 +73,8 @@ func openTraces(sys app.System, run report.RunStarted, remark func(string)) *Tra
 	if !on {
 		return nil
 	}
-	t := &Traces{remark: remark, now: sys.Now, redactor: sys.Redactor, open: map[resources.Addr]*tracedResource{}, steps: map[engine.Step]trace.Span{}}
+	t := &Traces{remark: remark, now: sys.Now, redactor: sys.Redactor, open: map[resources.Addr]*tracedResource{},
+		steps: map[engine.Step]trace.Span{}}
 	// By itself the SDK prints what it cannot send, for each batch.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(t.failed))
 	exporter, err := otlptracehttp.New(ctx)
@@ -91,7 +92,8 @@ func openTraces(sys app.System, run report.RunStarted, remark func(string)) *Tra
 	if sys.Env("OTEL_BSP_MAX_QUEUE_SIZE") == "" {
 		batch = append(batch, sdktrace.WithMaxQueueSize(queuedSpans))
 	}
-	t.provider = sdktrace.NewTracerProvider(sdktrace.WithBatcher(guardedExporter{exporter, t.redactor}, batch...), sdktrace.WithResource(about))
+	t.provider = sdktrace.NewTracerProvider(sdktrace.WithBatcher(guardedExporter{exporter, t.redactor}, batch...),
+		sdktrace.WithResource(about))
 	t.tracer = t.provider.Tracer("midaz", trace.WithInstrumentationVersion(report.Version))
 	parent := propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{
 		"traceparent": sys.Env("TRACEPARENT"), "tracestate": sys.Env("TRACESTATE")})
@@ -120,7 +122,8 @@ func collects(env func(string) string) (bool, string) {
 	case exporter != "" && exporter != "otlp":
 		return false, fmt.Sprintf("OTEL_TRACES_EXPORTER is %q; expected one of otlp, none", render.Clean(exporter))
 	case protocol != "" && protocol != "http/protobuf":
-		return false, fmt.Sprintf("the protocol %q is not spoken; set OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf, and the endpoint to the collector's port for it (4318)", render.Clean(protocol))
+		return false, fmt.Sprintf("the protocol %q is not spoken; set OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf, and the endpoint to the "+
+			"collector's port for it (4318)", render.Clean(protocol))
 	}
 	return true, ""
 }
@@ -185,7 +188,8 @@ func (t *Traces) resource(e engine.Event) *tracedResource {
 		action = render.ActionWord(e.Change.Action)
 	}
 	r.ctx, r.span = t.tracer.Start(t.ctx, render.AddrText(e.Step.Addr), trace.WithTimestamp(e.At), trace.WithAttributes(
-		attribute.String("midaz.address", render.AddrText(e.Step.Addr)), attribute.String("midaz.kind", e.Step.Addr.Kind), attribute.String("midaz.action", action)))
+		attribute.String("midaz.address", render.AddrText(e.Step.Addr)), attribute.String("midaz.kind", e.Step.Addr.Kind),
+		attribute.String("midaz.action", action)))
 	t.open[e.Step.Addr] = r
 	return r
 }
@@ -198,11 +202,13 @@ func (t *Traces) started(e engine.Event) {
 			links = append(links, trace.Link{SpanContext: s.SpanContext()})
 		}
 	}
-	about := []attribute.KeyValue{attribute.String("midaz.address", render.AddrText(e.Step.Addr)), attribute.String("midaz.step", string(e.Step.Verb))}
+	about := []attribute.KeyValue{attribute.String("midaz.address", render.AddrText(e.Step.Addr)),
+		attribute.String("midaz.step", string(e.Step.Verb))}
 	if e.Step.Verb == engine.VerbAwait && e.Change != nil && e.Change.Gate != nil {
 		about = append(about, attribute.String("midaz.gate", render.Clean(e.Change.Gate.Text)))
 	}
-	_, t.steps[e.Step] = t.tracer.Start(r.ctx, string(e.Step.Verb), trace.WithTimestamp(e.At), trace.WithLinks(links...), trace.WithAttributes(about...))
+	_, t.steps[e.Step] = t.tracer.Start(r.ctx, string(e.Step.Verb), trace.WithTimestamp(e.At), trace.WithLinks(links...),
+		trace.WithAttributes(about...))
 }
 
 func (t *Traces) Ended(e engine.Event, result string) {

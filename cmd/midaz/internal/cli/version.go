@@ -19,7 +19,8 @@ func printSchema(c *app.Call, v *View) error {
 
 // printVersion prints what this binary is.
 func printVersion(_ *app.Call, v *View) error {
-	doc := map[string]string{"midaz": report.Version, "spec": schema.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
+	doc := map[string]string{"midaz": report.Version, "spec": schema.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" +
+		runtime.GOARCH}
 	if revision := builtFrom(); revision != "" {
 		doc["revision"] = revision
 	}

@@ -21,7 +21,8 @@ func DriftText(d engine.Drift, i Ink) string {
 		for _, c := range d.Changed {
 			p.drifted(c)
 		}
-		fmt.Fprintf(p, "%s drifted. %s\n", Capital(Count(len(d.Changed), "resource")), driftAdvice(d, "`midaz apply -only-drift` brings them back and leaves the rest alone."))
+		fmt.Fprintf(p, "%s drifted. %s\n", Capital(Count(len(d.Changed), "resource")),
+			driftAdvice(d, "`midaz apply -only-drift` brings them back and leaves the rest alone."))
 	}
 	if len(d.Changed) > 0 && len(d.Unread) > 0 {
 		p.WriteString("\n")

@@ -14,8 +14,10 @@ func FailedJSON(verb string, e report.Failed) any {
 		diagnostics = append(diagnostics, ErrorJSON(e.Err)...)
 	}
 	if verb == "drift" {
-		return JSONDrift{FormatVersion: DriftFormat, MidazVersion: report.Version, Stack: e.Stack, Errored: true, ResourceDrift: []JSONResource{}, Pending: []JSONResource{},
-			Unmanaged: []JSONUnmanaged{}, Unknown: []JSONUnread{}, Runtime: []JSONRuntime{}, Ignored: []JSONIgnored{}, Refusals: []JSONRefusal{}, Diagnostics: diagnostics}
+		return JSONDrift{FormatVersion: DriftFormat, MidazVersion: report.Version, Stack: e.Stack, Errored: true, ResourceDrift: []JSONResource{},
+			Pending:   []JSONResource{},
+			Unmanaged: []JSONUnmanaged{}, Unknown: []JSONUnread{}, Runtime: []JSONRuntime{}, Ignored: []JSONIgnored{}, Refusals: []JSONRefusal{},
+			Diagnostics: diagnostics}
 	}
 	return JSONPlan{FormatVersion: PlanFormat, MidazVersion: report.Version, Stack: e.Stack, Errored: true, Dangers: []string{},
 		ResourceChanges: []JSONResource{}, ResourceDrift: []JSONResource{}, Refusals: []JSONRefusal{}, Diagnostics: diagnostics}

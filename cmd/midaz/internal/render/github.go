@@ -54,7 +54,8 @@ func (a Annotation) Command() string {
 	var properties []string
 	if !a.Pos.IsZero() {
 		line, col := max(1, a.Pos.Line), max(1, a.Pos.Col)
-		properties = append(properties, "file="+CommandProperty(a.Pos.File), fmt.Sprintf("line=%d,endLine=%d,col=%d,endColumn=%d", line, line, col, col+1))
+		properties = append(properties, "file="+CommandProperty(a.Pos.File), fmt.Sprintf("line=%d,endLine=%d,col=%d,endColumn=%d", line, line,
+			col, col+1))
 	}
 	if a.Title != "" {
 		properties = append(properties, "title="+CommandProperty(a.Title))
@@ -79,7 +80,8 @@ func CommandProperty(text string) string { return propertyEscapes.Replace(Clean(
 func bySeverity(problems specs.Problems) specs.Problems {
 	out := problems.Sorted()
 	slices.SortStableFunc(out, func(a, b *specs.Problem) int {
-		return map[specs.Severity]int{specs.Error: 0, specs.Warning: 1}[a.Severity()] - map[specs.Severity]int{specs.Error: 0, specs.Warning: 1}[b.Severity()]
+		return map[specs.Severity]int{specs.Error: 0, specs.Warning: 1}[a.Severity()] - map[specs.Severity]int{specs.Error: 0,
+			specs.Warning: 1}[b.Severity()]
 	})
 	return out
 }
@@ -121,7 +123,8 @@ func PlanGitHub(plan *engine.Plan, problems specs.Problems) string {
 		}
 	}
 	for c, f := range overruledSettings(plan) {
-		all = append(all, Annotation{Level: "warning", weight: 1, Pos: f.Pos, Title: "midaz plan: not in force", Message: overruledText(c, f) + "\n" + Clean(f.Why)})
+		all = append(all, Annotation{Level: "warning", weight: 1, Pos: f.Pos, Title: "midaz plan: not in force", Message: overruledText(c, f) +
+			"\n" + Clean(f.Why)})
 	}
 	n := plan.Counts()
 	return AnnotationText(all) + fmt.Sprintf("Plan: %d to add, %d to change, %d to destroy.\n", n.Add, n.Change, n.Destroy)
@@ -164,7 +167,8 @@ func DriftGitHub(d engine.Drift, problems specs.Problems) string {
 		all = append(all, a)
 	}
 	for _, c := range d.Runtime {
-		all = append(all, Annotation{Level: "warning", weight: 1, Pos: c.Pos(), Title: "midaz drift", Message: AddrText(c.Addr) + ": " + Clean(c.Have.State)})
+		all = append(all, Annotation{Level: "warning", weight: 1, Pos: c.Pos(), Title: "midaz drift", Message: AddrText(c.Addr) + ": " +
+			Clean(c.Have.State)})
 	}
 	all = append(all, unreadAnnotations("drift", d.Unread)...)
 	return AnnotationText(all)

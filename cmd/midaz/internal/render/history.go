@@ -120,7 +120,8 @@ func stepStyle(s resources.RunStep) string {
 
 // RollbackText says what is gone back to, and what of it is today's.
 func RollbackText(r *resources.Run, notes []string, i Ink) string {
-	text := i.In(Bold, fmt.Sprintf("Going back to run %s: %s by %s at %s", Clean(r.ID), Clean(r.Command), Clean(r.Who), r.Started.Local().Format(time.DateTime))) + "\n"
+	text := i.In(Bold, fmt.Sprintf("Going back to run %s: %s by %s at %s", Clean(r.ID), Clean(r.Command), Clean(r.Who),
+		r.Started.Local().Format(time.DateTime))) + "\n"
 	for _, n := range notes {
 		text += "  * " + Clean(n) + "\n"
 	}

@@ -17,7 +17,8 @@ func ImportText(got *definitions.Result, out, env string, i Ink) string {
 	for _, p := range []struct {
 		n    int
 		what string
-	}{{got.Users, "user"}, {got.Vhosts, "virtual host"}, {got.Exchanges, "exchange"}, {got.Queues, "queue"}, {got.Bindings, "binding"}, {got.Policies, "policy"}} {
+	}{{got.Users, "user"}, {got.Vhosts, "virtual host"}, {got.Exchanges, "exchange"}, {got.Queues, "queue"}, {got.Bindings, "binding"},
+		{got.Policies, "policy"}} {
 		parts = append(parts, Count(p.n, p.what))
 	}
 	to := "standard output"
@@ -29,7 +30,8 @@ func ImportText(got *definitions.Result, out, env string, i Ink) string {
 	case env != "":
 		fmt.Fprintf(&b, "%s: %s, each the value of a sensitive variable.\n", Clean(env), Count(len(got.Secrets), "secret"))
 	case len(got.Secrets) > 0:
-		fmt.Fprintf(&b, "%s hold passwords and became variables: %s. Set them, or import with -out.\n", Count(len(got.Secrets), "value"), secretNames(got.Secrets))
+		fmt.Fprintf(&b, "%s hold passwords and became variables: %s. Set them, or import with -out.\n", Count(len(got.Secrets), "value"),
+			secretNames(got.Secrets))
 	}
 	return b.String()
 }

@@ -57,7 +57,8 @@ func ValidateGitLab(problems specs.Problems) string {
 	out := []gitlabIssue{}
 	seen := map[string]int{}
 	for _, p := range problems.Sorted() {
-		issue := gitlabIssue{Description: Clean(p.Msg), CheckName: codeOf(p), Severity: map[specs.Severity]string{specs.Error: "major", specs.Warning: "minor"}[p.Severity()]}
+		issue := gitlabIssue{Description: Clean(p.Msg), CheckName: codeOf(p), Severity: map[specs.Severity]string{specs.Error: "major",
+			specs.Warning: "minor"}[p.Severity()]}
 		if p.Hint != "" {
 			issue.Description += "; " + Clean(p.Hint)
 		}

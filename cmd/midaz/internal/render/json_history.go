@@ -70,7 +70,8 @@ func HistoryJSON(stack string, runs []*resources.Run) jsonHistory {
 
 func headJSON(r *resources.Run) jsonRun {
 	j := jsonRun{ID: r.ID, Stack: r.Stack, Command: r.Command, Who: r.Who, Midaz: r.Version, Started: r.Started.UTC().Format(time.RFC3339Nano),
-		Result: r.Result, Error: r.Error, Planned: r.Planned, Add: r.Add, Change: r.Change, Remove: r.Destroy, Partial: r.Partial, Rollback: r.Past != ""}
+		Result: r.Result, Error: r.Error, Planned: r.Planned, Add: r.Add, Change: r.Change, Remove: r.Destroy, Partial: r.Partial,
+		Rollback: r.Past != ""}
 	if r.Result != resources.RunRunning && r.Result != resources.RunLost {
 		took := r.Ended.Sub(r.Started).Seconds()
 		j.Ended, j.Seconds = r.Ended.UTC().Format(time.RFC3339Nano), &took
@@ -81,8 +82,9 @@ func headJSON(r *resources.Run) jsonRun {
 func RunJSON(r *resources.Run) jsonOneRun {
 	out := jsonOneRun{FormatVersion: historyFormat, jsonRun: headJSON(r), Steps: []jsonRunStep{}, Images: map[string]jsonUsed{}}
 	for _, s := range r.Steps {
-		out.Steps = append(out.Steps, jsonRunStep{Address: s.Address, Step: s.Verb, Did: s.Did, State: s.State, After: s.After, Seconds: s.Seconds,
-			Error: s.Error, PutBack: s.PutBack, Because: s.Because})
+		out.Steps = append(out.Steps, jsonRunStep{Address: s.Address, Step: s.Verb, Did: s.Did, State: s.State, After: s.After,
+			Seconds: s.Seconds,
+			Error:   s.Error, PutBack: s.PutBack, Because: s.Because})
 	}
 	for addr, i := range r.Images {
 		out.Images[addr] = jsonUsed{Image: i.Ref, ID: i.ID, Digests: i.Digests}

@@ -22,7 +22,8 @@ type jsonWritten struct {
 }
 
 func RewriteJSON(w report.Rewritten) jsonRewrite {
-	out := jsonRewrite{FormatVersion: DriftFormat, MidazVersion: report.Version, Stack: w.Stack, Files: w.Changed(), Written: []jsonWritten{}, Refused: []jsonWritten{}}
+	out := jsonRewrite{FormatVersion: DriftFormat, MidazVersion: report.Version, Stack: w.Stack, Files: w.Changed(), Written: []jsonWritten{},
+		Refused: []jsonWritten{}}
 	if out.Files == nil {
 		out.Files = []string{}
 	}

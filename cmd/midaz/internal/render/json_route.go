@@ -54,8 +54,10 @@ type jsonRejected struct {
 
 func RouteJSON(t report.TracedRoute) jsonRoute {
 	r := t.Route
-	out := jsonRoute{FormatVersion: "1.0", Vhost: t.Vhost.Name, Exchange: r.Message.Exchange, RoutingKey: r.Message.Key, Headers: r.Message.Headers,
-		Refused: r.Refused, Unroutable: r.Unroutable(), Queues: notNil(r.Queues), MaybeQueues: notNil(r.Maybe), Hops: hopsJSON(r), Rejected: []jsonRejected{}}
+	out := jsonRoute{FormatVersion: "1.0", Vhost: t.Vhost.Name, Exchange: r.Message.Exchange, RoutingKey: r.Message.Key,
+		Headers: r.Message.Headers,
+		Refused: r.Refused, Unroutable: r.Unroutable(), Queues: notNil(r.Queues), MaybeQueues: notNil(r.Maybe), Hops: hopsJSON(r),
+		Rejected: []jsonRejected{}}
 	for _, d := range t.Rejected {
 		out.Rejected = append(out.Rejected, rejectedJSON(d.Queue, d.To))
 	}

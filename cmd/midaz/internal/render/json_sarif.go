@@ -88,14 +88,19 @@ const projectURL = "https://github.com/LerianStudio/midaz-infra"
 
 // Rules of results that are no findings about the spec.
 var (
-	sarifRefused = sarifRuleOf("midaz-refused", "error", "The plan is refused", "The plan would have to do something that protection, ownership or a limit forbids.")
-	sarifDestroy = sarifRuleOf("midaz-destroy", "warning", "Something is destroyed or replaced", "Applying the spec removes or replaces an object, which may interrupt a service or lose data.")
-	sarifDrift   = sarifRuleOf("midaz-drift", "warning", "Changed outside", "What is there differs from what was last applied: somebody changed it by other means.")
-	sarifUnread  = sarifRuleOf("midaz-unknown", "warning", "Could not be read", "What is there could not be read, so nothing is known about whether it was changed.")
+	sarifRefused = sarifRuleOf("midaz-refused", "error", "The plan is refused",
+		"The plan would have to do something that protection, ownership or a limit forbids.")
+	sarifDestroy = sarifRuleOf("midaz-destroy", "warning", "Something is destroyed or replaced",
+		"Applying the spec removes or replaces an object, which may interrupt a service or lose data.")
+	sarifDrift = sarifRuleOf("midaz-drift", "warning", "Changed outside",
+		"What is there differs from what was last applied: somebody changed it by other means.")
+	sarifUnread = sarifRuleOf("midaz-unknown", "warning", "Could not be read",
+		"What is there could not be read, so nothing is known about whether it was changed.")
 )
 
 func sarifRuleOf(id, level, title, explain string) sarifRule {
-	return sarifRule{ID: id, Short: sarifMessage{title}, Full: sarifMessage{explain}, Help: sarifHelp{explain, explain}, Configuration: sarifLevel{level}}
+	return sarifRule{ID: id, Short: sarifMessage{title}, Full: sarifMessage{explain}, Help: sarifHelp{explain, explain},
+		Configuration: sarifLevel{level}}
 }
 
 // sarif collects results and the rules they belong to.
@@ -187,7 +192,8 @@ func (s *sarif) String() string {
 		Version: "2.1.0",
 		Runs: []sarifRun{{
 			Tool:    sarifTool{sarifDriver{Name: "midaz", Language: "en-US", Version: report.Version, InformationURI: projectURL, Rules: s.rules}},
-			BaseIDs: map[string]sarifArtifact{"%SRCROOT%": {}}, Language: "en-US", Newlines: []string{"\r\n", "\n"}, ColumnKind: "unicodeCodePoints", Results: s.results,
+			BaseIDs: map[string]sarifArtifact{"%SRCROOT%": {}}, Language: "en-US", Newlines: []string{"\r\n", "\n"}, ColumnKind: "unicodeCodePoints",
+			Results: s.results,
 		}},
 	})
 }
@@ -244,12 +250,14 @@ func DriftSARIF(d engine.Drift, problems specs.Problems) string {
 	for _, c := range d.Changed {
 		for _, f := range c.Delta {
 			for _, r := range diffRows(f) {
-				s.add(sarifDrift, "warning", AddrText(c.Addr)+" has changed outside: "+r.sign+" "+r.name+" = "+r.value, orRoot(f.Pos, c.Pos()), c.Addr.String(), nil)
+				s.add(sarifDrift, "warning", AddrText(c.Addr)+" has changed outside: "+r.sign+" "+r.name+" = "+r.value, orRoot(f.Pos, c.Pos()),
+					c.Addr.String(), nil)
 			}
 		}
 	}
 	for _, g := range report.ByReason(d.Unread) {
-		s.add(sarifUnread, "warning", "could not be read: "+Clean(g.Names()+": "+g.Why), orRoot(g.All[0].Pos, rootOf(d.Plan)), g.All[0].Addr.String(), nil)
+		s.add(sarifUnread, "warning", "could not be read: "+Clean(g.Names()+": "+g.Why), orRoot(g.All[0].Pos, rootOf(d.Plan)),
+			g.All[0].Addr.String(), nil)
 	}
 	return s.String()
 }

@@ -172,7 +172,8 @@ func (s *Stream) Planned(plan *engine.Plan) {
 	}
 	n := plan.Counts()
 	s.line("info", fmt.Sprintf("Plan: %d to add, %d to change, %d to destroy.", n.Add, n.Change, n.Destroy),
-		JSONLine{Type: "change_summary", Stack: plan.Stack, Changes: &jsonSummary{Add: n.Add, Change: n.Change, Remove: n.Destroy, Operation: "plan"}})
+		JSONLine{Type: "change_summary", Stack: plan.Stack, Changes: &jsonSummary{Add: n.Add, Change: n.Change, Remove: n.Destroy,
+			Operation: "plan"}})
 }
 
 // Problems tells what is wrong with the spec.
@@ -275,7 +276,8 @@ func (s *Stream) failed(e engine.Event, hook jsonHook) {
 	hook.Error = cause.Error()
 	var gate *resources.GateError
 	if errors.As(cause, &gate) {
-		hook.Gate = &jsonFailure{gate.Cause, gate.TimedOut, gate.Probe, gate.State, gate.ExitCode, gate.OOM, gate.Restarts, gate.Logs, nextText(gate.Next)}
+		hook.Gate = &jsonFailure{gate.Cause, gate.TimedOut, gate.Probe, gate.State, gate.ExitCode, gate.OOM, gate.Restarts, gate.Logs,
+			nextText(gate.Next)}
 	}
 	s.write("error", endText(e, false), JSONLine{Type: "apply_errored", Hook: &hook})
 	s.write("error", "error: "+cause.Error(), JSONLine{Type: "diagnostic", Diagnostic: &JSONProblem{
@@ -295,7 +297,8 @@ func (s *Stream) Beat() {
 		elapsed := now.Sub(b.since).Truncate(time.Second).Seconds()
 		hook := b.hook
 		hook.Elapsed, hook.Note = &elapsed, b.note
-		message := fmt.Sprintf("%s: still %s [%s elapsed]", AddrText(step.Addr), doing(step, nil), elapsedText(now.Sub(b.since).Truncate(time.Second)))
+		message := fmt.Sprintf("%s: still %s [%s elapsed]", AddrText(step.Addr), doing(step, nil),
+			elapsedText(now.Sub(b.since).Truncate(time.Second)))
 		s.write("info", message, JSONLine{Type: "apply_progress", Hook: &hook})
 	}
 }

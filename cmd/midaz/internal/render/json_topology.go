@@ -75,12 +75,14 @@ func TopologyJSON(all []*routing.Vhost, _ Ink) string {
 
 func jsonVhost(v *routing.Vhost) jsonTopologyVhost {
 	g := v.Graph()
-	out := jsonTopologyVhost{Name: v.Name, Exchanges: []jsonTopologyNode{}, Queues: []jsonTopologyNode{}, Edges: []jsonTopologyEdge{}, Lonely: []string{}}
+	out := jsonTopologyVhost{Name: v.Name, Exchanges: []jsonTopologyNode{}, Queues: []jsonTopologyNode{}, Edges: []jsonTopologyEdge{},
+		Lonely: []string{}}
 	ends := make([]jsonTopologyEnd, len(g.Nodes))
 	for i, n := range g.Nodes {
 		if n.Queue != nil {
 			ends[i] = jsonTopologyEnd{"queue", n.Name}
-			out.Queues = append(out.Queues, jsonNode(jsonTopologyNode{Name: n.Name, Type: n.Queue.Type, External: n.Queue.External}, v.ForQueue(n.Queue)))
+			out.Queues = append(out.Queues, jsonNode(jsonTopologyNode{Name: n.Name, Type: n.Queue.Type, External: n.Queue.External},
+				v.ForQueue(n.Queue)))
 			continue
 		}
 		ends[i] = jsonTopologyEnd{"exchange", n.Name}

@@ -30,6 +30,7 @@ func UnlockedText(stack string) string {
 }
 
 func UnlockQuestionText(held *resources.LockedError, i Ink) string {
-	return fmt.Sprintf("%s\n\n%s\n  Its holder is alive; it will finish what is in flight and start nothing new.\n  Only 'yes' will be accepted to approve.\n\n  %s ",
+	return fmt.Sprintf("%s\n\n%s\n  Its holder is alive; it will finish what is in flight and start nothing new.\n  Only 'yes' will be "+
+		"accepted to approve.\n\n  %s ",
 		Clean(held.Error()), i.In(Bold, "Do you really want to drop this lock?"), i.In(Bold, "Enter a value:"))
 }

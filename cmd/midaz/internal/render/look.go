@@ -170,7 +170,8 @@ func NoContainersText(stack string) string {
 
 // OtherEngineText warns of an engine that is not Docker.
 func OtherEngineText(name string) string {
-	return fmt.Sprintf("The engine is %s, not Docker. What it answers the way Docker does is shown; networks, addresses, health, and what it does not report cannot be relied on. Nothing can be applied to it.\n", Clean(name))
+	return fmt.Sprintf("The engine is %s, not Docker. What it answers the way Docker does is shown; networks, addresses, health, and what "+
+		"it does not report cannot be relied on. Nothing can be applied to it.\n", Clean(name))
 }
 
 // serviceMark says how a service stands to the spec: "", "drift", "pending", or both.
@@ -191,7 +192,8 @@ func serviceMark(l report.ServiceView) string {
 	if len(l.Change.Overruled) > 0 || slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Drift }) {
 		marks = append(marks, "drift")
 	}
-	if len(l.Change.Delta) == 0 && !l.Change.IsNoOp() || slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Pending }) {
+	if len(l.Change.Delta) == 0 && !l.Change.IsNoOp() ||
+		slices.ContainsFunc(l.Change.Delta, func(d resources.Diff) bool { return d.Pending }) {
 		marks = append(marks, "pending")
 	}
 	return strings.Join(marks, "+")

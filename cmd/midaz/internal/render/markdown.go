@@ -72,7 +72,8 @@ func Code(text string) string {
 
 // Prose returns one line of text in which nothing is markup.
 func Prose(text string) string {
-	return strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "|", `\|`, "#", `\#`, "~", `\~`, "@", "&#64;").Replace(Clean(text))
+	return strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "|",
+		`\|`, "#", `\#`, "~", `\~`, "@", "&#64;").Replace(Clean(text))
 }
 
 // PlanMarkdown is a plan as a comment: what is dangerous, then each change in
@@ -95,7 +96,8 @@ func PlanMarkdown(plan *engine.Plan, problems specs.Problems, most int) string {
 	m.Problems(problems)
 	m.unread(plan.Missed())
 	if plan.Unknown > len(plan.Missed()) {
-		m.put(fmt.Sprintf("%s could not be looked at yet; each is created, or changed where it differs, as soon as that is possible.\n\n", Capital(Count(plan.Unknown, "resource"))))
+		m.put(fmt.Sprintf("%s could not be looked at yet; each is created, or changed where it differs, as soon as that is possible.\n\n",
+			Capital(Count(plan.Unknown, "resource"))))
 	}
 	// The worst first: what is left out is at the end.
 	changes := slices.DeleteFunc(slices.Clone(plan.Changes), (*engine.Change).IsNoOp)
@@ -111,7 +113,8 @@ func PlanMarkdown(plan *engine.Plan, problems specs.Problems, most int) string {
 func changeMarkdown(plan *engine.Plan, c *engine.Change) string {
 	p := &planPrinter{plan: plan}
 	p.change(c)
-	return fmt.Sprintf("<details><summary>%s <code>%s</code></summary>\n\n%s\n</details>\n", summaryWord(c), HTMLText(AddrText(c.Addr)), Fence("diff", inColumnZero(p.String())))
+	return fmt.Sprintf("<details><summary>%s <code>%s</code></summary>\n\n%s\n</details>\n", summaryWord(c), HTMLText(AddrText(c.Addr)),
+		Fence("diff", inColumnZero(p.String())))
 }
 
 // summaryWord is the action in a word or two.
@@ -277,7 +280,8 @@ func DriftMarkdown(d engine.Drift, most int) string {
 	} else if len(d.Changed) == 0 {
 		m.put("No drift. Nothing was changed outside since the last apply.\n\n")
 	} else {
-		m.put(fmt.Sprintf("**%s changed outside since the last apply.** %s\n\n", Capital(Count(len(d.Changed), "resource")), driftAdvice(d, "`midaz apply -only-drift` brings back what was.")))
+		m.put(fmt.Sprintf("**%s changed outside since the last apply.** %s\n\n", Capital(Count(len(d.Changed), "resource")),
+			driftAdvice(d, "`midaz apply -only-drift` brings back what was.")))
 	}
 	m.refused(d.Plan)
 	var lines []string
@@ -293,7 +297,8 @@ func DriftMarkdown(d engine.Drift, most int) string {
 	for _, c := range d.Changed {
 		p := &planPrinter{plan: d.Plan}
 		p.drifted(c)
-		blocks = append(blocks, fmt.Sprintf("<details open><summary><code>%s</code></summary>\n\n%s\n</details>\n", HTMLText(AddrText(c.Addr)), Fence("diff", inColumnZero(p.String()))))
+		blocks = append(blocks, fmt.Sprintf("<details open><summary><code>%s</code></summary>\n\n%s\n</details>\n", HTMLText(AddrText(c.Addr)),
+			Fence("diff", inColumnZero(p.String()))))
 	}
 	m.list(blocks, m.left/8, "resource")
 	if len(d.Pending) > 0 {

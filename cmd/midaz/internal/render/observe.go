@@ -17,12 +17,14 @@ func ObservedText(rec *engine.Recording, path string, i Ink) string {
 			n++
 		}
 	}
-	return i.In(Dim, fmt.Sprintf("%s of stack %q recorded in %s, without secrets.", Capital(Count(n, "object")), Clean(rec.Stack), Clean(path))) + "\n"
+	return i.In(Dim, fmt.Sprintf("%s of stack %q recorded in %s, without secrets.", Capital(Count(n, "object")), Clean(rec.Stack),
+		Clean(path))) + "\n"
 }
 
 // PlannedAgainstText says on standard error what the plan was made against.
 func PlannedAgainstText(rec *engine.Recording, path string, lacks []resources.Addr, i Ink) string {
-	text := fmt.Sprintf("Planned against %s, observed at %s. No engine and no broker was asked.", Clean(path), rec.ObservedAt.Format(time.RFC3339))
+	text := fmt.Sprintf("Planned against %s, observed at %s. No engine and no broker was asked.", Clean(path),
+		rec.ObservedAt.Format(time.RFC3339))
 	if len(lacks) > 0 {
 		const most = 5
 		var names []string

@@ -105,7 +105,8 @@ func (p *page) html() string {
 	t := template.Must(template.New("page").Parse(pageTemplate))
 	err := t.Execute(&b, map[string]any{
 		"Title": p.Title, "Page": p, "CSS": template.CSS(pageStyle), "JS": template.JS(pageScript),
-		"Policy": fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digestOf(pageStyle), digestOf(pageScript)),
+		"Policy": fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digestOf(pageStyle),
+			digestOf(pageScript)),
 	})
 	if err != nil {
 		panic(err) // the template and its data are ours
@@ -319,7 +320,8 @@ func (p *page) Problems(problems specs.Problems) {
 
 // FailedHTML is a page in place of one that could not be made.
 func FailedHTML(verb, stack string, err error, problems specs.Problems) string {
-	p := &page{Title: "midaz " + verb + ": " + Clean(stack), Heading: Capital(verb) + " of stack " + Clean(stack), Foot: fmt.Sprintf(pageFoot, report.Version),
+	p := &page{Title: "midaz " + verb + ": " + Clean(stack), Heading: Capital(verb) + " of stack " + Clean(stack),
+		Foot:    fmt.Sprintf(pageFoot, report.Version),
 		Verdict: "This could not be found out."}
 	if problems.Errors() > 0 {
 		p.Verdict = "The spec is not valid."
@@ -397,7 +399,8 @@ func GraphHTML(stack string) func(report.Picture) string {
 			p.Entries = append(p.Entries, e)
 		}
 		if len(pic.Nodes) > 0 {
-			p.Drawing = p.graph(pic, "What needs what", []string{"An arrow leads from what is needed to what needs it; a dashed one only waits until it was started."})
+			p.Drawing = p.graph(pic, "What needs what",
+				[]string{"An arrow leads from what is needed to what needs it; a dashed one only waits until it was started."})
 		}
 		return p.html()
 	}

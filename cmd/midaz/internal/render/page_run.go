@@ -54,9 +54,11 @@ type drawnNote struct {
 // with its steps.
 func RunHTML(run *resources.Run, reports []*engine.Report, redactor *resources.Redactor, facts []PageFact) string {
 	t := report.NewTimeline(run.Started, reports)
-	p := &page{Title: "midaz " + Clean(run.Command) + ": " + Clean(run.Stack), Heading: Capital(Clean(run.Command)) + " of stack " + Clean(run.Stack),
+	p := &page{Title: "midaz " + Clean(run.Command) + ": " + Clean(run.Stack), Heading: Capital(Clean(run.Command)) + " of stack " +
+		Clean(run.Stack),
 		What: "resources", Verdict: runVerdict(run, len(reports) > 0), Foot: fmt.Sprintf(pageFoot, report.Version)}
-	p.Facts = append(p.Facts, PageFact{"Started", run.Started.Format("2006-01-02 15:04:05 MST")}, PageFact{"Took", secondsText(run.Ended.Sub(run.Started).Seconds())},
+	p.Facts = append(p.Facts, PageFact{"Started", run.Started.Format("2006-01-02 15:04:05 MST")},
+		PageFact{"Took", secondsText(run.Ended.Sub(run.Started).Seconds())},
 		PageFact{"By", Clean(run.Who)})
 	if run.ID != "" {
 		p.Facts = append(p.Facts, PageFact{"Run", Clean(run.ID)})
@@ -105,7 +107,8 @@ func laneRank(steps []*report.TimedStep) int {
 }
 
 // failures lists what went wrong before everything else.
-func (p *page) failures(run *resources.Run, lanes []resources.Addr, by map[resources.Addr][]*report.TimedStep, redactor *resources.Redactor) {
+func (p *page) failures(run *resources.Run, lanes []resources.Addr, by map[resources.Addr][]*report.TimedStep,
+	redactor *resources.Redactor) {
 	a := pageAlert{Title: "What went wrong"}
 	skipped := map[string]int{} // resources by what they were skipped for
 	for _, addr := range lanes {
@@ -301,14 +304,16 @@ func (p *page) chart(t report.Timeline, lanes []resources.Addr, by map[resources
 			continue
 		}
 		at, until := x(from.End), x(to.Begin)
-		d.Arrows = append(d.Arrows, drawnArrow{Class: "edge path", Tip: "tip-path", Path: fmt.Sprintf("M%g %gV%gH%g", at, middle[from], middle[to], max(until, at+1))})
+		d.Arrows = append(d.Arrows, drawnArrow{Class: "edge path", Tip: "tip-path", Path: fmt.Sprintf("M%g %gV%gH%g", at, middle[from],
+			middle[to], max(until, at+1))})
 	}
 	return d
 }
 
 func (p *page) lane(a resources.Addr, steps []*report.TimedStep, x func(time.Duration) float64, y float64) drawnLane {
 	class := laneClass(steps)
-	l := drawnLane{Class: class, Name: cut(AddrText(a), nameLetters), Label: AddrText(a), Link: p.position[a], Y: y, H: laneHeight, TextY: y + 17}
+	l := drawnLane{Class: class, Name: cut(AddrText(a), nameLetters), Label: AddrText(a), Link: p.position[a], Y: y, H: laneHeight,
+		TextY: y + 17}
 	end := laneLabel
 	var told []string
 	for _, s := range steps {
@@ -323,7 +328,8 @@ func (p *page) lane(a resources.Addr, steps []*report.TimedStep, x func(time.Dur
 			l.Waits = append(l.Waits, drawnWait{X1: x(s.Ready), X2: from, Y: y + laneHeight/2})
 		}
 		b := drawnBar{Class: "step " + classOfStep(s), X: from, Y: y + (laneHeight-barHeight)/2, W: round(to - from), H: barHeight,
-			Label: fmt.Sprintf("%s: %s, %s from %s; waited for %s", AddrText(a), stepRow(s).Verb, elapsedText(s.End-s.Begin), elapsedText(s.Begin), WaitText(s))}
+			Label: fmt.Sprintf("%s: %s, %s from %s; waited for %s", AddrText(a), stepRow(s).Verb, elapsedText(s.End-s.Begin), elapsedText(s.Begin),
+				WaitText(s))}
 		if s.Critical {
 			b.Class += " path"
 		}
@@ -381,7 +387,8 @@ func chainText(path []*report.TimedStep) string {
 
 // tickOf is the distance of time marks, so that there are about eight.
 func tickOf(total time.Duration) time.Duration {
-	for _, unit := range []time.Duration{time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second, time.Minute, 10 * time.Minute, time.Hour} {
+	for _, unit := range []time.Duration{time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second,
+		time.Minute, 10 * time.Minute, time.Hour} {
 		for _, n := range []time.Duration{1, 2, 5} {
 			if unit*n*9 >= total {
 				return unit * n

@@ -22,7 +22,8 @@ func PolicyTestText(results []policy.TestResult, i Ink) string {
 			fmt.Fprintf(&b, "%s  %s\n", i.In(Green, "ok  "), name)
 		case r.Err != nil:
 			failed++
-			fmt.Fprintf(&b, "%s  %s  %s\n      the rule cannot be evaluated: %s\n", i.In(red, "FAIL"), name, Clean(r.Test.Pos.String()), Clean(r.Err.Error()))
+			fmt.Fprintf(&b, "%s  %s  %s\n      the rule cannot be evaluated: %s\n", i.In(red, "FAIL"), name, Clean(r.Test.Pos.String()),
+				Clean(r.Err.Error()))
 		default:
 			failed++
 			fmt.Fprintf(&b, "%s  %s  %s\n      expected %s, found %s\n", i.In(red, "FAIL"), name, Clean(r.Test.Pos.String()), r.Test.Expect, r.Got)

@@ -33,8 +33,9 @@ var (
 	metricLastRun    = Metric{"midaz_last_run_timestamp_seconds", "When drift was last looked for."}
 	MetricLastGood   = Metric{"midaz_last_success_timestamp_seconds", "When that last came to a result."}
 	metricDuration   = Metric{"midaz_run_duration_seconds", "How long the last run took."}
-	metricExitStatus = Metric{"midaz_run_exit_code", "Exit status of the last run: 0 no drift, 2 drift, 1 no result, or not everything could be read."}
-	metricBuild      = Metric{"midaz_build_info", "Version of the program that wrote this; its stack keeps the files of two stacks apart."}
+	metricExitStatus = Metric{"midaz_run_exit_code",
+		"Exit status of the last run: 0 no drift, 2 drift, 1 no result, or not everything could be read."}
+	metricBuild = Metric{"midaz_build_info", "Version of the program that wrote this; its stack keeps the files of two stacks apart."}
 )
 
 // DriftRun is what one run of drift came to. found is nil when it came to no
@@ -115,7 +116,8 @@ func (g *gauges) found(r DriftRun, old map[string][]string) {
 }
 
 // keptMetrics are those of what was found.
-var keptMetrics = []Metric{MetricDrift, MetricFirstSeen, metricDrifted, metricPending, metricRuntime, metricUnmanaged, metricUnknown, MetricLastGood}
+var keptMetrics = []Metric{MetricDrift, MetricFirstSeen, metricDrifted, metricPending, metricRuntime, metricUnmanaged, metricUnknown,
+	MetricLastGood}
 
 // kept repeats what the run before had found: that this one came to no result
 // says nothing about it.

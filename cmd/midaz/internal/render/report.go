@@ -44,7 +44,8 @@ func QuestionText(p *engine.Plan, all bool, i Ink) string {
 
 // removeInvalidText says on what a removal rests whose spec has errors.
 func removeInvalidText(stack string) string {
-	return fmt.Sprintf("The spec has errors. What is removed is what is marked as belonging to stack %s on the engine, and on the broker as far as the spec still tells where that is.", Clean(stack))
+	return fmt.Sprintf("The spec has errors. What is removed is what is marked as belonging to stack %s on the engine, and on the broker "+
+		"as far as the spec still tells where that is.", Clean(stack))
 }
 
 // FailureText returns what went wrong, by resource: causes first, then what

@@ -60,7 +60,8 @@ func unified(name, before, after string, i Ink) string {
 	a, z, lines := dmp.DiffLinesToRunes(before, after)
 	var all []textLine
 	for _, d := range dmp.DiffCharsToLines(dmp.DiffMainRunes(a, z, false), lines) {
-		sign := map[diffmatchpatch.Operation]byte{diffmatchpatch.DiffInsert: '+', diffmatchpatch.DiffDelete: '-', diffmatchpatch.DiffEqual: ' '}[d.Type]
+		sign := map[diffmatchpatch.Operation]byte{diffmatchpatch.DiffInsert: '+', diffmatchpatch.DiffDelete: '-',
+			diffmatchpatch.DiffEqual: ' '}[d.Type]
 		for line := range strings.Lines(d.Text) {
 			all = append(all, textLine{sign, strings.TrimRight(line, "\r\n")})
 		}

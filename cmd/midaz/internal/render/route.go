@@ -27,7 +27,8 @@ func RouteText(t report.TracedRoute, i Ink) string {
 	case len(r.Queues) > 0:
 		fmt.Fprintf(&b, "%s %s: %s\n", i.In(Green, "Reaches"), Count(len(r.Queues), "queue"), namesText(r.Queues))
 	case len(r.Maybe) == 0 && r.Unroutable():
-		fmt.Fprintf(&b, "%s: it reaches no queue. The broker drops it, or returns it to a publisher that set the mandatory flag.\n", i.In(red, "Unroutable"))
+		fmt.Fprintf(&b, "%s: it reaches no queue. The broker drops it, or returns it to a publisher that set the mandatory flag.\n",
+			i.In(red, "Unroutable"))
 	case len(r.Maybe) == 0:
 		fmt.Fprintf(&b, "%s: it cannot be told from the spec whether it reaches a queue.\n", i.In(yellow, "Unknown"))
 	}
@@ -71,7 +72,8 @@ func writeRejected(b *strings.Builder, d report.Rejection, indent string, i Ink)
 		fmt.Fprintf(b, "%s%s: %s\n", indent, Clean(d.Queue), i.In(yellow, Clean(to.Unsure)))
 		return
 	}
-	fmt.Fprintf(b, "%s%s: to exchange %s%s  %s\n", indent, Clean(d.Queue), Clean(quoteName(to.Exchange)), messageText(routing.Message{Key: to.Key}),
+	fmt.Fprintf(b, "%s%s: to exchange %s%s  %s\n", indent, Clean(d.Queue), Clean(quoteName(to.Exchange)),
+		messageText(routing.Message{Key: to.Key}),
 		i.In(Dim, "by "+Clean(joinDistinct(to.From, to.KeyFrom))))
 	deeper := indent + "  "
 	if to.Unsure != "" {

@@ -182,7 +182,8 @@ func nodeLabel(n routing.Node) string {
 // TopologyDot draws for Graphviz.
 func TopologyDot(all []*routing.Vhost, _ Ink) string {
 	var b strings.Builder
-	b.WriteString("digraph topology {\n  rankdir = LR;\n  node [fontname = sans, style = filled, fillcolor = white];\n  edge [fontname = sans, fontsize = 10];\n")
+	b.WriteString("digraph topology {\n  rankdir = LR;\n  node [fontname = sans, style = filled, fillcolor = white];\n  edge [fontname = " +
+		"sans, fontsize = 10];\n")
 	for n, v := range all {
 		fmt.Fprintf(&b, "  subgraph cluster_%d {\n    label = %s;\n", n, DotQuote(v.Name))
 		g := v.Graph()
@@ -198,7 +199,8 @@ func TopologyDot(all []*routing.Vhost, _ Ink) string {
 			fmt.Fprintf(&b, "    v%dn%d [label = %s, shape = %s%s];\n", n, k, DotQuote(quoteName(node.Name)+"\n"+nodeLabel(node)), shape, style)
 		}
 		for _, e := range g.Edges {
-			style := map[routing.EdgeKind]string{routing.Alternate: ", style = dashed", routing.DeadLetter: `, style = dashed, color = "#cf222e"`}[e.Kind]
+			style := map[routing.EdgeKind]string{routing.Alternate: ", style = dashed",
+				routing.DeadLetter: `, style = dashed, color = "#cf222e"`}[e.Kind]
 			fmt.Fprintf(&b, "    v%dn%d -> v%dn%d [label = %s%s];\n", n, e.From, n, e.To, DotQuote(edgeLabel(g, e)), style)
 		}
 		b.WriteString("  }\n")
@@ -223,7 +225,8 @@ func TopologyMermaid(all []*routing.Vhost, _ Ink) string {
 			if node.Missing {
 				class = ":::missing"
 			}
-			fmt.Fprintf(&b, "    v%dn%d%s%s<br/><small>%s</small>%s%s\n", n, k, left, MermaidQuote(quoteName(node.Name)), MermaidQuote(nodeLabel(node)), right, class)
+			fmt.Fprintf(&b, "    v%dn%d%s%s<br/><small>%s</small>%s%s\n", n, k, left, MermaidQuote(quoteName(node.Name)),
+				MermaidQuote(nodeLabel(node)), right, class)
 		}
 		for _, e := range g.Edges {
 			arrow := "-->"

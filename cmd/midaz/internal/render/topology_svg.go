@@ -92,9 +92,11 @@ func writeSVGNode(b *strings.Builder, n routing.Node, at layout.Place) {
 		class += " outside"
 	}
 	w := boxWidth(n)
-	fmt.Fprintf(b, "<rect class=\"%s\" x=\"%g\" y=\"%g\" width=\"%g\" height=\"%g\" rx=\"%g\"/>\n", class, round(at.X), round(at.Y-layout.BoxHeight/2), w, layout.BoxHeight, radius)
+	fmt.Fprintf(b, "<rect class=\"%s\" x=\"%g\" y=\"%g\" width=\"%g\" height=\"%g\" rx=\"%g\"/>\n", class, round(at.X),
+		round(at.Y-layout.BoxHeight/2), w, layout.BoxHeight, radius)
 	fmt.Fprintf(b, "<text x=\"%g\" y=\"%g\" text-anchor=\"middle\">%s</text>\n", round(at.X+w/2), round(at.Y-2), SVGText(quoteName(n.Name)))
-	fmt.Fprintf(b, "<text class=\"kind\" x=\"%g\" y=\"%g\" text-anchor=\"middle\">%s</text>\n", round(at.X+w/2), round(at.Y+13), SVGText(nodeLabel(n)))
+	fmt.Fprintf(b, "<text class=\"kind\" x=\"%g\" y=\"%g\" text-anchor=\"middle\">%s</text>\n", round(at.X+w/2), round(at.Y+13),
+		SVGText(nodeLabel(n)))
 }
 
 // writeSVGEdge draws a curve through the places of the route. One that leads
@@ -117,7 +119,8 @@ func writeSVGEdge(b *strings.Builder, g *routing.Graph, e routing.Edge, route []
 	}
 	fmt.Fprintf(b, "<path class=\"%s\" d=\"%s\" marker-end=\"url(#%s)\"/>\n", e.Kind, d.String(), marker)
 	if text := edgeLabel(g, e); text != "" {
-		fmt.Fprintf(b, "<text class=\"label\" x=\"%g\" y=\"%g\" text-anchor=\"middle\">%s</text>\n", round(label.X), round(label.Y), SVGText(cut(text, 40)))
+		fmt.Fprintf(b, "<text class=\"label\" x=\"%g\" y=\"%g\" text-anchor=\"middle\">%s</text>\n", round(label.X), round(label.Y),
+			SVGText(cut(text, 40)))
 	}
 }
 

@@ -26,7 +26,8 @@ func (m *markdown) unread(all []engine.Unread) {
 	if len(all) == 0 {
 		return
 	}
-	m.put(fmt.Sprintf("> [!WARNING]\n> **%s could not be read**, so nothing is known about whether it differs.\n", Capital(Count(len(all), "resource"))))
+	m.put(fmt.Sprintf("> [!WARNING]\n> **%s could not be read**, so nothing is known about whether it differs.\n",
+		Capital(Count(len(all), "resource"))))
 	var lines []string
 	for _, g := range report.ByReason(all) {
 		line := "> * " + Prose(g.Names()) + ": " + Prose(g.Why)
@@ -43,7 +44,8 @@ func (m *markdown) unread(all []engine.Unread) {
 func unreadAnnotations(verb string, all []engine.Unread) []Annotation {
 	var out []Annotation
 	for _, g := range report.ByReason(all) {
-		a := Annotation{Level: "warning", weight: 1, Pos: g.All[0].Pos, Title: "midaz " + verb, Message: "could not be read: " + Clean(g.Names()+": "+g.Why)}
+		a := Annotation{Level: "warning", weight: 1, Pos: g.All[0].Pos, Title: "midaz " + verb, Message: "could not be read: " +
+			Clean(g.Names()+": "+g.Why)}
 		if g.Hint != "" {
 			a.Message += "\n" + Clean(g.Hint)
 		}

@@ -72,4 +72,5 @@ func Shown(err error) error {
 var ErrUnroutable = errors.New("the message reaches no queue")
 
 // ErrNoLockKept: there is no engine on which a lock could be kept.
-var ErrNoLockKept = errors.New("No lock is held and no journal is written: both are kept on the engine. Let nobody else apply this stack at the same time.") //nolint:staticcheck // a notice, too
+var ErrNoLockKept = errors.New("No lock is held and no journal is written: both are kept on the engine. Let nobody else apply this " +
+	"stack at the same time.") //nolint:staticcheck // a notice, too

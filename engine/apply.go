@@ -551,6 +551,11 @@ func (a *apply) release(ctx context.Context, report *Report) error {
 			owned[claimer].applied = append(owned[claimer].applied, c.Want)
 		}
 	}
+	for _, addr := range a.plan.lost {
+		if st := owned[a.claimer(addr.Kind)]; st != nil {
+			st.gone = append(st.gone, addr)
+		}
+	}
 	// An interrupted run still writes down what it did.
 	ctx = context.WithoutCancel(ctx)
 	var errs []error

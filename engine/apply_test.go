@@ -244,6 +244,26 @@ func TestApplyClaimsOnlyWhatIsThere(t *testing.T) {
 	}
 }
 
+// What someone removed and the stack is then destroyed of is the stack's no more:
+// a later stack of that name would take it for removed outside.
+func TestDestroyForgetsWhatIsGone(t *testing.T) {
+	w := applied(t, "boxes: {a: {}, b: {}}")
+	l := &ledger{}
+	writers := w.Writers()
+	writers["box"] = claimedWriter{writers["box"], l}
+	d := declare(t, "boxes: {a: {}, b: {}}")
+	seen := observe(t, w, d)
+	b := seen.Get(resources.NewAddr("box", "b"))
+	b.Presence, b.Gone = resources.Absent, "it was removed outside"
+	plan := engine.MakePlan(d, seen, engine.Options{Destroy: true})
+	if _, err := engine.Apply(t.Context(), plan, engine.World{Readers: w.Readers(), Writers: writers}, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(l.releases), "[-box/a -box/b]"; got != want {
+		t.Errorf("released %s, want %s", got, want)
+	}
+}
+
 // BenchmarkPlan plans 1,000 gated services with references and 10,000 queues
 // against what was observed.
 func BenchmarkPlan(b *testing.B) {

@@ -545,6 +545,9 @@ func (d *decider) destroy() {
 			d.refusal(o.Addr, "foreign", "it is there and can no longer be told to be the stack's: "+o.Gone,
 				"take everything over again with `midaz apply -adopt '*'`, then destroy it; or remove it by hand")
 		}
+		if o.Presence == resources.Absent && o.Gone != "" && d.selected(o.Addr) {
+			d.plan.lost = append(d.plan.lost, o.Addr)
+		}
 		// What is listed as the stack's goes also when it cannot be described.
 		isThere := o.Presence == resources.Present || o.Presence == resources.Unknown && o.ID != ""
 		if !isThere || o.Free || o.Stack != d.plan.Stack || o.IsHalfAdopted() {

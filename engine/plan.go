@@ -210,6 +210,7 @@ type Plan struct {
 	declared  *resources.Declared
 	byAddr    map[resources.Addr]*Change
 	onlyDrift bool
+	lost      []resources.Addr // what a destroy finds removed already
 }
 
 // IsGone reports whether nothing of the stack is there any more, and nothing

@@ -435,6 +435,10 @@ func (d *decider) orphans() {
 		if o.IsHalfAdopted() && !d.wanted(o.LeftoverOf) || d.mayComeBack(o) {
 			continue
 		}
+		if o.Unconfirmed && !slices.Contains(d.opt.Allow, resources.Orphans) {
+			d.plan.Unconfirmed = append(d.plan.Unconfirmed, o.Addr)
+			continue
+		}
 		c := &Change{Addr: o.Addr, Action: resources.Delete, Have: o, Reason: "it is no longer in the spec", Code: reasonNoConfig}
 		if o.Leftover != "" {
 			c.Reason, c.Code = "it was left behind: "+o.Leftover, reasonLeftover

@@ -204,6 +204,9 @@ type Plan struct {
 	Unknown int
 	// Unread is what could not be read, in order of address.
 	Unread []Unread
+	// Unconfirmed are the objects that the spec does not declare and that are kept,
+	// since they are the stack's by their labels alone, in order.
+	Unconfirmed []resources.Addr
 	// Kept are the objects that Destroy leaves as Options.Keep says, in order.
 	Kept []resources.Addr
 

@@ -419,3 +419,25 @@ func TestPlanFinishedIsNotMadeAnew(t *testing.T) {
 		}
 	}
 }
+
+// What is the stack's by its labels alone is kept until someone confirms that it
+// is to go. It may have been given up since.
+func TestUnconfirmedOrphansAreKept(t *testing.T) {
+	w := applied(t, "boxes: {a: {}, b: {}}")
+	d := declare(t, "boxes: {a: {}}")
+	seen := observe(t, w, d)
+	for _, o := range seen.All() {
+		o.Unconfirmed = true
+	}
+	kept := engine.MakePlan(d, seen, engine.Options{})
+	if !kept.IsEmpty() || len(kept.Unconfirmed) != 1 || kept.Unconfirmed[0].Name != "b" {
+		t.Errorf("kept %v\n%s", kept.Unconfirmed, kept)
+	}
+	if p := kept.UnconfirmedProblem(specs.Pos{Line: 1}); p == nil || !strings.Contains(p.Msg, "box/b") {
+		t.Errorf("told %v", p)
+	}
+	gone := engine.MakePlan(d, seen, engine.Options{Allow: []string{resources.Orphans}})
+	if gone.Counts().Destroy != 1 || gone.UnconfirmedProblem(specs.Pos{}) != nil {
+		t.Errorf("after consent:\n%s", gone)
+	}
+}

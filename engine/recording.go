@@ -80,6 +80,8 @@ type RecordedObject struct {
 	Free bool `json:"free,omitempty"`
 	// What tells the object from another one of that name.
 	ID string `json:"id,omitempty"`
+	// Whether it is the stack's by its labels alone, since the record of the stack is gone.
+	Unconfirmed bool `json:"unconfirmed,omitempty"`
 	// Whether it is marked as protected.
 	Protected bool `json:"protected,omitempty"`
 	// Declared settings that were not in force.
@@ -179,8 +181,9 @@ func knownSecrets(declared *resources.Declared) []string {
 func recorded(o *resources.Observed, declared, bare *resources.Declared, w *resources.Withholder) RecordedObject {
 	out := RecordedObject{Address: o.Addr.String(), Presence: presences[o.Presence], Why: w.Prose(o.Why), Gone: w.Prose(o.Gone),
 		Stack: o.Stack, Owner: w.Prose(o.Owner),
-		Free: o.Free, ID: o.ID, Protected: o.Protected, Stray: w.Prose(o.Stray), State: o.State, Leftover: w.Prose(o.Leftover),
-		Source: savedPos(o.Pos)}
+		Free: o.Free, ID: o.ID, Protected: o.Protected, Unconfirmed: o.Unconfirmed, Stray: w.Prose(o.Stray), State: o.State,
+		Leftover: w.Prose(o.Leftover),
+		Source:   savedPos(o.Pos)}
 	out.Done, out.Finished = w.Prose(o.Done), o.Finished
 	if o.Presence == resources.Unknown {
 		out.Hint, out.Failed = w.Prose(o.Hint), !o.NotYet
@@ -342,8 +345,9 @@ func (was *RecordedObject) observed(declared *resources.Declared, moved map[stri
 	}
 	o := &resources.Observed{Addr: addr, Presence: resources.Presence(slices.Index(presences, was.Presence)), Why: was.Why, Hint: was.Hint,
 		Gone: was.Gone, Stack: was.Stack, Owner: was.Owner,
-		Free: was.Free, ID: was.ID, Protected: was.Protected, Stray: was.Stray, Notes: was.Notes, State: was.State, Leftover: was.Leftover,
-		Pos: was.Source.pos()}
+		Free: was.Free, ID: was.ID, Protected: was.Protected, Unconfirmed: was.Unconfirmed, Stray: was.Stray, Notes: was.Notes, State: was.State,
+		Leftover: was.Leftover,
+		Pos:      was.Source.pos()}
 	o.Done, o.Finished = was.Done, was.Finished
 	o.NotYet = o.Presence == resources.Unknown && !was.Failed
 	for _, r := range was.Refs {

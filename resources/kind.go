@@ -140,6 +140,9 @@ type Observed struct {
 	// ID pins this very object: a container ID, or a digest of what was seen
 	// for objects without one.
 	ID string
+	// Unconfirmed says that the object is the stack's by its labels alone: what was
+	// remembered of the stack elsewhere is gone. It may have been given up since.
+	Unconfirmed bool
 	// Protected was remembered on the object.
 	Protected bool
 	// Refs are what the object seen refers to; they order deletes.

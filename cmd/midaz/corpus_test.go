@@ -24,6 +24,7 @@ import (
 var elsewhere = map[string]string{
 	"MZ120": "only an engine knows what it does not take: resources/docker and e2e test it",
 	"MZ115": "only an engine knows what it does not have: resources/docker tests it against each",
+	"MZ056": "only an engine can have lost its record: resources/docker and engine test it",
 	"MZ054": "only a plan can break a rule: testdata/script/policy.txtar",
 }
 

@@ -106,6 +106,9 @@ type ReadEngine struct {
 
 	// inspected holds answers that ps has, for its next look at the container.
 	inspected sync.Map
+	// unconfirmed are the addresses of objects that are a stack's by their labels
+	// alone, as texts.
+	unconfirmed sync.Map
 }
 
 // Engine observes and changes a Docker Engine.

@@ -470,7 +470,7 @@ func (k networkReader) Observe(ctx context.Context, scope resources.Scope) ([]*r
 	if !scope.Owned {
 		return out, nil
 	}
-	if err := k.e.markGone(ctx, scope, out); err != nil {
+	if err := k.e.markRecorded(ctx, scope, out); err != nil {
 		return nil, err
 	}
 	for _, n := range all {

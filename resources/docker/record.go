@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -33,7 +34,8 @@ import (
 //	 "meant":   {"service/db": {"id": ..., "spec": …}}, of a change in place that was begun and not finished
 //	 "untaken": {"service/db": {"id": ..., …}},         what its host could not do
 //	 "adopted": {"container/0d4e…": {"labels": …}},     taken over
-//	 "done": ["job/seed", ...]}                         jobs of "run: once" that have succeeded
+//	 "done": ["job/seed", ...],                         jobs of "run: once" that have succeeded
+//	 "unconfirmed": ["service/old", ...]}               found when no record was left, and not declared since
 //
 // Labels of volumes do not change either, so each record is a new volume, N+1,
 // made before the one before it goes; of several the one of the highest N counts,
@@ -66,10 +68,12 @@ type recordContent struct {
 	Untaken map[string]untaken       `json:"untaken,omitempty"`
 	Adopted map[string]adoptedObject `json:"adopted,omitempty"` // by objectKey
 	Done    []string                 `json:"done,omitempty"`    // sorted
+	// Unconfirmed is sorted.
+	Unconfirmed []string `json:"unconfirmed,omitempty"`
 }
 
 func (c recordContent) isEmpty() bool {
-	return len(c.Objects)+len(c.Updated)+len(c.Meant)+len(c.Untaken)+len(c.Adopted)+len(c.Done) == 0
+	return len(c.Objects)+len(c.Updated)+len(c.Meant)+len(c.Untaken)+len(c.Adopted)+len(c.Done)+len(c.Unconfirmed) == 0
 }
 
 // hasGivenUp reports whether the record tells of objects that were the stack's,
@@ -86,7 +90,7 @@ func (c recordContent) hasGivenUp() bool {
 // clone returns a copy whose maps may be changed.
 func (c recordContent) clone() recordContent {
 	out := recordContent{slices.Clone(c.Objects), map[string]updated{}, map[string]updated{}, map[string]untaken{}, map[string]adoptedObject{},
-		slices.Clone(c.Done)}
+		slices.Clone(c.Done), slices.Clone(c.Unconfirmed)}
 	maps.Copy(out.Updated, c.Updated)
 	maps.Copy(out.Meant, c.Meant)
 	maps.Copy(out.Untaken, c.Untaken)
@@ -227,6 +231,7 @@ func recordsOf(volumes []*volume.Volume) *records {
 		if json.Unmarshal([]byte(v.Labels[labelRecordContent]), &content) == nil {
 			slices.Sort(content.Objects)
 			slices.Sort(content.Done)
+			slices.Sort(content.Unconfirmed)
 			r.content = content
 		}
 		all.stacks[stack] = &r
@@ -271,21 +276,38 @@ func (e *ReadEngine) journals(ctx context.Context, stack string) (map[string]*jo
 	return all.journals[stack], nil
 }
 
-// markGone notes which of the objects that are not there, or in whose place
-// someone else's is, were there after the last apply.
-func (e *ReadEngine) markGone(ctx context.Context, scope resources.Scope, seen []*resources.Observed) error {
+// markRecorded notes what the record tells of the objects: which of those that
+// are not there, or in whose place someone else's is, were there after the last
+// apply, and which of those that are there are the stack's by their labels alone.
+func (e *ReadEngine) markRecorded(ctx context.Context, scope resources.Scope, seen []*resources.Observed) error {
 	isOthers := func(o *resources.Observed) bool { return o.Presence == resources.Present && o.Stack != scope.Stack }
 	isLost := func(o *resources.Observed) bool {
 		return o.Presence == resources.Absent && o.Done == "" || isOthers(o)
 	}
-	if !scope.Owned || !slices.ContainsFunc(seen, isLost) {
+	isOurs := func(o *resources.Observed) bool {
+		return o.Presence == resources.Present && o.Stack == scope.Stack && o.Leftover == ""
+	}
+	if !scope.Owned || !slices.ContainsFunc(seen, func(o *resources.Observed) bool { return isLost(o) || isOurs(o) }) {
 		return nil
 	}
 	r, err := e.record(ctx, scope.Stack)
 	if err != nil {
 		return err
 	}
+	pruned := false
+	if r.number == 0 && slices.ContainsFunc(seen, isOurs) {
+		// A first run that was killed has left no record either, but its journal.
+		runs, err := e.writtenRuns(ctx, scope.Stack)
+		if err != nil {
+			return err
+		}
+		pruned = len(runs) == 0
+	}
 	for _, o := range seen {
+		if isOurs(o) && (pruned || slices.Contains(r.content.Unconfirmed, o.Addr.String())) {
+			o.Unconfirmed = true
+			e.unconfirmed.Store(o.Addr.String(), true)
+		}
 		switch {
 		case !isLost(o) || !r.has(o.Addr):
 		case isOthers(o):
@@ -385,6 +407,15 @@ func (k *recorder) Release(ctx context.Context, stack string, applied []*resourc
 		for _, a := range gone {
 			delete(there, a.String())
 		}
+		isSettled := func(text string) bool {
+			return there[text] || slices.ContainsFunc(gone, func(a resources.Addr) bool { return a.String() == text })
+		}
+		c.Unconfirmed = slices.DeleteFunc(c.Unconfirmed, isSettled)
+		for text := range k.unconfirmed() {
+			if isSettled(text) {
+				k.e.unconfirmed.Delete(text)
+			}
+		}
 		c.Objects = slices.Sorted(maps.Keys(there))
 		maps.DeleteFunc(c.Updated, func(text string, _ updated) bool { return !there[text] })
 		for text := range k.meant {
@@ -431,6 +462,14 @@ func (k *recorder) hasNothing(ctx context.Context, stack string) bool {
 	return err == nil && !slices.ContainsFunc(volumes.Volumes, func(v *volume.Volume) bool { return v != nil && v.Labels[labelRecord] == "" })
 }
 
+// unconfirmed are the addresses that were found to be the stack's by their labels
+// alone.
+func (k *recorder) unconfirmed() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		k.e.unconfirmed.Range(func(text, _ any) bool { return yield(text.(string)) })
+	}
+}
+
 // change writes the stack's record anew with what f makes of its content. It
 // makes no call when that is what is known to stand there. A record that says
 // nothing goes. It is called with mu held.
@@ -444,6 +483,12 @@ func (k *recorder) change(ctx context.Context, stack string, f func(*recordConte
 		now := all.of(stack)
 		next := now.content.clone()
 		f(&next)
+		for text := range k.unconfirmed() {
+			if !slices.Contains(next.Unconfirmed, text) {
+				next.Unconfirmed = append(next.Unconfirmed, text)
+			}
+		}
+		slices.Sort(next.Unconfirmed)
 		was, err1 := now.content.clone().text()
 		is, err2 := next.text()
 		switch {

@@ -202,7 +202,7 @@ func (v *view) observe(ctx context.Context) ([]*resources.Observed, error) {
 			out = append(out, found[i])
 		}
 	}
-	return out, v.e.markGone(ctx, v.scope, out)
+	return out, v.e.markRecorded(ctx, v.scope, out)
 }
 
 // notRead is the observation of a container that could not be read. What the list

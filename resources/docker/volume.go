@@ -127,7 +127,7 @@ func (k volumeReader) Observe(ctx context.Context, scope resources.Scope) ([]*re
 	if !scope.Owned {
 		return out, nil
 	}
-	if err := k.e.markGone(ctx, scope, out); err != nil {
+	if err := k.e.markRecorded(ctx, scope, out); err != nil {
 		return nil, err
 	}
 	for _, v := range all {

@@ -130,7 +130,7 @@ func (c *Call) planObserved(path string, options engine.Options) (*engine.Plan, 
 		return nil, err
 	}
 	c.tell(report.PlannedAgainst{Recording: rec, Path: path, Lacks: rec.Lacks(c.declared)})
-	p := engine.MakePlan(c.declared, seen, options)
+	p := c.planned(seen, options)
 	return p, c.judge(p)
 }
 

@@ -39,7 +39,7 @@ func (c *Call) planExit(p *engine.Plan) error {
 		return report.Shown(p.Refused())
 	case len(p.Missed()) > 0:
 		return report.Shown(report.ErrUnread)
-	case c.Opt.Detailed && (!p.IsEmpty() || len(p.Overruled()) > 0):
+	case c.Opt.Detailed && (!p.IsEmpty() || len(p.Overruled())+len(p.Unconfirmed) > 0):
 		return report.Shown(report.ErrChanges)
 	}
 	return nil
@@ -140,7 +140,17 @@ func (c *Call) observeAndPlan(s *Session, options engine.Options) (*engine.Plan,
 	for _, o := range seen.All() {
 		c.warn(o.Warnings)
 	}
-	return engine.MakePlan(c.declared, seen, options), nil
+	return c.planned(seen, options), nil
+}
+
+// planned plans, and tells what the plan leaves alone though the spec does not
+// declare it.
+func (c *Call) planned(seen *engine.Seen, options engine.Options) *engine.Plan {
+	p := engine.MakePlan(c.declared, seen, options)
+	if kept := p.UnconfirmedProblem(c.spec.Root.Pos()); kept != nil {
+		c.warn(specs.Problems{kept})
+	}
+	return p
 }
 
 // warn tells, once, what only looking at the world could tell about the spec.

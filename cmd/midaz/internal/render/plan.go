@@ -145,7 +145,7 @@ func (p *planPrinter) empty() {
 		p.WriteString("Nothing is to be done in what could be read.\n")
 		return
 	}
-	if len(p.plan.Overruled()) > 0 {
+	if len(p.plan.Overruled())+len(p.plan.Unconfirmed) > 0 {
 		p.WriteString(TextNothingToDo + "\n")
 		return
 	}

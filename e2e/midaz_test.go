@@ -426,7 +426,7 @@ func TestMidaz_stack(t *testing.T) {
 	step("must say that a wrong password of the management API was refused", func(t *testing.T) {
 		// The variable is also in a file of the broker's service, which is replaced
 		// first: only then is the topology looked at again.
-		m.exits(0, "plan", "-var", "RABBITMQ_DEFAULT_PASS=not-the-password").says("401", "could not be looked at yet").saysNot("not-the-password")
+		m.exits(0, "plan", "-var", "RABBITMQ_DEFAULT_PASS=not-the-password").says("401", "could not be read yet").saysNot("not-the-password")
 	})
 	step("must leave nothing behind when destroyed and touch nothing foreign", func(t *testing.T) {
 		m.exits(0, "destroy", "--volumes", "-auto-approve", "-confirm", m.name).says("Destroy complete!")

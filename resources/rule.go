@@ -13,7 +13,7 @@ var (
 	RuleValue = &specs.Rule{Code: "MZ021", Severity: specs.Error, Title: "value not allowed",
 		Explain: "The value has the right shape but is not one the field can take: out of range, not in the list of choices, or not well formed."}
 	RuleUnknownKey = &specs.Rule{Code: "MZ022", Severity: specs.Error, Title: "unknown key",
-		Explain: "No field has this name. A key that nobody reads would silently do nothing, so it is an error. Keys beginning with x- are " +
+		Explain: "No field has this name. An unknown key would silently have no effect, so it is an error. Keys beginning with x- are " +
 			"passed over and may hold anchors."}
 	RuleUnsupported = &specs.Rule{Code: "MZ023", Severity: specs.Error, Title: "key not supported",
 		Explain: "Compose knows this key and midaz does not, or not yet. It is refused rather than ignored, so that a spec never means less " +

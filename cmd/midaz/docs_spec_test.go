@@ -134,7 +134,7 @@ func kindText(k resources.Kind) string {
 	}
 	if len(t.Refused) > 0 {
 		p.Line("## Keys that are refused\n")
-		p.Line("A key that nobody reads would silently do nothing, so these are errors (MZ023) that say what to do.\n")
+		p.Line("An unknown key would silently have no effect, so each of these is an error (MZ023) that says what to do.\n")
 		var rows [][]string
 		for _, key := range slices.Sorted(maps.Keys(t.Refused)) {
 			rows = append(rows, []string{codeOrNone(key), running(t.Refused[key])})

@@ -131,7 +131,7 @@ func (w *rewriting) spelled(r *resources.Resource, have *resources.Observed, d r
 	return []resources.Written{{Path: path, Value: value}}, nil
 }
 
-// noSecret fails when a secret stands in what is to be written, be it in a key:
+// noSecret fails when a secret is in what is to be written, in a key or a value:
 // the spec is the one output that no redactor may change.
 func (w *rewriting) noSecret(x any) error {
 	if resources.HasSecret(x) || w.Sys.Redactor.Holds(resources.Show(x)) {

@@ -180,7 +180,7 @@ func (in *Interrupt) finish(notice any) {
 }
 
 // whileDraining runs do in such a way that the first signal only closes the
-// channel handed to it, which show is told.
+// channel handed to it. show reports that.
 func (in *Interrupt) whileDraining(show func(event any), do func(drain <-chan struct{})) {
 	in.mu.Lock()
 	in.draining, in.show = true, show

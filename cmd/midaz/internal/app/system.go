@@ -39,7 +39,7 @@ func (s System) Env(name string) string {
 	return v
 }
 
-// learn makes the secrets of a spec known before anything about it is told.
+// learn makes the secrets of a spec known before anything about it is reported.
 func (s System) learn(declared *resources.Declared) {
 	s.Redactor.Ignore(declared.Redactor.Ignored()...)
 	s.Redactor.Learn(declared.Redactor.Secrets()...)

@@ -45,7 +45,7 @@ type Session struct {
 	// record. It costs no call; nil when nothing is there to keep locks.
 	HasTraces func(ctx context.Context, stack string, gone bool) bool
 	Close     func()
-	// absent is why there is no engine, whose objects are then not looked at; nil
+	// absent is why there is no engine, whose objects are then not read; nil
 	// when there is one.
 	absent error
 	// other names an engine that is not Docker, "" for Docker.
@@ -72,7 +72,7 @@ type Inspector interface {
 	Logs(ctx context.Context, c report.ContainerView, o LogOptions, line func(LogLine)) error
 	// About describes engine and broker.
 	About(ctx context.Context) ([]report.AboutPart, error)
-	// Unmanaged returns what stands on the broker and belongs to no stack.
+	// Unmanaged returns what is on the broker and belongs to no stack.
 	Unmanaged(ctx context.Context, stack string) ([]*resources.Observed, error)
 	// Live returns a spec of what the engine has.
 	Live(ctx context.Context, o LiveOptions) (*draft.Draft, error)

@@ -244,7 +244,7 @@ Examples:
 				outputFlags()), Action: action(1, app.Rollback),
 		},
 		{
-			Name: "policy test", Category: GroupTool, Usage: "try rules on plans on the tests that stand beside them", ArgsUsage: "[FILE…]",
+			Name: "policy test", Category: GroupTool, Usage: "run the tests that are written beside plan rules", ArgsUsage: "[FILE…]",
 			Description: `Rules under "policy" say in CEL (https://cel.dev) what a plan must not do (deny) or should not (warn). They stand in the spec, or
 in files of their own that are given with -policy, which the spec cannot change. A rule sees the plan as "midaz plan -json"
 prints it, with secrets masked. What is denied makes plan and apply end with status 7, before anything is written; what

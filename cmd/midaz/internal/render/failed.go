@@ -6,7 +6,7 @@ import (
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/report"
 )
 
-// FailedJSON stands in place of a document that could not be made, in the form
+// FailedJSON replaces a document that could not be produced, in the form
 // that the command's document has.
 func FailedJSON(verb string, e report.Failed) any {
 	diagnostics := ProblemsJSON(e.Problems)

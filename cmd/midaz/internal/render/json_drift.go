@@ -20,7 +20,7 @@ type JSONDrift struct {
 	Drifted       *bool           `json:"drifted,omitempty"`  // whether something was changed outside; left out when nothing was found and not everything could be read
 	ResourceDrift []JSONResource  `json:"resource_drift"`     // what was changed outside since the last apply
 	Pending       []JSONResource  `json:"pending"`            // what the spec asks for and was not applied yet
-	Unmanaged     []JSONUnmanaged `json:"unmanaged"`          // what stands on the broker and belongs to no stack
+	Unmanaged     []JSONUnmanaged `json:"unmanaged"`          // what is on the broker and belongs to no stack
 	Coverage      *jsonCoverage   `json:"coverage,omitempty"` // how much of the broker is managed
 	Unknown       []JSONUnread    `json:"unknown"`            // what could not be read, so that it may have been changed
 	Runtime       []JSONRuntime   `json:"runtime"`            // what does not run as it should
@@ -29,7 +29,7 @@ type JSONDrift struct {
 	Diagnostics   []JSONProblem   `json:"diagnostics"`        // what is wrong with the spec, warnings included
 }
 
-// jsonCoverage is how much of what stands on the broker the stack manages.
+// jsonCoverage is how much of what is on the broker the stack manages.
 type jsonCoverage struct {
 	Managed   int     `json:"managed"`   // objects of this stack on the broker
 	Unmanaged int     `json:"unmanaged"` // objects of no stack

@@ -96,7 +96,7 @@ func PlanMarkdown(plan *engine.Plan, problems specs.Problems, most int) string {
 	m.Problems(problems)
 	m.unread(plan.Missed())
 	if plan.Unknown > len(plan.Missed()) {
-		m.put(fmt.Sprintf("%s could not be looked at yet; each is created, or changed where it differs, as soon as that is possible.\n\n",
+		m.put(fmt.Sprintf("%s could not be read yet; each is created, or changed where it differs, as soon as that is possible.\n\n",
 			Capital(Count(plan.Unknown, "resource"))))
 	}
 	// The worst first: what is left out is at the end.

@@ -15,9 +15,9 @@ func NoticeText(event any, r *resources.Redactor) (line string, ok bool) {
 	case report.RemovingInvalid:
 		return removeInvalidText(e.Stack), true
 	case report.SavedPlanOutdated:
-		return "What lives in something that was replaced was not looked at again; `midaz plan` tells whether all of it is still there.", true
+		return "Resources inside one that was replaced were not read again; `midaz plan` tells whether all of them are still there.", true
 	case report.SavedPlanIncomplete:
-		return "What could not be looked at when the plan was made was made or changed as far as the plan goes; `midaz plan` tells whether " +
+		return "What could not be read when the plan was made was created or changed as far as the plan goes; `midaz plan` tells whether " +
 			"more is left.", true
 	case report.NoLock:
 		return report.ErrNoLockKept.Error(), true

@@ -198,7 +198,7 @@ func PlanHTML(plan *engine.Plan, problems specs.Problems) string {
 		p.Facts = append(p.Facts, PageFact{"Unchanged and not shown", Count(quiet, "resource")})
 	}
 	if plan.Unknown > 0 {
-		p.Facts = append(p.Facts, PageFact{"Could not be looked at yet", Count(plan.Unknown, "resource")})
+		p.Facts = append(p.Facts, PageFact{"Could not be read yet", Count(plan.Unknown, "resource")})
 	}
 	p.Refusals(plan)
 	p.dangers(plan)

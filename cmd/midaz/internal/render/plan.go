@@ -487,7 +487,7 @@ func (p *planPrinter) unknown() {
 	if n == 0 {
 		return
 	}
-	fmt.Fprintf(p, "%s could not be looked at yet. As soon as that is possible each is created, or changed where it differs.\n",
+	fmt.Fprintf(p, "%s could not be read yet. As soon as that is possible, each is created, or changed where it differs.\n",
 		Capital(Count(n, "resource")))
 	for _, l := range lines {
 		fmt.Fprintf(p, "  %s\n", p.ink.In(Dim, "# "+l))

@@ -285,6 +285,20 @@ func (p *Plan) RemovesProtected() bool {
 	})
 }
 
+// UnconfirmedProblem says which objects a plan keeps that are the stack's by
+// their labels alone; nil when there are none.
+func (p *Plan) UnconfirmedProblem(at specs.Pos) *specs.Problem {
+	if len(p.Unconfirmed) == 0 {
+		return nil
+	}
+	names := make([]string, len(p.Unconfirmed))
+	for i, a := range p.Unconfirmed {
+		names[i] = a.String()
+	}
+	return ruleUnconfirmed.At(at, "not in the spec, and kept since the record of the stack is gone: "+strings.Join(names, ", "),
+		"`-allow orphans` removes them; or declare them again")
+}
+
 // Overruled returns the changes with fields that something else decides, in
 // order of address.
 func (p *Plan) Overruled() []*Change {

@@ -31,20 +31,6 @@ var ruleUnconfirmed = &specs.Rule{Code: "MZ056", Severity: specs.Warning, Title:
 		"no record and no journal of the stack any more (`docker volume prune --all` removes both), so it cannot be told whether they were " +
 		"given up since. They are kept until one apply confirms that they are to go: `midaz apply -allow orphans`."}
 
-// UnconfirmedProblem says which objects a plan keeps that are the stack's by
-// their labels alone; nil when there are none.
-func (p *Plan) UnconfirmedProblem(at specs.Pos) *specs.Problem {
-	if len(p.Unconfirmed) == 0 {
-		return nil
-	}
-	names := make([]string, len(p.Unconfirmed))
-	for i, a := range p.Unconfirmed {
-		names[i] = a.String()
-	}
-	return ruleUnconfirmed.At(at, "not in the spec, and kept since the record of the stack is gone: "+strings.Join(names, ", "),
-		"`-allow orphans` removes them; or declare them again")
-}
-
 // Rules returns the rules of this package.
 func Rules() []*specs.Rule {
 	return []*specs.Rule{ruleUnknownRef, ruleCycle, ruleTwice, ruleDormantRef, ruleMoved, ruleUnmovable, ruleMovedName, ruleIgnoreNothing,

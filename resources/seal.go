@@ -30,6 +30,17 @@ const secretKey = "$hmac-sha256:"
 // IsHiddenKey reports whether a key of a map in Shape is the hash of one.
 func IsHiddenKey(key string) bool { return strings.HasPrefix(key, secretKey) }
 
+// hiddenKeys returns how many keys of a sealed map are hashes.
+func hiddenKeys(m map[string]any) int {
+	n := 0
+	for k := range m {
+		if IsHiddenKey(k) {
+			n++
+		}
+	}
+	return n
+}
+
 // entryOf returns the entry of a sealed map, also one whose key is hashed.
 func entryOf(m map[string]any, name string, key []byte) (any, bool) {
 	if v, ok := m[name]; ok || len(key) == 0 {
@@ -339,32 +350,32 @@ func (s *Sealed) Recalled(have, want Config) []string {
 	if s == nil || s.Key == "" {
 		return nil
 	}
-	r := recalling{public: map[string]bool{}}
+	r := recalling{}
 	r.key, _ = hex.DecodeString(s.Key)
-	anyLeaf(map[string]any(want), func(v Value) bool {
-		if text, ok := v.(string); ok {
-			r.public[text] = true
-		}
-		return false
-	})
 	for field, was := range s.Fields {
 		r.visit(was, have[field])
 	}
-	slices.Sort(r.found)
-	return slices.Compact(r.found)
+	if len(r.found) == 0 { // as for most objects
+		return nil
+	}
+	public := map[string]bool{"": true}
+	anyLeaf(map[string]any(want), func(v Value) bool {
+		if text, ok := v.(string); ok {
+			public[text] = true
+		}
+		return false
+	})
+	found := slices.DeleteFunc(r.found, func(text string) bool { return public[text] })
+	slices.Sort(found)
+	return slices.Compact(found)
 }
 
 type recalling struct {
-	key    []byte
-	public map[string]bool
-	found  []string
+	key   []byte
+	found []string
 }
 
-func (r *recalling) add(text string) {
-	if text != "" && !r.public[text] {
-		r.found = append(r.found, text)
-	}
-}
+func (r *recalling) add(text string) { r.found = append(r.found, text) }
 
 func (r *recalling) visit(was, v Value) {
 	switch was := was.(type) {
@@ -412,12 +423,7 @@ func hashesIn(sealed any, out map[any]bool) {
 }
 
 func (r *recalling) entries(was, m map[string]any) {
-	hidden := 0
-	for k := range was {
-		if IsHiddenKey(k) {
-			hidden++
-		}
-	}
+	hidden := hiddenKeys(was)
 	var strange []string
 	for k, e := range m {
 		part, ok := entryOf(was, k, r.key)

@@ -136,12 +136,7 @@ func (w *Withholder) secretKeys(m map[string]any, at withheldAt) (secret, strang
 	was, _ := at.applied.(map[string]any)
 	want, _ := at.want.(map[string]any)
 	bare, _ := at.bare.(map[string]any)
-	hidden := 0
-	for k := range was {
-		if IsHiddenKey(k) {
-			hidden++
-		}
-	}
+	hidden := hiddenKeys(was)
 	for k := range m {
 		_, applied := was[k]
 		_, remembered := entryOf(was, k, at.key)

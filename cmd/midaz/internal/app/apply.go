@@ -269,7 +269,6 @@ func (a *applying) canWrite(p *engine.Plan) bool {
 func (a *applying) round(p *engine.Plan) (again bool, err error) {
 	a.tell(report.Planned{Plan: p})
 	if len(p.Refusals) > 0 {
-		a.tell(report.Refused{Plan: p})
 		return false, report.Shown(p.Refused())
 	}
 	if p.IsOver() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -163,6 +162,14 @@ func (c *Call) access() Access {
 	return Access{Declared: c.declared, lookupEnv: c.Sys.LookupEnv}
 }
 
+// needReader loads the spec, which must be valid, and connects.
+func (c *Call) needReader() (*Session, error) {
+	if err := c.need(); err != nil {
+		return nil, err
+	}
+	return c.openReader()
+}
+
 // openReader connects to engine and broker without a way to write, and says once
 // when the engine is one whose answers cannot be relied on.
 func (c *Call) openReader() (*Session, error) {
@@ -172,12 +179,4 @@ func (c *Call) openReader() (*Session, error) {
 		c.tell(report.OtherEngine{Name: s.other})
 	}
 	return s, err
-}
-
-// Path resolves a file name given on the command line as -chdir asks.
-func (c *Call) Path(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(c.Opt.Source.Dir, name)
 }

@@ -99,7 +99,7 @@ func (c *Call) sides() (was, is side, err error) {
 // A, or the merge base of both, and B. Where B is left out it is the working
 // tree.
 func (c *Call) splitRange(arg string) (before, after string) {
-	if info, err := os.Stat(c.Path(arg)); err == nil && info.Mode().IsRegular() || strings.Contains(arg, ":") {
+	if info, err := os.Stat(c.Opt.Path(arg)); err == nil && info.Mode().IsRegular() || strings.Contains(arg, ":") {
 		return arg, ""
 	}
 	if _, b, ok := strings.Cut(arg, "..."); ok {
@@ -114,7 +114,7 @@ func (c *Call) splitRange(arg string) (before, after string) {
 // side reads one argument: a file, REV:FILE, or a revision, of which the files
 // of -file are taken.
 func (c *Call) side(o specs.Options, arg string) (side, error) {
-	if info, err := os.Stat(c.Path(arg)); err == nil && info.Mode().IsRegular() {
+	if info, err := os.Stat(c.Opt.Path(arg)); err == nil && info.Mode().IsRegular() {
 		o.Files = []string{arg}
 		return c.onDisk(o, arg)
 	}

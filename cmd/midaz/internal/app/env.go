@@ -27,9 +27,9 @@ func WriteEnv(c *Call) error {
 	}
 	path := filepath.Join(spec.Dir, ".env")
 	if c.Opt.Out != "" {
-		path = c.Path(c.Opt.Out)
+		path = c.Opt.Path(c.Opt.Out)
 	} else if files := c.Opt.EnvFiles; len(files) > 0 {
-		path = c.Path(files[len(files)-1])
+		path = c.Opt.Path(files[len(files)-1])
 	}
 	e, err := newEnvFile(path, spec.Variables)
 	if err != nil {

@@ -29,7 +29,7 @@ func ExportDefinitions(c *Call) error {
 	}
 	c.tell(report.DefinitionsExported{Notes: got.Notes})
 	if c.Opt.Out != "" {
-		path := c.Path(c.Opt.Out)
+		path := c.Opt.Path(c.Opt.Out)
 		if err := c.mayReplace(path); err != nil {
 			return err
 		}

@@ -26,7 +26,10 @@ func ImportDefinitions(c *Call) error {
 		return c.Usage("which file?", "`midaz import definitions FILE`; - is standard input")
 	}
 	o := definitions.Options{Stack: c.Opt.Stack, Service: c.Opt.Service, URL: c.Opt.URL,
-		Part: c.Opt.Part, Vhost: c.Opt.DefinitionsOf, Aside: c.Opt.Out != ""}
+		Part: c.Opt.Part, Aside: c.Opt.Out != ""}
+	if c.Opt.Vhost != nil {
+		o.Vhost = *c.Opt.Vhost
+	}
 	if o.Service != "" && o.URL != "" {
 		return c.Usage("-service and -url exclude each other", "")
 	}
@@ -57,7 +60,7 @@ func ImportDefinitions(c *Call) error {
 func (c *Call) readInput(name string) ([]byte, error) {
 	var in io.Reader = c.Sys.Stdin
 	if name != "-" {
-		f, err := os.Open(c.Path(name))
+		f, err := os.Open(c.Opt.Path(name))
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +81,7 @@ func (c *Call) readInput(name string) ([]byte, error) {
 // beside it. It returns the name of the latter, "" when there are none.
 // Neither is touched when one of them cannot be written.
 func (c *Call) writeImport(text []byte, secrets []definitions.Secret) (string, error) {
-	path := c.Path(c.Opt.Out)
+	path := c.Opt.Path(c.Opt.Out)
 	if err := c.mayReplace(path); err != nil {
 		return "", err
 	}

@@ -36,7 +36,7 @@ func ImportCompose(c *Call) error {
 func ImportLive(c *Call) error {
 	stack := cmp.Or(c.Opt.Stack, c.Opt.Project)
 	if stack == "" {
-		dir, err := filepath.Abs(c.Path("."))
+		dir, err := filepath.Abs(c.Opt.Path("."))
 		if err != nil {
 			return fmt.Errorf("name of the stack: %w", err)
 		}
@@ -76,7 +76,7 @@ func (c *Call) specDir() string {
 	if out == "" || out == "-" {
 		return ""
 	}
-	dir, err := filepath.Abs(filepath.Dir(c.Path(out)))
+	dir, err := filepath.Abs(filepath.Dir(c.Opt.Path(out)))
 	if err != nil {
 		return ""
 	}
@@ -91,13 +91,13 @@ func (c *Call) writeDraft(d *draft.Draft) error {
 	out := c.Opt.Out
 	if out == "" || out == "-" {
 		c.tell(report.Output{Text: text})
-	} else if err := writeNew(c.Path(out), text, c.Opt.Force); err != nil {
+	} else if err := writeNew(c.Opt.Path(out), text, c.Opt.Force); err != nil {
 		return err
 	}
 	var values *report.EnvFile
 	if path := c.Opt.EnvOut; path != "" {
 		var err error
-		if values, err = newValues(c.Path(path), d.Variables); err != nil {
+		if values, err = newValues(c.Opt.Path(path), d.Variables); err != nil {
 			return err
 		}
 		if err := saveEnvFile(values); err != nil {

@@ -11,10 +11,7 @@ import (
 
 // Info describes what the stack runs on.
 func Info(c *Call) error {
-	if err := c.need(); err != nil {
-		return c.failed(err)
-	}
-	s, err := c.openReader()
+	s, err := c.needReader()
 	if err != nil {
 		return c.failed(err)
 	}

@@ -186,6 +186,21 @@ func (a *applying) endRun(err error) {
 	}
 }
 
+// tellEnd tells how the run ended. Of one in which nothing was begun, there is
+// only something to tell where a page is wanted.
+func (a *applying) tellEnd(err error) {
+	end := report.RunEnded{Err: err}
+	switch {
+	case a.record != nil:
+		end.Run, end.Reports = a.record.run, a.record.reports
+	case a.Opt.Report:
+		end.Run = a.newRun(a.declared.Stack)
+		end.Run.ID, end.Run.Started = "", a.Began.UTC()
+		a.conclude(end.Run, err)
+	}
+	a.tell(end)
+}
+
 // conclude writes the end of the run into its entry.
 func (a *applying) conclude(run *resources.Run, err error) {
 	run.Ended = a.Sys.Now().UTC()

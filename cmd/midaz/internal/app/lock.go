@@ -113,7 +113,7 @@ func Unlock(c *Call) error {
 	}
 	defer s.Close()
 	if s.Locks == nil {
-		return report.ErrNoLockKept
+		return errors.New(report.NoLockKept)
 	}
 	id, stack := c.Opt.Args[0], c.spec.Stack
 	held, err := s.Locks.Holder(c.Context, stack)

@@ -12,10 +12,7 @@ import (
 
 // Logs shows the logs of services, each line after the name of its service.
 func Logs(c *Call) error {
-	if err := c.need(); err != nil {
-		return err
-	}
-	s, err := c.openReader()
+	s, err := c.needReader()
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func Observe(c *Call) error {
 	if path == "" {
 		return c.Show(report.Output{Text: text})
 	}
-	if err := WriteFile(c.Path(path), text); err != nil {
+	if err := WriteFile(c.Opt.Path(path), text); err != nil {
 		return fmt.Errorf("write the observation: %w", err)
 	}
 	c.tell(report.Recorded{Recording: rec, Path: path})
@@ -107,7 +107,7 @@ func (c *Call) planObserved(path string, options engine.Options) (*engine.Plan, 
 	if slices.Contains(c.specOptions().Files, "-") {
 		return nil, c.Usage("with -observed the spec cannot come from standard input", "write it to a file")
 	}
-	rec, err := readRecording(c.Path(path))
+	rec, err := readRecording(c.Opt.Path(path))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"path/filepath"
 	"time"
 
 	"github.com/LerianStudio/midaz-infra/engine"
@@ -36,6 +37,7 @@ type Options struct {
 	Parallelism *int
 	LockTimeout time.Duration
 	OnFailure   engine.OnFailure
+	Report      bool // a page about the run is wanted, also when nothing was begun
 
 	// Files.
 	Out, EnvOut string
@@ -43,7 +45,6 @@ type Options struct {
 
 	// What single commands understand.
 	Fix           bool
-	Adopt         []string // resources whose drift goes into the spec
 	SuggestIgnore bool
 	Steps         bool // a graph of steps, not of references
 	Vhost         *string
@@ -54,7 +55,14 @@ type Options struct {
 	Labels        []string
 	Service, URL  string
 	Part          bool
-	DefinitionsOf string // the virtual host that definitions are of
+}
+
+// Path resolves a file name that was given on the command line.
+func (o Options) Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(o.Source.Dir, name)
 }
 
 // GivenSource says what of the source was given on the command line.

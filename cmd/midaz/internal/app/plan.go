@@ -47,7 +47,7 @@ func (c *Call) planExit(p *engine.Plan) error {
 
 // ShowDrift shows what was changed outside.
 func ShowDrift(c *Call) error {
-	patterns := c.Opt.Adopt
+	patterns := c.Opt.Plan.Adopt
 	if len(patterns) > 0 && c.Opt.SuggestIgnore {
 		return c.Usage("-adopt and -suggest-ignore exclude each other", "adopt first, then suggest rules for what is left")
 	}
@@ -80,10 +80,7 @@ func (c *Call) lookForDrift() (engine.Drift, error) {
 	options := engine.Options{Targets: c.Opt.Plan.Targets, Excludes: c.Opt.Plan.Excludes,
 		// Dangers and emptiness are questions of an apply.
 		Allow: []string{resources.DataLoss}, AllowEmpty: true}
-	if err := c.need(); err != nil {
-		return engine.Drift{}, err
-	}
-	s, err := c.openReader()
+	s, err := c.needReader()
 	if err != nil {
 		return engine.Drift{}, err
 	}
@@ -108,10 +105,7 @@ func (c *Call) lookForDrift() (engine.Drift, error) {
 // readPlan loads the spec, looks at the world through clients that cannot
 // write, and plans.
 func (c *Call) readPlan(options engine.Options) (*engine.Plan, error) {
-	if err := c.need(); err != nil {
-		return nil, err
-	}
-	s, err := c.openReader()
+	s, err := c.needReader()
 	if err != nil {
 		return nil, err
 	}

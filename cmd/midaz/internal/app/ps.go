@@ -16,10 +16,7 @@ func IsRunnable(kind string) bool { return kind == "service" || kind == "job" }
 
 // Ps lists services and jobs.
 func Ps(c *Call) error {
-	if err := c.need(); err != nil {
-		return c.failed(err)
-	}
-	s, err := c.openReader()
+	s, err := c.needReader()
 	if err != nil {
 		return c.failed(err)
 	}
@@ -90,8 +87,8 @@ func (c *Call) chosen(looks []report.ServiceView) ([]report.ServiceView, error) 
 	return out, nil
 }
 
-// named reports whether the arguments ask for a service or job: without any, all
-// are asked for.
+// named reports whether the arguments include a service or job: without any
+// arguments, all are included.
 func (c *Call) named(addr resources.Addr) bool {
 	return len(c.Opt.Args) == 0 || slices.ContainsFunc(c.Opt.Args, func(a string) bool { return matches(addr, a) })
 }

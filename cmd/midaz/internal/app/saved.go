@@ -32,7 +32,7 @@ func (c *Call) savePlan(p *engine.Plan, options engine.Options) error {
 		return err
 	}
 	saved.Inputs = inputsOf(c.specOptions())
-	if err := WriteFile(c.Path(out), string(c.Sys.Redactor.JSON(saved.Encode()))); err != nil {
+	if err := WriteFile(c.Opt.Path(out), string(c.Sys.Redactor.JSON(saved.Encode()))); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
 	c.tell(report.PlanSaved{Path: out})
@@ -88,7 +88,7 @@ func valueFilesOf(in engine.Inputs) []specs.ValueFile {
 
 // readSaved reads a plan file.
 func (c *Call) readSaved(name string) (*engine.Saved, error) {
-	f, err := os.Open(c.Path(name))
+	f, err := os.Open(c.Opt.Path(name))
 	if err != nil {
 		return nil, &resources.Diagnosis{Err: fmt.Errorf("read the plan: %w", err),
 			Hint: "`midaz plan -out FILE` writes a plan file; a spec is given with -f"}

@@ -207,18 +207,10 @@ func flagValues(name string, command *cli.Command, words []string, c *app.Call) 
 	return nil
 }
 
-// formatsOf are the formats that the usage of a command's -format lists.
+// formatsOf are the formats that a command speaks.
 func formatsOf(command *cli.Command) []candidate {
-	f := FlagsOf(command)["format"]
-	if f == nil {
-		return nil
-	}
-	list := FlagUsage(f)
-	if _, after, ok := strings.Cut(list, ": "); ok {
-		list = after
-	}
 	var out []candidate
-	for name := range strings.SplitSeq(strings.ReplaceAll(list, " or ", ", "), ", ") {
+	for _, name := range formats[command.Name] {
 		out = append(out, candidate{name, ""})
 	}
 	return out

@@ -114,12 +114,12 @@ func (v *View) options(line commandLine) (app.Options, error) {
 			Dir: f.IsSet("chdir")},
 		Detailed: f.Bool("detailed-exitcode"), Observed: f.String("observed"),
 		Approved: f.Bool("auto-approve"), MayAsk: f.Bool("input") && v.Sys.Env("MIDAZ_INPUT") != "0", AtTerminal: isTerminal(v.Sys.Stdin),
-		Volumes: f.Bool("volumes"), LockTimeout: f.Duration("lock-timeout"),
+		Volumes: f.Bool("volumes"), LockTimeout: f.Duration("lock-timeout"), Report: f.String("report") != "",
 		OnFailure: engine.OnFailure(cmp.Or(f.String("on-failure"), string(engine.Rollback))),
 		Out:       f.String("out"), EnvOut: f.String("env-out"), Force: f.Bool("force"), Dry: f.Bool("dry-run"),
-		Fix: f.Bool("fix"), Adopt: f.StringSlice("adopt"), SuggestIgnore: f.Bool("suggest-ignore"), Steps: f.Bool("plan"),
+		Fix: f.Bool("fix"), SuggestIgnore: f.Bool("suggest-ignore"), Steps: f.Bool("plan"),
 		Headers: f.StringSlice("header"), EnvFiles: f.StringSlice("env-file"), Project: f.String("project"), Labels: f.StringSlice("label"),
-		Service: f.String("service"), URL: f.String("url"), Part: f.Bool("part"), DefinitionsOf: f.String("vhost"),
+		Service: f.String("service"), URL: f.String("url"), Part: f.Bool("part"),
 	}
 	for name, to := range map[string]**string{"confirm": &o.Confirm, "vhost": &o.Vhost} {
 		if f.IsSet(name) {

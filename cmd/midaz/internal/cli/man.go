@@ -13,7 +13,7 @@ func man(c *app.Call) error {
 	if len(c.Opt.Args) == 0 {
 		return c.Usage("into which folder?", "`midaz man DIR`")
 	}
-	dir := c.Path(c.Opt.Args[0])
+	dir := c.Opt.Path(c.Opt.Args[0])
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,6 +12,12 @@ import (
 	"github.com/LerianStudio/midaz-infra/cmd/midaz/internal/render"
 	"github.com/LerianStudio/midaz-infra/specs"
 )
+
+// formats are those of each command that has -format.
+var formats = map[string][]string{
+	"validate": render.ValidateFormats, "plan": render.PlanFormats, "diff": render.PlanFormats, "drift": render.DriftFormats,
+	"graph": render.GraphFormats, "topology": render.TopologyFormats,
+}
 
 // formatFlags choose the form of what a command prints.
 func formatFlags(known []string) []cli.Flag {
@@ -26,12 +31,10 @@ func formatFlags(known []string) []cli.Flag {
 // into is one file that was asked for.
 type into struct{ format, path string }
 
-// formats reads -format, -json, -into and -json-into. It fails on formats that
+// readFormats reads -format, -json, -into and -json-into. It fails on formats that
 // the command does not speak, before anything is done.
-func (v *View) formats() error {
-	known := map[string][]string{"validate": render.ValidateFormats, "plan": render.PlanFormats, "diff": render.PlanFormats,
-		"drift": render.DriftFormats,
-		"graph": render.GraphFormats, "topology": render.TopologyFormats}[v.verb]
+func (v *View) readFormats() error {
+	known := formats[v.verb]
 	if f := v.Flags.String("format"); known != nil && !slices.Contains(known, f) {
 		return v.Usage(fmt.Sprintf("-format %q is not known", f), "expected one of "+strings.Join(known, ", "))
 	}
@@ -43,23 +46,15 @@ func (v *View) formats() error {
 		if !ok || path == "" || !slices.Contains(known, format) {
 			return v.Usage(fmt.Sprintf("-into %q is not FORMAT=FILE", text), "the format is one of "+strings.Join(known, ", "))
 		}
-		v.files = append(v.files, into{format, v.Path(path)})
+		v.files = append(v.files, into{format, v.opt.Path(path)})
 	}
 	if path := v.Flags.String("json-into"); path != "" {
-		v.files = append(v.files, into{render.FormatJSON, v.Path(path)})
+		v.files = append(v.files, into{render.FormatJSON, v.opt.Path(path)})
 	}
 	if v.Flags.Bool("fix") && (!v.wantsText() || len(v.files) > 0) {
 		return v.Usage("-fix shows what it changed as text", "run `midaz validate -json` after it")
 	}
 	return nil
-}
-
-// Path resolves a file name given on the command line as -chdir asks.
-func (v *View) Path(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(v.Flags.String("chdir"), name)
 }
 
 // format is what standard output carries.

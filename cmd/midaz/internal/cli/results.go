@@ -13,7 +13,7 @@ import (
 func (v *View) emit(doc any, text func() string) error {
 	json := string(v.Sys.Redactor.JSON([]byte(render.JSONText(doc))))
 	if path := v.Flags.String("json-into"); path != "" {
-		if err := app.WriteFile(v.Path(path), json); err != nil {
+		if err := app.WriteFile(v.opt.Path(path), json); err != nil {
 			return fmt.Errorf("write JSON: %w", err)
 		}
 	}

@@ -71,14 +71,14 @@ func command(most int, do func(c *app.Call, v *View) error) cli.ActionFunc {
 		if limit < 0 {
 			return v.Usage("-timeout cannot be negative", "")
 		}
-		opt, err := v.options(r.line)
-		if err != nil {
+		var err error
+		if v.opt, err = v.options(r.line); err != nil {
 			return err
 		}
-		if err := v.formats(); err != nil {
+		if err := v.readFormats(); err != nil {
 			return err
 		}
-		c := &app.Call{Context: r.ctx, Sys: r.sys, In: r.in, Verb: v.verb, Opt: opt, Show: v.show, Began: r.sys.Now()}
+		c := &app.Call{Context: r.ctx, Sys: r.sys, In: r.in, Verb: v.verb, Opt: v.opt, Show: v.show, Began: r.sys.Now()}
 		if limit > 0 {
 			ctx, cancel := context.WithTimeout(c.Context, limit)
 			defer cancel()

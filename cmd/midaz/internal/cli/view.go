@@ -25,6 +25,7 @@ type View struct {
 	Sys   app.System
 	verb  string
 	Flags *cli.Context
+	opt   app.Options
 	files []into // written beside standard output
 
 	stream *render.Stream // nil without -json and -json-into
@@ -216,9 +217,6 @@ func (v *View) showRun(event any) (bool, error) {
 		}
 		if v.stream != nil {
 			v.stream.Planned(e.Plan)
-		}
-	case report.Refused:
-		if v.stream != nil {
 			v.stream.Refusals(e.Plan)
 		}
 	case report.Question:
@@ -288,7 +286,7 @@ func (v *View) ask(text string) {
 // done.
 func (v *View) openRun() error {
 	if path := v.Flags.String("report"); path != "" {
-		if info, err := os.Stat(filepath.Dir(v.Path(path))); err != nil {
+		if info, err := os.Stat(filepath.Dir(v.opt.Path(path))); err != nil {
 			return fmt.Errorf("write the report: %w", err)
 		} else if !info.IsDir() {
 			return fmt.Errorf("write the report: %s is no folder", filepath.Dir(path))
@@ -299,7 +297,7 @@ func (v *View) openRun() error {
 		to = append(to, v.Sys.Stdout.Write)
 	}
 	if path := v.Flags.String("json-into"); path != "" {
-		f, err := os.OpenFile(v.Path(path), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+		f, err := os.OpenFile(v.opt.Path(path), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 		if err != nil {
 			return fmt.Errorf("write JSON: %w", err)
 		}
@@ -390,7 +388,7 @@ func (v *View) writeReport(e report.RunEnded) {
 	if id := v.traces.Id(); id != "" {
 		facts = append(facts, render.PageFact{Name: "Trace", Value: id})
 	}
-	if err := v.Keep(v.Path(path), render.RunHTML(e.Run, e.Reports, v.Sys.Redactor, facts)); err != nil {
+	if err := v.Keep(v.opt.Path(path), render.RunHTML(e.Run, e.Reports, v.Sys.Redactor, facts)); err != nil {
 		v.notice("Warning: the report could not be written: " + report.ErrorLine(err, v.Sys.Redactor))
 	}
 }

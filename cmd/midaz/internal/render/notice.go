@@ -20,7 +20,7 @@ func NoticeText(event any, r *resources.Redactor) (line string, ok bool) {
 		return "What could not be read when the plan was made was created or changed as far as the plan goes; `midaz plan` tells whether " +
 			"more is left.", true
 	case report.NoLock:
-		return report.ErrNoLockKept.Error(), true
+		return report.NoLockKept, true
 	case report.LockWaiting:
 		return waitingText(e.Held, e.Limit), true
 	case report.LockNotReleased:

@@ -71,6 +71,6 @@ func Shown(err error) error {
 // ErrUnroutable: route found that no queue takes the message.
 var ErrUnroutable = errors.New("the message reaches no queue")
 
-// ErrNoLockKept: there is no engine on which a lock could be kept.
-var ErrNoLockKept = errors.New("No lock is held and no journal is written: both are kept on the engine. Let nobody else apply this " +
-	"stack at the same time.") //nolint:staticcheck // a notice, too
+// NoLockKept says what is missing where there is no engine.
+const NoLockKept = "No lock is held and no journal is written: both are kept on the engine. Let nobody else apply this " +
+	"stack at the same time."

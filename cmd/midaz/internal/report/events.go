@@ -182,10 +182,8 @@ type (
 		Stack, Command string
 		Began          time.Time
 	}
-	// Planned is the plan of a round.
+	// Planned is the plan of a round. One with refusals is not applied.
 	Planned struct{ Plan *engine.Plan }
-	// Refused is a plan that is not applied.
-	Refused struct{ Plan *engine.Plan }
 	// Question is asked before the plan is applied. Typed says that the stack's
 	// name must be typed.
 	Question struct {
@@ -217,7 +215,8 @@ type (
 	}
 	// RunFailed is the error that a run ended with.
 	RunFailed struct{ Err error }
-	// RunEnded comes after the journal was written.
+	// RunEnded comes after the journal was written. Run is nil where nothing was
+	// begun and no page is wanted.
 	RunEnded struct {
 		Run     *resources.Run
 		Reports []*engine.Report
